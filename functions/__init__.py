@@ -1,0 +1,1 @@
+"""The imperative shell: one module per Lambda function, around the pure `domain`."""

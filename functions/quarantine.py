@@ -1,0 +1,85 @@
+"""Where records go that can't be applied: kept with their payload, their reason and their position."""
+
+import json
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from domain.interaction import Fault
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+MAX_BATCH = 10
+MAX_BATCH_BYTES = 256 * 1024
+MAX_INLINE_BYTES = 64 * 1024
+"""A larger payload goes to the event log's bucket, and the message points at it."""
+
+
+class Position(NamedTuple):
+    """Where in the stream a record stands: what a second delivery of it is recognised by."""
+
+    shard: str
+    sequence_number: str
+
+
+class Quarantined(NamedTuple):
+    """A record that can't be applied. `code` is stable, `reason` a sentence."""
+
+    payload: bytes
+    code: str
+    reason: str
+    position: Position
+    arrived_at: datetime
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """The quarantine queue, and the bucket for payloads that are too large for a message."""
+
+    sqs: "SQSClient"
+    s3: "S3Client"
+    url: str
+    bucket: str
+
+    def put(self, records: Sequence[Quarantined]) -> None:
+        """Keep the records. Raises where one could not be kept: the batch must come again."""
+        for entries in _batches([self._body(record) for record in records]):
+            answer = self.sqs.send_message_batch(QueueUrl=self.url, Entries=cast(Any, entries))
+            if failed := answer.get("Failed"):
+                raise RuntimeError(f"quarantine took not all: {failed[0].get('Message', failed[0]['Code'])}")
+
+    def _body(self, record: Quarantined) -> str:
+        body: dict[str, Any] = {
+            "code": record.code,
+            "reason": record.reason,
+            "faults": [fault._asdict() for fault in record.faults],
+            "door": "stream",
+            "position": record.position._asdict(),
+            "arrived_at": record.arrived_at.isoformat(),
+        }
+        if len(record.payload) <= MAX_INLINE_BYTES:
+            body["payload"] = b64encode(record.payload).decode()
+        else:
+            key = f"quarantine/{record.position.shard}/{record.position.sequence_number}"
+            self.s3.put_object(Bucket=self.bucket, Key=key, Body=record.payload)
+            body["payload_s3"] = {"bucket": self.bucket, "key": key}
+        return json.dumps(body)
+
+
+def _batches(bodies: list[str]) -> Iterator[list[dict[str, str]]]:
+    """At most 10 messages a call, and at most 256 KiB."""
+    batch: list[dict[str, str]] = []
+    size = 0
+    for body in bodies:
+        if len(batch) == MAX_BATCH or size + len(body) > MAX_BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append({"Id": str(len(batch)), "MessageBody": body})
+        size += len(body)
+    if batch:
+        yield batch
