@@ -39,6 +39,8 @@ _RFC3339 = re.compile(
     r"([Zz]|[+-][0-9]{2}:[0-5][0-9])"
 )
 
+_ID = r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}"
+
 Kind = Literal["viewed", "answered", "completed"]
 _KINDS: dict[str, Kind] = {
     "view": "viewed",
@@ -97,6 +99,11 @@ class Interaction(NamedTuple):
     def digest(self) -> int:
         """First 8 bytes of the event_id's SHA-256: what a day's bucket remembers of it."""
         return int.from_bytes(sha256(self.event_id.encode()).digest()[:8])
+
+
+def is_user_id(value: str) -> bool:
+    """Whether this can name a learner."""
+    return value != "me" and re.fullmatch(_ID, value, re.ASCII) is not None
 
 
 def day_number(day: date) -> int:
@@ -201,8 +208,8 @@ def _additional(value: dict[str, Any]) -> dict[str, Any]:
 EventId = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Idempotency key, unique per learner and day")
 ]
-UserId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$"), AfterValidator(_user)]
-ContentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$")]
+UserId = Annotated[str, Field(pattern=f"^{_ID}$"), AfterValidator(_user)]
+ContentId = Annotated[str, Field(pattern=f"^{_ID}$")]
 CertificationCode = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Seconds = Annotated[int, Field(ge=0, le=MAX_SECONDS), BeforeValidator(_whole)]
 

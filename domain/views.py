@@ -1,0 +1,364 @@
+"""What each endpoint answers, from a learner, some of their days, the catalog and today's date.
+
+Numbers are plain numbers, unknown is None and never 0. Totals are of everything applied; streaks and
+periods are counted to `today`, and later days are left out of them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from domain.achievements import ACHIEVEMENTS, Award
+from domain.catalog import Catalog, Certification
+from domain.interaction import day_date, instant
+from domain.learner import Day, Learner, Track
+from domain.streaks import Streaks, streaks
+from domain.tally import EMPTY, Breakdown, Tally, total
+
+type View = dict[str, Any]
+
+HEAT_MAP_WEEKS = 53
+READINESS_DAYS = 90
+NEXT_ACHIEVEMENTS = 3
+_NO_CATALOG = Certification("")
+
+
+@dataclass(frozen=True, slots=True)
+class Standpoint:
+    """Everything that a view is made from."""
+
+    learner: Learner
+    days: Mapping[int, Day]
+    """At least those of the period that the view shows."""
+    awards: Sequence[Award]
+    catalog: Catalog
+    today: int
+    freezes: int = 0
+
+    def certification(self, code: str) -> Certification:
+        """The catalog of a certification; an empty one where it has none."""
+        return self.catalog.certifications.get(code, _NO_CATALOG)
+
+    def period(self, length: int) -> list[Day]:
+        """The days with study among the `length` days up to today, in order."""
+        first = self.today - length + 1
+        return [day for number, day in sorted(self.days.items()) if first <= number <= self.today]
+
+    def streaks(self) -> Streaks:
+        """The streaks as of today."""
+        return streaks(self.learner.calendar, self.today, self.freezes)
+
+
+def _iso(at: int) -> str:
+    return instant(at).isoformat().replace("+00:00", "Z")
+
+
+def _hours(seconds: int) -> float:
+    return round(seconds / 3600, 2)
+
+
+def _percent(part: int, whole: int) -> float | None:
+    return round(100 * part / whole, 1) if whole else None
+
+
+def _tracks(learner: Learner, certification: str | None) -> dict[str, Track]:
+    """The tracks that a view is about: one certification's, or all that the learner has started."""
+    if certification is None:
+        return dict(learner.tracks)
+    return {certification: learner.tracks.get(certification, Track())}
+
+
+def analytics(at: Standpoint, certification: str | None = None) -> View:
+    """Totals of everything applied, of one certification or of all that the learner has started."""
+    tracks = _tracks(at.learner, certification)
+    sums = total(track.tallies.total for track in tracks.values())
+    done = sum(len(track.completed & at.certification(code).active) for code, track in tracks.items())
+    offered = sum(len(at.certification(code).active) for code in tracks)
+    return {
+        "user_id": at.learner.user_id,
+        "certification_type": certification,
+        "total_interactions": sums.interactions,
+        "total_content_viewed": sum(len(track.viewed) for track in tracks.values()),
+        "total_content_answered": sum(len(track.answered) for track in tracks.values()),
+        "total_content_completed": sum(len(track.completed) for track in tracks.values()),
+        "total_questions_answered": sums.answers,
+        "average_score": sums.average_score,
+        "time_spent_total_seconds": sums.seconds,
+        "time_spent_total_hours": _hours(sums.seconds),
+        "completion_rate": _percent(done, offered),
+        "categories": _categories(at, tracks),
+        "difficulties": _breakdown(_merged(track.tallies.difficulties for track in tracks.values())),
+    }
+
+
+def _categories(at: Standpoint, tracks: Mapping[str, Track]) -> View:
+    """By category: its sums, and how much of what it holds now is completed."""
+    sums = _merged(track.tallies.categories for track in tracks.values())
+    done: dict[str, int] = {}
+    offered: dict[str, int] = {}
+    for code, track in tracks.items():
+        for name, contents in at.certification(code).categories.items():
+            done[name] = done.get(name, 0) + len(track.completed & contents)
+            offered[name] = offered.get(name, 0) + len(contents)
+    return {
+        name: {
+            **_sums(sums.get(name, Tally())),
+            "completion_rate": _percent(done.get(name, 0), offered.get(name, 0)),
+        }
+        for name in sorted(sums.keys() | offered.keys())
+    }
+
+
+def _merged(groups: Iterable[Mapping[str, Tally]]) -> dict[str, Tally]:
+    merged: dict[str, Tally] = {}
+    for group in groups:
+        for name, tally in group.items():
+            merged[name] = merged[name] + tally if name in merged else tally
+    return dict(sorted(merged.items()))
+
+
+def _sums(tally: Tally) -> View:
+    return {"count": tally.interactions, "avg_score": tally.average_score, "time_spent": tally.seconds}
+
+
+def _breakdown(tallies: Mapping[str, Tally]) -> View:
+    return {name: _sums(tally) for name, tally in tallies.items()}
+
+
+def _day_breakdowns(day: Day, certification: str | None) -> list[Breakdown]:
+    if certification is None:
+        return list(day.tallies.values())
+    return [day.tallies[certification]] if certification in day.tallies else []
+
+
+def trends(at: Standpoint, period_days: int, certification: str | None = None) -> View:
+    """The days with study in the period, oldest first. Times in seconds."""
+    return {
+        "user_id": at.learner.user_id,
+        "certification_type": certification,
+        "period_days": period_days,
+        "trends": [
+            _trend(day, found)
+            for day in at.period(period_days)
+            if (found := _day_breakdowns(day, certification))
+        ],
+    }
+
+
+def _trend(day: Day, breakdowns: list[Breakdown]) -> View:
+    sums = total(breakdown.total for breakdown in breakdowns)
+    return {
+        "date": day_date(day.number).isoformat(),
+        "metrics": {
+            "avg_score": sums.average_score,
+            "total_time": sums.seconds,
+            "completed_count": sums.completions,
+            "total_interactions": sums.interactions,
+        },
+        "category_breakdown": _breakdown(_merged(b.categories for b in breakdowns)),
+        "difficulty_breakdown": _breakdown(_merged(b.difficulties for b in breakdowns)),
+    }
+
+
+def activity(at: Standpoint, period_days: int, certification: str | None = None) -> View:
+    """How much was studied in the period, when, and what."""
+    period = [
+        (day, found) for day in at.period(period_days) if (found := _day_breakdowns(day, certification))
+    ]
+    sums = total(breakdown.total for _, found in period for breakdown in found)
+    by_certification = _merged(
+        {code: breakdown.total for code, breakdown in day.tallies.items() if certification in (None, code)}
+        for day, _ in period
+    )
+    by_category = _merged(breakdown.categories for _, found in period for breakdown in found)
+    weeks = period_days / 7
+    return {
+        "user_id": at.learner.user_id,
+        "certification_type": certification,
+        "period_days": period_days,
+        "total_interactions": sums.interactions,
+        "daily_activity": [
+            {
+                "date": day_date(day.number).isoformat(),
+                "interactions": (day_sums := total(b.total for b in found)).interactions,
+                "time_spent": day_sums.seconds,
+            }
+            for day, found in period
+        ],
+        "certification_breakdown": {code: tally.interactions for code, tally in by_certification.items()},
+        "category_breakdown": {name: tally.interactions for name, tally in by_category.items()},
+        "study_streak_days": at.streaks().current,
+        "weekly_avg_time_minutes": round(sums.seconds / 60 / weeks, 1),
+        "weekly_avg_interactions": round(sums.interactions / weeks, 1),
+        "most_active_certification": _most_active(by_certification),
+        "most_active_category": _most_active(by_category),
+    }
+
+
+def _most_active(tallies: Mapping[str, Tally]) -> str | None:
+    """The name with the most interactions, the first in the alphabet among equals."""
+    return min(tallies, key=lambda name: (-tallies[name].interactions, name), default=None)
+
+
+def streak(at: Standpoint) -> View:
+    """Streaks, and the study days of the last 53 weeks. Lengths in study days."""
+    found = at.streaks()
+    first = at.today - 7 * HEAT_MAP_WEEKS + 1
+    zone = at.learner.zone
+    return {
+        "user_id": at.learner.user_id,
+        "today": day_date(at.today).isoformat(),
+        "timezone": zone.name if zone else None,
+        "current_streak": found.current,
+        "longest_streak": found.longest,
+        "total_study_days": found.total,
+        "studied_today": at.today in at.learner.calendar,
+        "calendar": [day_date(day).isoformat() for day in at.learner.calendar if first <= day <= at.today],
+        "freezes": {
+            "allowed": at.freezes,
+            "banked": found.banked,
+            "spent": len(found.frozen),
+            "days": [day_date(day).isoformat() for day in found.frozen],
+        },
+    }
+
+
+def readiness(at: Standpoint, certification: str | None = None) -> View:
+    """Readiness by certification."""
+    return {"user_id": at.learner.user_id, "certification_type": certification}
+
+
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """How far a learner is, for the rules of achievements."""
+
+    learner: Learner
+    freezes: int
+    sums: Tally = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sums", self.learner.total)
+
+    @property
+    def longest_streak(self) -> int:
+        return streaks(self.learner.calendar, freezes=self.freezes).longest
+
+    @property
+    def completed_content(self) -> int:
+        return sum(len(track.completed) for track in self.learner.tracks.values())
+
+    @property
+    def seconds(self) -> int:
+        return self.sums.seconds
+
+    @property
+    def scored(self) -> int:
+        return self.sums.scored
+
+    @property
+    def score(self) -> int:
+        return self.sums.score
+
+
+def achievements(at: Standpoint, certification: str | None = None) -> View:
+    """What was earned, oldest first, and the nearest that were not, with the progress made."""
+    earned = [a for a in at.awards if certification in (None, a.certification_type)]
+    reached = _Reached(at.learner, at.freezes)
+    waiting = [
+        (rule, min(rule.measure(reached), rule.target))
+        for rule in ACHIEVEMENTS
+        if rule.id not in at.learner.earned
+    ]
+    nearest = sorted(waiting, key=lambda pair: -pair[1] / pair[0].target)[:NEXT_ACHIEVEMENTS]
+    return {
+        "user_id": at.learner.user_id,
+        "achievements": [{**award._asdict(), "earned_at": _iso(award.earned_at)} for award in earned],
+        "total_points": sum(award.points for award in earned),
+        "total_achievements": len(earned),
+        "next": [
+            {
+                "achievement_id": rule.id,
+                "achievement_type": rule.type,
+                "title": rule.title,
+                "description": rule.description,
+                "badge_icon": rule.icon,
+                "points": rule.points,
+                "progress": {"value": value, "target": rule.target},
+            }
+            for rule, value in nearest
+        ],
+    }
+
+
+def content(
+    at: Standpoint, certification: str | None = None, after: tuple[str, int] | None = None, limit: int = 100
+) -> View:
+    """What was touched, content by content: by certification, then in the catalog's order.
+
+    `after`: (certification, ordinal) of the last one seen; `next` is that of this page's last, None at
+    the end.
+    """
+    touched = [
+        (code, ordinal, track)
+        for code, track in sorted(_tracks(at.learner, certification).items())
+        for ordinal in track.viewed | track.answered | track.completed
+        if after is None or (code, ordinal) > after
+    ]
+    page = touched[:limit]
+    return {
+        "user_id": at.learner.user_id,
+        "certification_type": certification,
+        "content": [_touched(at.certification(code), code, ordinal, track) for code, ordinal, track in page],
+        "next": list(page[-1][:2]) if len(touched) > limit else None,
+    }
+
+
+def _touched(certification: Certification, code: str, ordinal: int, track: Track) -> View:
+    known = certification.contents[ordinal]
+    best = track.best_score(ordinal)
+    return {
+        "certification_type": code,
+        "content_id": known.content_id,
+        "category": known.category,
+        "difficulty_level": known.difficulty,
+        "active": known.active,
+        "viewed": ordinal in track.viewed,
+        "answered": ordinal in track.answered,
+        "completed": ordinal in track.completed,
+        "best_score": None if best is None else best / 100,
+    }
+
+
+def dashboard(at: Standpoint, period_days: int, now: datetime) -> View:
+    """All of it at a glance: one answer for a learner's home page."""
+    earned = achievements(at)
+    return {
+        "user_id": at.learner.user_id,
+        "generated_at": now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "overall_analytics": analytics(at),
+        "activity_summary": activity(at, period_days),
+        "certification_progress": {
+            code: {"analytics": analytics(at, code)} for code in sorted(at.learner.tracks)
+        },
+        "performance_trends": trends(at, period_days)["trends"],
+        "achievements": earned["achievements"],
+        "next_achievements": earned["next"],
+        "study_streak": streak(at),
+        "total_points": earned["total_points"],
+        "recommendations": [],
+    }
+
+
+def certifications(catalog: Catalog) -> View:
+    """What there is to learn, with totals of active content."""
+    return {
+        "certifications": [
+            {
+                "certification_type": code,
+                "total_content": len(certification.active),
+                "categories": {name: len(found) for name, found in certification.categories.items()},
+            }
+            for code, certification in sorted(catalog.certifications.items())
+        ]
+    }

@@ -1,0 +1,109 @@
+"""Keeps the catalog: the content table's stream -> `CATALOG` items, each content with an ordinal for good."""
+
+import os
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from domain.catalog import (
+    DIFFICULTIES,
+    MAX_CATEGORY_LENGTH,
+    NO_CATEGORY,
+    NO_DIFFICULTY,
+    Catalog,
+    Certification,
+    ContentMetadata,
+    assign,
+)
+from domain.interaction import CertificationCode, ContentId
+from functions import aws
+from functions.observability import logger
+from functions.store import Store
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+MAX_RACES = 20
+"""That a change of the catalog may lose to other writers before its batch is left to come again."""
+
+_key = TypeAdapter(tuple[ContentId, CertificationCode])
+
+
+class Contended(Exception):
+    """Other writers of the catalog were faster each time: the batch must come again."""
+
+
+@cache
+def store() -> Store:
+    """The process's store, as the environment sets it up."""
+    return Store(aws.dynamodb(), os.environ["VIEWS_TABLE"])
+
+
+def keep(views: Store, changes: Mapping[str, list[ContentMetadata]], now: int) -> int:
+    """Bring changes, by certification, into the catalog; how many certifications changed.
+
+    `now`: microseconds since 1970. Applying a change again changes nothing. Raises Contended.
+    """
+    changed = 0
+    for code, of_certification in sorted(changes.items()):
+        for _ in range(MAX_RACES):
+            head = views.head()
+            known = views.catalog(Catalog(), head.only(code))
+            before = known.certifications.get(code, Certification(code))
+            after = assign(before, of_certification, now)
+            if after is before:
+                break
+            if views.commit_catalog(head, before, after):
+                changed += 1
+                break
+        else:
+            raise Contended(code)
+    return changed
+
+
+def changes_of(records: Iterable[Mapping[str, Any]]) -> tuple[dict[str, list[ContentMetadata]], int]:
+    """The changes in a DynamoDB stream's records by certification, in order; and how many are unusable."""
+    changes: dict[str, list[ContentMetadata]] = {}
+    unusable = 0
+    for record in records:
+        image = record["dynamodb"].get("NewImage")
+        try:
+            content_id, code = _key.validate_python(
+                (
+                    record["dynamodb"]["Keys"]["content_id"]["S"],
+                    record["dynamodb"]["Keys"]["certification_type"]["S"],
+                )
+            )
+        except ValidationError:
+            unusable += 1
+            continue
+        changes.setdefault(code, []).append(
+            metadata(content_id, image) if image else ContentMetadata(content_id, active=False)
+        )
+    return changes, unusable
+
+
+def metadata(content_id: str, image: Mapping[str, Any]) -> ContentMetadata:
+    """What a row of the content table says; what it lacks, or says in a way of its own, has a default."""
+    category = image.get("category", {}).get("S", "").strip() or NO_CATEGORY
+    difficulty = image.get("difficulty_level", {}).get("S", "").strip().lower()
+    questions = image.get("question_count", {}).get("N", "1")
+    return ContentMetadata(
+        content_id=content_id,
+        category=category[:MAX_CATEGORY_LENGTH],
+        difficulty=difficulty if difficulty in DIFFICULTIES else NO_DIFFICULTY,
+        questions=max(1, int(float(questions))),
+    )
+
+
+def handler(event: dict[str, Any], context: "LambdaContext") -> None:
+    """DynamoDB stream event of the content table -> catalog."""
+    changes, unusable = changes_of(event["Records"])
+    now = int(datetime.now(UTC).timestamp() * 1_000_000)
+    changed = keep(store(), changes, now)
+    logger.info("catalog", extra={"certifications_changed": changed, "unusable": unusable})
+    if unusable:
+        logger.error("content with a key that no interaction can name", extra={"rows": unusable})
