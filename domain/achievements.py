@@ -3,16 +3,21 @@
 A rule measures how far a learner is and names the target; adding an achievement is one line here.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cache
+from hashlib import sha256
 from typing import NamedTuple, Protocol
 
 SCORES_BEFORE_AVERAGE = 10
 """An average of fewer scores says little: score achievements wait for so many."""
+MASTERY_AVERAGE = 85
+"""Per cent, over a category's scored interactions."""
 
 
 class Standing(Protocol):
-    """What a rule may look at, over everything applied so far."""
+    """What a rule about the learner may look at, over everything applied so far."""
 
     @property
     def longest_streak(self) -> int:
@@ -20,7 +25,7 @@ class Standing(Protocol):
 
     @property
     def completed_content(self) -> int:
-        """Distinct contents completed."""
+        """Distinct contents completed, by certification."""
 
     @property
     def seconds(self) -> int:
@@ -35,7 +40,68 @@ class Standing(Protocol):
         """Sum of scores, in hundredths."""
 
 
-type Measure = Callable[[Standing], int]
+class CertificationStanding(NamedTuple):
+    """What a rule about a certification may look at."""
+
+    completed: int
+    """Distinct contents completed, active or not."""
+    completed_active: int
+    active: int
+    """Contents of the catalog as it is now."""
+    perfect: int
+    """Interactions with a score of 100."""
+
+
+class CategoryStanding(NamedTuple):
+    """What a rule about a category may look at."""
+
+    completed_active: int
+    active: int
+    scored: int
+    score: int
+    """Sum of scores, in hundredths."""
+
+
+@dataclass(frozen=True, slots=True)
+class Achievement[S]:
+    """One rule: earned when `measure` reaches `target`.
+
+    In a rule about each certification or category, `id` is that of one of them once it is `of` it, and
+    titles and descriptions name it in braces.
+    """
+
+    id: str
+    type: str
+    title: str
+    description: str
+    icon: str
+    points: int
+    measure: Callable[[S], int]
+    target: int
+    certification: str | None = None
+
+    def of(self, certification: str, category: str | None = None) -> "Achievement[S]":
+        """The rule for one certification, or one category of it."""
+        names = {"certification": certification, "category": category}
+        parts = [certification, self.id] + ([slug(category)] if category is not None else [])
+        return replace(
+            self,
+            id=":".join(parts),
+            title=self.title.format(**names),
+            description=self.description.format(**names),
+            certification=certification,
+        )
+
+
+def slug(name: str) -> str:
+    """A name in letters, digits and hyphens; with a digest of it where that loses more than its case."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    if plain.replace("-", " ") == name.lower():
+        return plain
+    return f"{plain}-{sha256(name.encode()).hexdigest()[:6]}".strip("-")
+
+
+# -- measures --------------------------------------------------------------------------------------
 
 
 def streak_days(standing: Standing) -> int:
@@ -60,45 +126,58 @@ def study_hours(standing: Standing) -> int:
     return standing.seconds // 3600
 
 
-@dataclass(frozen=True, slots=True)
-class Achievement:
-    """One rule: earned when `measure` reaches `target`."""
-
-    id: str
-    type: str
-    title: str
-    description: str
-    icon: str
-    points: int
-    measure: Measure
-    target: int
+def certification_completed(standing: CertificationStanding) -> int:
+    """Distinct contents of the certification completed."""
+    return standing.completed
 
 
-def _streak(days: int, title: str) -> Achievement:
+def certification_percent(standing: CertificationStanding) -> int:
+    """How much of the active catalog is completed, in whole per cent, rounded down."""
+    return 100 * standing.completed_active // standing.active if standing.active else 0
+
+
+def certification_perfect(standing: CertificationStanding) -> int:
+    """Interactions with a score of 100."""
+    return standing.perfect
+
+
+def category_mastery(standing: CategoryStanding) -> int:
+    """How much of the category is completed, in whole per cent; 99 at most while the average is too low."""
+    if not standing.active:
+        return 0
+    percent = 100 * standing.completed_active // standing.active
+    mastered = standing.scored and standing.score >= MASTERY_AVERAGE * 100 * standing.scored
+    return percent if mastered else min(percent, 99)
+
+
+# -- rules -----------------------------------------------------------------------------------------
+
+
+def _streak(days: int, title: str) -> Achievement[Standing]:
     return Achievement(
         f"streak-{days}", "streak", title, f"Study {days} days in a row", "🔥", days * 10, streak_days, days
     )
 
 
-def _score(percent: int, title: str, points: int) -> Achievement:
+def _score(percent: int, title: str, points: int) -> Achievement[Standing]:
     description = f"Average {percent} % or more over at least {SCORES_BEFORE_AVERAGE} scores"
     return Achievement(f"score-{percent}", "score", title, description, "🎯", points, average_score, percent)
 
 
-def _completed(count: int, title: str, points: int) -> Achievement:
+def _completed(count: int, title: str, points: int) -> Achievement[Standing]:
     description = f"Complete {count} different contents"
     return Achievement(
         f"completed-{count}", "completion", title, description, "✅", points, completed_content, count
     )
 
 
-def _hours(hours: int, title: str, points: int) -> Achievement:
+def _hours(hours: int, title: str, points: int) -> Achievement[Standing]:
     return Achievement(
         f"hours-{hours}", "time", title, f"Study for {hours} hours", "⏱️", points, study_hours, hours
     )
 
 
-ACHIEVEMENTS: tuple[Achievement, ...] = (
+ACHIEVEMENTS: tuple[Achievement[Standing], ...] = (
     _streak(3, "3 Day Streak"),
     _streak(7, "7 Day Streak"),
     _streak(14, "14 Day Streak"),
@@ -118,6 +197,77 @@ ACHIEVEMENTS: tuple[Achievement, ...] = (
     _hours(100, "Dedicated Scholar", 600),
     _hours(200, "Study Champion", 1200),
 )
+"""About the learner."""
+
+CERTIFICATION_ACHIEVEMENTS: tuple[Achievement[CertificationStanding], ...] = (
+    Achievement(
+        id="first",
+        type="certification",
+        title="{certification}: First Step",
+        description="Complete a first content of {certification}",
+        icon="🌱",
+        points=20,
+        measure=certification_completed,
+        target=1,
+    ),
+    Achievement(
+        id="perfect-5",
+        type="certification",
+        title="{certification}: Five Times Perfect",
+        description="Score 100 five times in {certification}",
+        icon="💯",
+        points=100,
+        measure=certification_perfect,
+        target=5,
+    ),
+    Achievement(
+        id="half",
+        type="certification",
+        title="{certification}: Halfway",
+        description="Complete half of the contents of {certification}",
+        icon="⛰️",
+        points=250,
+        measure=certification_percent,
+        target=50,
+    ),
+    Achievement(
+        id="all",
+        type="certification",
+        title="{certification}: Complete",
+        description="Complete all contents of {certification}",
+        icon="🏆",
+        points=1000,
+        measure=certification_percent,
+        target=100,
+    ),
+)
+"""About each certification."""
+
+CATEGORY_ACHIEVEMENTS: tuple[Achievement[CategoryStanding], ...] = (
+    Achievement(
+        id="mastered",
+        type="category",
+        title="{category} Mastered",
+        description=f"Complete all of {{category}} in {{certification}}, {MASTERY_AVERAGE} % on average",
+        icon="🎓",
+        points=300,
+        measure=category_mastery,
+        target=100,
+    ),
+)
+"""About each category of a certification."""
+
+
+@cache
+def certification_rules(certification: str) -> tuple[Achievement[CertificationStanding], ...]:
+    """The rules of one certification."""
+    return tuple(rule.of(certification) for rule in CERTIFICATION_ACHIEVEMENTS)
+
+
+@cache
+def category_rules(certification: str, category: str) -> tuple[Achievement[CategoryStanding], ...]:
+    """The rules of one category of a certification."""
+    return tuple(rule.of(certification, category) for rule in CATEGORY_ACHIEVEMENTS)
 
 
 class Award(NamedTuple):
@@ -134,7 +284,7 @@ class Award(NamedTuple):
     certification_type: str | None = None
 
 
-def award(achievement: Achievement, earned_at: int) -> Award:
+def award[S](achievement: Achievement[S], earned_at: int) -> Award:
     """The achievement, earned."""
     return Award(
         achievement.id,
@@ -144,26 +294,31 @@ def award(achievement: Achievement, earned_at: int) -> Award:
         achievement.icon,
         achievement.points,
         earned_at,
+        achievement.certification,
     )
 
 
-def pending(earned: frozenset[str]) -> dict[Measure, list[Achievement]]:
-    """The achievements yet to earn, by what they measure, the nearest target last.
+@dataclass(slots=True)
+class Waiting[S]:
+    """Rules yet to be fulfilled, by what they measure, the nearest target last.
 
     So that a measure is taken once for all its rules, and one comparison mostly suffices.
     """
-    groups: dict[Measure, list[Achievement]] = {}
-    for achievement in sorted(ACHIEVEMENTS, key=lambda a: -a.target):
-        if achievement.id not in earned:
-            groups.setdefault(achievement.measure, []).append(achievement)
-    return groups
 
+    rules: dict[Callable[[S], int], list[Achievement[S]]] = field(default_factory=dict)
 
-def newly_earned(waiting: dict[Measure, list[Achievement]], standing: Standing) -> Iterable[Achievement]:
-    """Take from `waiting` what the standing has reached now."""
-    for measure, rules in waiting.items():
-        if not rules:
-            continue
-        value = measure(standing)
-        while rules and rules[-1].target <= value:
-            yield rules.pop()
+    @classmethod
+    def of(cls, rules: Iterable[Achievement[S]], earned: frozenset[str]) -> "Waiting[S]":
+        """The rules that are not earned."""
+        groups: dict[Callable[[S], int], list[Achievement[S]]] = {}
+        for rule in sorted(rules, key=lambda r: -r.target):
+            if rule.id not in earned:
+                groups.setdefault(rule.measure, []).append(rule)
+        return cls(groups)
+
+    def take(self, standing: S) -> Iterator[Achievement[S]]:
+        """What this standing fulfils, taken out."""
+        for measure, rules in self.rules.items():
+            if rules and (value := measure(standing)) >= rules[-1].target:
+                while rules and rules[-1].target <= value:
+                    yield rules.pop()

@@ -4,15 +4,26 @@
 the awards that were reached. Folding the same interactions in any order or batching gives the same.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from domain.achievements import Award, award, newly_earned, pending
-from domain.catalog import Catalog, ContentSet, Place, UnknownCertification, UnknownContent
+from domain.achievements import (
+    ACHIEVEMENTS,
+    Achievement,
+    Award,
+    CategoryStanding,
+    CertificationStanding,
+    Standing,
+    Waiting,
+    award,
+    category_rules,
+    certification_rules,
+)
+from domain.catalog import Catalog, Certification, ContentSet, Place, UnknownCertification, UnknownContent
 from domain.interaction import Interaction
 from domain.streaks import StudyCalendar, streaks
-from domain.tally import EMPTY, COUNTERS, Breakdown, Increments, Tally, increments, total, values
+from domain.tally import COUNTERS, EMPTY, PERFECT, Breakdown, Increments, Tally, increments, total, values
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +82,62 @@ class Learner:
         return total(track.tallies.total for track in self.tracks.values())
 
 
+class Reached(NamedTuple):
+    """A learner's `Standing`, at rest."""
+
+    longest_streak: int
+    completed_content: int
+    seconds: int
+    scored: int
+    score: int
+
+
+def standing(learner: Learner, freezes: int = 0) -> Reached:
+    """What the rules about a learner look at. `freezes`: the streak policy."""
+    sums = learner.total
+    return Reached(
+        streaks(learner.calendar, freezes=freezes).longest,
+        sum(len(track.completed) for track in learner.tracks.values()),
+        sums.seconds,
+        sums.scored,
+        sums.score,
+    )
+
+
+class Goal(NamedTuple):
+    """An achievement that is not earned, and how far it is: `value` of `target`."""
+
+    achievement: Award
+    """As it would be awarded; its `earned_at` means nothing."""
+    value: int
+    target: int
+
+
+def goals(learner: Learner, catalog: Catalog, freezes: int = 0) -> list[Goal]:
+    """Every rule that is not earned: about the learner, and the certifications that they have started."""
+    found = [_goal(rule, standing(learner, freezes)) for rule in ACHIEVEMENTS]
+    for code, track in learner.tracks.items():
+        certification = catalog.certifications.get(code, Certification(code))
+        reached = CertificationStanding(
+            len(track.completed),
+            len(track.completed & certification.active),
+            len(certification.active),
+            track.tallies.total.perfect,
+        )
+        found += [_goal(rule, reached) for rule in certification_rules(code)]
+        for category, contents in certification.categories.items():
+            sums = track.tallies.categories.get(category, Tally())
+            mastery = CategoryStanding(
+                len(track.completed & contents), len(contents), sums.scored, sums.score
+            )
+            found += [_goal(rule, mastery) for rule in category_rules(code, category)]
+    return [goal for goal in found if goal.achievement.achievement_id not in learner.earned]
+
+
+def _goal[S](rule: Achievement[S], reached: S) -> Goal:
+    return Goal(award(rule, 0), min(rule.measure(reached), rule.target), rule.target)
+
+
 class Refusal(NamedTuple):
     """A valid interaction that can't be applied as things are; `code` is stable."""
 
@@ -126,7 +193,6 @@ def fold(
     `freezes`: the streak policy that streak achievements go by.
     """
     draft = _Draft(learner, days, freezes)
-    waiting = pending(learner.earned)
     awards: list[Award] = []
     refused: list[Refusal] = []
     duplicates = 0
@@ -146,7 +212,7 @@ def fold(
             refused.append(Refusal(position, "unknown_certification", reason))
             continue
         draft.apply(interaction, place)
-        awards += [award(rule, interaction.at) for rule in newly_earned(waiting, draft)]
+        awards += draft.newly_earned(interaction, place, catalog.certifications[place.certification])
     applied = len(interactions) - duplicates - len(refused)
     if not applied:
         return Change(learner, (), (), 0, duplicates, tuple(refused))
@@ -185,7 +251,7 @@ class _Tallies:
 class _TrackDraft:
     """A track open for adding."""
 
-    __slots__ = ("answered", "before", "best", "completed", "tallies", "viewed")
+    __slots__ = ("answered", "before", "best", "completed", "perfect", "tallies", "viewed")
 
     def __init__(self, before: Track) -> None:
         self.before = before
@@ -194,6 +260,7 @@ class _TrackDraft:
         self.answered = before.answered.bits
         self.completed = before.completed.bits
         self.best: bytearray | None = None
+        self.perfect = before.tallies.total.perfect
 
     def touch(self, interaction: Interaction, ordinal: int) -> None:
         bit = 1 << ordinal
@@ -204,6 +271,7 @@ class _TrackDraft:
         else:
             self.completed |= bit
         if interaction.score is not None:
+            self.perfect += interaction.score == PERFECT
             self._keep_best(ordinal, interaction.score + 1)
 
     def _keep_best(self, ordinal: int, mark: int) -> None:
@@ -266,51 +334,75 @@ class _Draft:
         self._tracks: dict[str, _TrackDraft] = {}
         self._calendar = learner.calendar
         self._zone = learner.zone
-        self._sums = values(learner.total)
-        self._longest: int | None = None
-        self.completed_content = sum(len(track.completed) for track in learner.tracks.values())
-
-    @property
-    def longest_streak(self) -> int:
-        if self._longest is None:
-            self._longest = streaks(self._calendar, freezes=self._freezes).longest
-        return self._longest
-
-    @property
-    def seconds(self) -> int:
-        return self._sums[_SECONDS]
-
-    @property
-    def scored(self) -> int:
-        return self._sums[_SCORED]
-
-    @property
-    def score(self) -> int:
-        return self._sums[_SCORE]
+        before = standing(learner, freezes)
+        self.longest_streak = before.longest_streak
+        self.completed_content = before.completed_content
+        self.seconds = before.seconds
+        self.scored = before.scored
+        self.score = before.score
+        self._waiting: Waiting[Standing] = Waiting.of(ACHIEVEMENTS, learner.earned)
+        self._waiting_by_certification: dict[str, Waiting[CertificationStanding]] = {}
+        self._waiting_by_category: dict[tuple[str, str], Waiting[CategoryStanding]] = {}
 
     def has(self, interaction: Interaction) -> bool:
         return interaction.digest in self._day(interaction.day).digests
 
     def apply(self, interaction: Interaction, place: Place) -> None:
-        amounts = increments(interaction)
-        for counter, amount in amounts:
-            self._sums[counter] += amount
         code, content = place
+        amounts = increments(interaction)
         track = self._tracks.get(code)
         if track is None:
             track = self._tracks[code] = _TrackDraft(self._before.tracks.get(code, Track()))
         track.tallies.add(content.category, content.difficulty, amounts)
         completed = track.completed
         track.touch(interaction, content.ordinal)
-        if track.completed != completed:
-            self.completed_content += 1
+        self.completed_content += track.completed != completed
+        self.seconds += interaction.seconds
+        if interaction.score is not None:
+            self.scored += 1
+            self.score += interaction.score
         self._day(interaction.day).add(interaction.digest, place, amounts)
         if interaction.day not in self._calendar:
             self._calendar = self._calendar.add(interaction.day)
-            self._longest = None
+            self.longest_streak = streaks(self._calendar, freezes=self._freezes).longest
         zone = Zone(interaction.zone_named, interaction.at, interaction.zone)
         if self._zone is None or zone > self._zone:
             self._zone = zone
+
+    def newly_earned(
+        self, interaction: Interaction, place: Place, certification: Certification
+    ) -> Iterator[Award]:
+        """What the interaction that was just applied has reached, each once."""
+        code, content = place
+        track = self._tracks[code]
+        for rule in self._waiting.take(self):
+            yield award(rule, interaction.at)
+
+        of_certification = self._waiting_by_certification.get(code)
+        if of_certification is None:
+            of_certification = Waiting.of(certification_rules(code), self._before.earned)
+            self._waiting_by_certification[code] = of_certification
+        reached = CertificationStanding(
+            track.completed.bit_count(),
+            (track.completed & certification.active.bits).bit_count(),
+            len(certification.active),
+            track.perfect,
+        )
+        for achieved in of_certification.take(reached):
+            yield award(achieved, interaction.at)
+
+        category = content.category
+        of_category = self._waiting_by_category.get((code, category))
+        if of_category is None:
+            of_category = Waiting.of(category_rules(code, category), self._before.earned)
+            self._waiting_by_category[code, category] = of_category
+        contents = certification.categories.get(category, ContentSet())
+        sums = track.tallies.categories[category]
+        mastery = CategoryStanding(
+            (track.completed & contents.bits).bit_count(), len(contents), sums[_SCORED], sums[_SCORE]
+        )
+        for mastered in of_category.take(mastery):
+            yield award(mastered, interaction.at)
 
     def _day(self, number: int) -> _DayDraft:
         draft = self._days.get(number)
@@ -344,4 +436,4 @@ class _Draft:
         return after, tuple(changed[number] for number in sorted(changed))
 
 
-_SECONDS, _SCORED, _SCORE = (COUNTERS.index(name) for name in ("seconds", "scored", "score"))
+_SCORED, _SCORE = COUNTERS.index("scored"), COUNTERS.index("score")

@@ -5,7 +5,7 @@ So a late interaction mends a streak by itself, and a duplicate changes nothing.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from functools import lru_cache
 
 RUN_PER_FREEZE = 7
 """Study days in a row that bank one freeze."""
@@ -104,21 +104,69 @@ def streaks(calendar: StudyCalendar, today: int | None = None, freezes: int = 0)
 
 
 def _frozen_streaks(text: str, first: int, freezes: int) -> Streaks:
-    run = longest = banked = day = total = 0
+    """The streaks of days written as 1 (studied) and 0 (missed), beginning with a 1."""
+    longest = run = banked = total = begin = 0
     frozen: list[int] = []
-    for studied, group in groupby(text):
-        length = len(list(group))
-        if studied == "1":
-            run += length
-            total += length
-            longest = max(longest, run)
-            banked = min(freezes, banked + length // RUN_PER_FREEZE)
-        elif length <= banked:
-            banked -= length
-            frozen += range(first + day, first + day + length)
-        else:
-            # The freezes at hand are spent on the days that were missed, though they save nothing.
-            frozen += range(first + day, first + day + banked)
-            banked = run = 0
-        day += length
-    return Streaks(run, longest, total, tuple(frozen), banked)
+    while True:
+        end = _find(text, "0", begin)
+        run += end - begin
+        longest = max(longest, run)
+        banked = min(freezes, banked + (end - begin) // RUN_PER_FREEZE)
+        begin = _find(text, "1", end)
+        spent = min(banked, begin - end)
+        # Freezes are spent on the days as they are missed, also where that saves nothing in the end.
+        frozen += range(first + end, first + end + spent)
+        banked -= spent
+        if spent < begin - end:
+            run = 0
+            # With nothing banked, nothing happens before the next run that banks: leap there.
+            leap = text.rfind("0", begin, _find(text, "1" * RUN_PER_FREEZE, begin)) + 1
+            if begin < leap:
+                longest = max(longest, len(max(text[begin:leap].split("0"))))
+                begin = leap
+        if begin == len(text):
+            total = text.count("1")
+            # A run that the end of the text leaves open was added up only if it was not leapt over.
+            return Streaks(run, longest, total, tuple(frozen), banked)
+
+
+def _find(text: str, what: str, begin: int) -> int:
+    """Where it is, or the end of the text."""
+    found = text.find(what, begin)
+    return len(text) if found < 0 else found
+
+
+@dataclass(frozen=True, slots=True)
+class Weeks:
+    """Runs of weeks (Monday to Sunday) with enough study days."""
+
+    current: int
+    longest: int
+
+
+def weekly_streak(calendar: StudyCalendar, today: int, goal: int = 1) -> Weeks:
+    """The runs of weeks with at least `goal` (1 to 7) study days, up to `today`.
+
+    The current run ends this week or the week before: this week's goal is not due yet.
+    """
+    calendar = calendar.until(today)
+    if calendar.last is None:
+        return Weeks(0, 0)
+    weekday = (calendar.first + _WEEKDAY_OF_DAY_0) % 7
+    bits = calendar.bits << weekday
+    weeks = (bits.bit_length() + 6) // 7
+    mondays = _mondays(weeks)
+    # All weeks at once: one field of seven bits a week, in which the week's study days are added up.
+    counts = sum((bits >> day) & mondays for day in range(7))
+    reached = ((counts + mondays * (64 - goal)) >> 6) & mondays
+    text = f"{reached:b}"[::-1][::7]
+    this_week = (today - (calendar.first - weekday)) // 7
+    last = len(text) - 1
+    current = len(text) - 1 - text.rfind("0") if reached and this_week - last <= 1 else 0
+    return Weeks(current, len(max(text.split("0"))))
+
+
+@lru_cache(maxsize=64)
+def _mondays(weeks: int) -> int:
+    """One bit for each week's first day."""
+    return ((1 << 7 * weeks) - 1) // 127

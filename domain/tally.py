@@ -4,10 +4,15 @@ Sums of integers commute exactly, so the same interactions give the same tally i
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import dataclass, field, fields
+from operator import add, attrgetter
 from typing import Any
 
 from domain.interaction import Interaction
+
+
+PERFECT = 10_000
+"""A score of 100, in hundredths."""
 
 
 def counts(measure: Callable[[Interaction], int]) -> Any:
@@ -27,10 +32,10 @@ class Tally:
     scored: int = counts(lambda i: i.score is not None)
     score: int = counts(lambda i: i.score or 0)
     """Sum of scores, in hundredths."""
-    perfect: int = counts(lambda i: i.score == 10_000)
+    perfect: int = counts(lambda i: i.score == PERFECT)
 
     def __add__(self, other: "Tally") -> "Tally":
-        return Tally(*map(int.__add__, astuple(self), astuple(other)))
+        return Tally(*map(add, _values(self), _values(other)))
 
     @property
     def average_score(self) -> float | None:
@@ -43,6 +48,7 @@ type Increments = tuple[tuple[int, int], ...]
 
 _MEASURES: tuple[Callable[[Interaction], int], ...] = tuple(f.metadata["measure"] for f in fields(Tally))
 COUNTERS = tuple(f.name for f in fields(Tally))
+_values: Callable[[Tally], tuple[int, ...]] = attrgetter(*COUNTERS)
 
 
 def increments(interaction: Interaction) -> Increments:
@@ -53,13 +59,13 @@ def increments(interaction: Interaction) -> Increments:
 def total(tallies: Iterable[Tally]) -> Tally:
     """The sum of tallies."""
     return (
-        Tally(*map(sum, zip(*map(values, tallies), strict=True))) if (tallies := list(tallies)) else Tally()
+        Tally(*map(sum, zip(*map(_values, tallies), strict=True))) if (tallies := list(tallies)) else Tally()
     )
 
 
 def values(tally: Tally) -> list[int]:
     """The counters, in their order, open for adding."""
-    return [getattr(tally, name) for name in COUNTERS]
+    return list(_values(tally))
 
 
 @dataclass(frozen=True, slots=True)

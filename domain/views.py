@@ -5,14 +5,14 @@ periods are counted to `today`, and later days are left out of them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from domain.achievements import ACHIEVEMENTS, Award
+from domain.achievements import Award
 from domain.catalog import Catalog, Certification
 from domain.interaction import day_date, instant
-from domain.learner import Day, Learner, Track
+from domain.learner import Day, Learner, Track, goals
 from domain.streaks import Streaks, streaks
 from domain.tally import EMPTY, Breakdown, Tally, total
 
@@ -229,48 +229,15 @@ def readiness(at: Standpoint, certification: str | None = None) -> View:
     return {"user_id": at.learner.user_id, "certification_type": certification}
 
 
-@dataclass(frozen=True, slots=True)
-class _Reached:
-    """How far a learner is, for the rules of achievements."""
-
-    learner: Learner
-    freezes: int
-    sums: Tally = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "sums", self.learner.total)
-
-    @property
-    def longest_streak(self) -> int:
-        return streaks(self.learner.calendar, freezes=self.freezes).longest
-
-    @property
-    def completed_content(self) -> int:
-        return sum(len(track.completed) for track in self.learner.tracks.values())
-
-    @property
-    def seconds(self) -> int:
-        return self.sums.seconds
-
-    @property
-    def scored(self) -> int:
-        return self.sums.scored
-
-    @property
-    def score(self) -> int:
-        return self.sums.score
-
-
 def achievements(at: Standpoint, certification: str | None = None) -> View:
     """What was earned, oldest first, and the nearest that were not, with the progress made."""
     earned = [a for a in at.awards if certification in (None, a.certification_type)]
-    reached = _Reached(at.learner, at.freezes)
-    waiting = [
-        (rule, min(rule.measure(reached), rule.target))
-        for rule in ACHIEVEMENTS
-        if rule.id not in at.learner.earned
+    wanted = [
+        goal
+        for goal in goals(at.learner, at.catalog, at.freezes)
+        if certification in (None, goal.achievement.certification_type)
     ]
-    nearest = sorted(waiting, key=lambda pair: -pair[1] / pair[0].target)[:NEXT_ACHIEVEMENTS]
+    nearest = sorted(wanted, key=lambda goal: -goal.value / goal.target)[:NEXT_ACHIEVEMENTS]
     return {
         "user_id": at.learner.user_id,
         "achievements": [{**award._asdict(), "earned_at": _iso(award.earned_at)} for award in earned],
@@ -278,15 +245,10 @@ def achievements(at: Standpoint, certification: str | None = None) -> View:
         "total_achievements": len(earned),
         "next": [
             {
-                "achievement_id": rule.id,
-                "achievement_type": rule.type,
-                "title": rule.title,
-                "description": rule.description,
-                "badge_icon": rule.icon,
-                "points": rule.points,
-                "progress": {"value": value, "target": rule.target},
+                **{name: value for name, value in goal.achievement._asdict().items() if name != "earned_at"},
+                "progress": {"value": goal.value, "target": goal.target},
             }
-            for rule, value in nearest
+            for goal in nearest
         ],
     }
 
