@@ -1,0 +1,18 @@
+"""The `streakline` command."""
+
+import click
+
+from cli.local import down, up
+from cli.token import token
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Streakline: learners' interactions in, dashboards out."""
+
+
+for command in (up, down, token):
+    main.add_command(command)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+"""`streakline up` and `down`: the same template, deployed onto MiniStack on this machine's loopback."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from cli.bridge import make_bridge
+from cli.stack import (
+    LOCAL,
+    LOCAL_ENVIRONMENT,
+    LOCAL_REGION,
+    ROOT,
+    STACK_FILE,
+    Stack,
+    describe,
+    local_session,
+    print_json,
+)
+
+HOST = "127.0.0.1"
+PORT = 4566
+STARTS_WITHIN = 60
+"""Seconds."""
+
+TOOLS = ROOT / ".cache" / "tools" / "bin"
+_MINISTACK = LOCAL / "ministack.json"
+_BRIDGE = LOCAL / "bridge.json"
+_console = Console(stderr=True)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the outputs as JSON.")
+def up(as_json: bool) -> None:
+    """Start the local stack, or bring it up to date with the code."""
+    LOCAL.mkdir(parents=True, exist_ok=True)
+    with _console.status("starting MiniStack"):
+        endpoint_url = _start_ministack()
+    with _console.status("building the functions (sam build)"):
+        _sam("build", [], endpoint_url)
+    with _console.status("deploying template.yaml (sam deploy)"):
+        _sam("deploy", ["--no-progressbar"], endpoint_url)
+    outputs = describe(local_session(), endpoint_url, "streakline")
+    # The emulated ApiUrl names a host that does not resolve here.
+    api, stage = outputs["ApiUrl"].removeprefix("https://").split("/")
+    api_url = f"{endpoint_url}/_aws/execute-api/{api.split('.')[0]}/{stage}"
+    local = {"endpoint_url": endpoint_url, "api_url": api_url, "outputs": outputs}
+    STACK_FILE.write_text(json.dumps(local, indent=2))
+    stack = Stack(outputs, api_url, endpoint_url, local_session())
+    if _running(_BRIDGE) is None:
+        _start(_BRIDGE, [sys.executable, "-m", "cli.bridge", make_bridge(stack)], {}, "bridge.log")
+    if as_json:
+        print_json(local)
+        return
+    click.echo(f"The local stack is up at {endpoint_url}; the API is at {api_url}")
+    for name, value in sorted(outputs.items()):
+        click.echo(f"  {name:18} {value}")
+    click.echo("Try `streakline demo` next, and `streakline down` at the end.")
+
+
+@click.command()
+def down() -> None:
+    """End the local stack and forget its data."""
+    ended = [_end(process) for process in (_BRIDGE, _MINISTACK)]
+    STACK_FILE.unlink(missing_ok=True)
+    click.echo("The local stack is down." if any(ended) else "There was no local stack.")
+
+
+def _start_ministack() -> str:
+    running = _running(_MINISTACK)
+    if running is None:
+        port = _free_port()
+        environment = {
+            "BIND_HOST": HOST,
+            "GATEWAY_PORT": str(port),
+            "MINISTACK_REGION": LOCAL_REGION,
+            # Not ours to open: these would listen on all addresses.
+            "IOT_MTLS_ENABLED": "false",
+            "SFTP_ENABLED": "false",
+            "LOG_LEVEL": "WARNING",
+        }
+        python = TOOLS / "python"
+        running = _start(_MINISTACK, [str(python), "-m", "ministack"], environment, "ministack.log", port=port)
+    endpoint_url = f"http://{HOST}:{running['port']}"
+    deadline = time.monotonic() + STARTS_WITHIN
+    while not _answers(endpoint_url):
+        if _running(_MINISTACK) is None or time.monotonic() > deadline:
+            raise click.ClickException(f"MiniStack did not start; see {LOCAL / 'ministack.log'}")
+        time.sleep(0.2)
+    return endpoint_url
+
+
+def _answers(endpoint_url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{endpoint_url}/_localstack/health", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _free_port() -> int:
+    """The usual port if nobody has it, else any."""
+    for port in (PORT, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise click.ClickException("no free port")
+
+
+def _sam(command: str, arguments: Sequence[str], endpoint_url: str) -> None:
+    overrides = tomllib.loads((ROOT / "samconfig.toml").read_text())["local"]["deploy"]["parameters"]
+    runtime = f"PythonRuntime=python{sys.version_info.major}.{sys.version_info.minor}"
+    environment = {
+        **os.environ,
+        **LOCAL_ENVIRONMENT,
+        "AWS_ENDPOINT_URL": endpoint_url,
+        # sam build looks for the template's exact Python on the path.
+        "PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}",
+        "SAM_CLI_TELEMETRY": "0",
+    }
+    environment.pop("AWS_PROFILE", None)
+    log = LOCAL / f"sam-{command}.log"
+    with log.open("w") as output:
+        result = subprocess.run(
+            [
+                str(TOOLS / "sam"),
+                command,
+                "--config-env",
+                "local",
+                *arguments,
+                "--parameter-overrides",
+                *overrides["parameter_overrides"],
+                runtime,
+            ],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    if result.returncode:
+        click.echo("".join(log.read_text().splitlines(keepends=True)[-30:]), err=True)
+        raise click.ClickException(f"sam {command} failed; see {log}")
+
+
+# -- background processes: only those that `up` started are ever ended -----------------------------
+
+
+def _start(
+    note: Path, command: list[str], environment: Mapping[str, str], log: str, **more: Any
+) -> dict[str, Any]:
+    with (LOCAL / log).open("ab") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **LOCAL_ENVIRONMENT, **environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    started = {"pid": process.pid, "birth": _birth(process.pid), **more}
+    note.write_text(json.dumps(started))
+    return started
+
+
+def _running(note: Path) -> dict[str, Any] | None:
+    """The process of a note, if it still is the one that was started."""
+    if not note.exists():
+        return None
+    started: dict[str, Any] = json.loads(note.read_text())
+    return started if started["birth"] and _birth(started["pid"]) == started["birth"] else None
+
+
+def _birth(pid: int) -> str | None:
+    """What tells a process from a later one under the same id; None where there is none."""
+    result = subprocess.run(
+        ["ps", "-o", "lstart=", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    born, _, state = result.stdout.strip().rpartition(" ")
+    return None if not born or state.startswith("Z") else born.strip()
+
+
+def _end(note: Path) -> bool:
+    started = _running(note)
+    note.unlink(missing_ok=True)
+    if started is None:
+        return False
+    os.killpg(started["pid"], signal.SIGTERM)
+    deadline = time.monotonic() + 10
+    while _birth(started["pid"]) == started["birth"]:
+        if time.monotonic() > deadline:
+            os.killpg(started["pid"], signal.SIGKILL)
+        time.sleep(0.1)
+    return True
