@@ -91,7 +91,9 @@ def _start_ministack() -> str:
             "LOG_LEVEL": "WARNING",
         }
         python = TOOLS / "python"
-        running = _start(_MINISTACK, [str(python), "-m", "ministack"], environment, "ministack.log", port=port)
+        running = _start(
+            _MINISTACK, [str(python), "-m", "ministack"], environment, "ministack.log", port=port
+        )
     endpoint_url = f"http://{HOST}:{running['port']}"
     deadline = time.monotonic() + STARTS_WITHIN
     while not _answers(endpoint_url):

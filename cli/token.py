@@ -1,6 +1,7 @@
 """`streakline token`: an ID token that the API takes."""
 
 import secrets
+from contextlib import suppress
 
 import click
 
@@ -23,10 +24,8 @@ def id_token(stack: Stack, user: str, group: str | None = None) -> str:
     """A user's ID token; the user is made, and put into the group, as needed."""
     cognito = stack.client("cognito-idp")
     pool, client = stack.outputs["UserPoolId"], stack.outputs["UserPoolClientId"]
-    try:
+    with suppress(cognito.exceptions.UsernameExistsException):
         cognito.admin_create_user(UserPoolId=pool, Username=user, MessageAction="SUPPRESS")
-    except cognito.exceptions.UsernameExistsException:
-        pass  # as wanted
     password = f"Aa1-{secrets.token_urlsafe(24)}"
     cognito.admin_set_user_password(UserPoolId=pool, Username=user, Password=password, Permanent=True)
     if group:

@@ -10,7 +10,6 @@ from typing import Any
 
 from domain.interaction import Interaction
 
-
 PERFECT = 10_000
 """A score of 100, in hundredths."""
 

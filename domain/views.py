@@ -14,7 +14,7 @@ from domain.catalog import Catalog, Certification
 from domain.interaction import day_date, instant
 from domain.learner import Day, Learner, Track, goals
 from domain.streaks import Streaks, streaks
-from domain.tally import EMPTY, Breakdown, Tally, total
+from domain.tally import Breakdown, Tally, total
 
 type View = dict[str, Any]
 

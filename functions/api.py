@@ -2,7 +2,6 @@
 
 import os
 import re
-
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any

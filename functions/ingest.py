@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from domain.interaction import Fault, InvalidInteraction, instant, parse
 from functions import aws
-from functions.api import ApiError, Caller, NotFound, caller, learner_id, resolver
+from functions.api import ApiError, NotFound, caller, learner_id, resolver
 
 MAX_INTERACTIONS = 500
 
@@ -22,7 +22,7 @@ app = resolver()
 @app.post("/progress/<user_id>/interaction")
 def post_interaction(user_id: str) -> tuple[dict[str, Any], int]:
     """Take one interaction."""
-    who, learner = _author(user_id)
+    learner = _author(user_id)
     record, faults = _record(_body(), learner, datetime.now(UTC))
     if faults:
         raise ApiError(400, "The interaction is not valid.", _listed(faults))
@@ -34,7 +34,7 @@ def post_interaction(user_id: str) -> tuple[dict[str, Any], int]:
 @app.post("/progress/<user_id>/interactions")
 def post_interactions(user_id: str) -> tuple[dict[str, Any], int]:
     """Take 1 to 500 interactions, each with a result of its own, in order."""
-    who, learner = _author(user_id)
+    learner = _author(user_id)
     body = _body()
     items = body.get("interactions") if isinstance(body, dict) else body
     if not isinstance(items, list) or not 1 <= len(items) <= MAX_INTERACTIONS:
@@ -53,12 +53,12 @@ def post_interactions(user_id: str) -> tuple[dict[str, Any], int]:
     return {"accepted": accepted, "results": results}, 202
 
 
-def _author(user_id: str) -> tuple[Caller, str]:
+def _author(user_id: str) -> str:
     who = caller(app.current_event.raw_event)
     learner = learner_id(who, user_id)
     if not who.may_write(learner):
         raise NotFound
-    return who, learner
+    return learner
 
 
 def _body() -> Any:

@@ -29,9 +29,7 @@ UserId = Annotated[str, Path(description="A learner's id, or `me`")]
 CertificationType = Annotated[str | None, Query(max_length=64, description="One certification only")]
 Today = Annotated[
     date | None,
-    Query(
-        description="The date that streaks and periods are counted to; default: today in the learner's latest zone"
-    ),
+    Query(description="What streaks and periods are counted to; default: today in the learner's latest zone"),
 ]
 Days = Annotated[int, Query(ge=1, le=365, description="Length of the period, in days up to `today`")]
 
