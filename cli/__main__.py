@@ -2,8 +2,10 @@
 
 import click
 
+from cli.emit import emit
 from cli.local import down, up
 from cli.token import token
+from cli.wait import wait
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -11,7 +13,7 @@ def main() -> None:
     """Streakline: learners' interactions in, dashboards out."""
 
 
-for command in (up, down, token):
+for command in (up, down, emit, wait, token):
     main.add_command(command)
 
 if __name__ == "__main__":

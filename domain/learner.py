@@ -198,7 +198,8 @@ def fold(
     duplicates = 0
     for position, interaction in enumerate(interactions):
         # Before anything else: what was applied once is applied, whatever became of the catalog since.
-        if draft.has(interaction):
+        digest = interaction.digest
+        if draft.has(interaction.day, digest):
             duplicates += 1
             continue
         try:
@@ -211,7 +212,7 @@ def fold(
             reason = f"content {interaction.content_id} is not in the catalog of {interaction.certification}"
             refused.append(Refusal(position, "unknown_certification", reason))
             continue
-        draft.apply(interaction, place)
+        draft.apply(interaction, digest, place)
         awards += draft.newly_earned(interaction, place, catalog.certifications[place.certification])
     applied = len(interactions) - duplicates - len(refused)
     if not applied:
@@ -344,10 +345,10 @@ class _Draft:
         self._waiting_by_certification: dict[str, Waiting[CertificationStanding]] = {}
         self._waiting_by_category: dict[tuple[str, str], Waiting[CategoryStanding]] = {}
 
-    def has(self, interaction: Interaction) -> bool:
-        return interaction.digest in self._day(interaction.day).digests
+    def has(self, day: int, digest: int) -> bool:
+        return digest in self._day(day).digests
 
-    def apply(self, interaction: Interaction, place: Place) -> None:
+    def apply(self, interaction: Interaction, digest: int, place: Place) -> None:
         code, content = place
         amounts = increments(interaction)
         track = self._tracks.get(code)
@@ -361,7 +362,7 @@ class _Draft:
         if interaction.score is not None:
             self.scored += 1
             self.score += interaction.score
-        self._day(interaction.day).add(interaction.digest, place, amounts)
+        self._day(interaction.day).add(digest, place, amounts)
         if interaction.day not in self._calendar:
             self._calendar = self._calendar.add(interaction.day)
             self.longest_streak = streaks(self._calendar, freezes=self._freezes).longest

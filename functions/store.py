@@ -196,6 +196,10 @@ class Store:
                 certifications[code] = self._certification(code, version)
         return Catalog(certifications)
 
+    def full_catalog(self) -> Catalog:
+        """The catalog as it is now."""
+        return self.catalog(Catalog(), self.head())
+
     def _certification(self, code: str, version: int) -> Certification:
         query = self.client.get_paginator("query").paginate(
             TableName=self.table,
