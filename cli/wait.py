@@ -12,8 +12,10 @@ from cli.manifest import Emitted, fingerprint, forget, noted
 from cli.quarantine import look
 from cli.stack import Stack, on_stack, print_json
 
-PAUSE = 0.25
+PAUSE = 0.5
 """Seconds between two looks."""
+LOOK_AT = 3
+"""Unfinished learners at a look: looking is work for the same machine, where the stack is local."""
 
 
 @click.command()
@@ -74,7 +76,7 @@ def find(stack: Stack, entries: list[Emitted], timeout: float, tell: Callable[[i
         _drop_found(stack, open_days)
         tell(len(open_days))
         missing = [entry for entry in entries if _is_open(entry, open_days, held)]
-        if missing and len(open_days) < 20:
+        if missing and len(open_days) <= LOOK_AT:
             held = {fingerprint(message.payload): message.code for message in look(stack)}
             missing = [entry for entry in missing if entry.payload not in held]
         if not missing or time.monotonic() - begun > timeout:
@@ -115,5 +117,5 @@ def _drop_found(stack: Stack, open_days: dict[str, dict[int, set[int]]]) -> None
             del open_days[user_id]
         else:
             unfinished += 1
-            if unfinished == 20:
+            if unfinished == LOOK_AT:
                 return

@@ -10,7 +10,7 @@ import random
 import time
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -79,6 +79,9 @@ class Projector:
     quarantine: Quarantine
     freezes: int = 0
     catalog: Catalog = field(default_factory=Catalog)
+    each: Callable[[Callable[[str], Outcome | Exception], Iterable[str]], Iterable[Outcome | Exception]] = map
+    """How learners are gone through: one after the other, or several at a time (`Executor.map`)."""
+    pause: Callable[[float], None] = time.sleep
 
     def project(self, records: Iterable[Mapping[str, Any]]) -> Outcome:
         """Bring the records of one Kinesis event into the views.
@@ -123,8 +126,7 @@ class Projector:
             except Exception as error:  # raised again with the others', once every learner was tried
                 return error
 
-        with ThreadPoolExecutor(WRITERS) as pool:
-            return list(pool.map(attempt, batch))
+        return list(self.each(attempt, batch))
 
     def _is_known(self, interaction: Interaction) -> bool:
         return self.catalog.knows(interaction.content_id, interaction.certification)
@@ -163,7 +165,7 @@ class Projector:
                 races += 1
                 if races == MAX_RACES:
                     raise Contended(f"lost {races} races for the state of one learner")
-                time.sleep(random.uniform(0, min(MAX_PAUSE, FIRST_PAUSE * 2**races)))
+                self.pause(random.uniform(0, min(MAX_PAUSE, FIRST_PAUSE * 2**races)))
                 learner = standing
                 parts.append(part)
             # Days are always read after the state that guards them.
@@ -212,6 +214,7 @@ def projector() -> Projector:
         Store(aws.dynamodb(), os.environ["VIEWS_TABLE"]),
         Quarantine(aws.sqs(), aws.s3(), os.environ["QUARANTINE_URL"], os.environ["EVENT_LOG_BUCKET"]),
         int(os.environ["STREAK_FREEZES"]),
+        each=ThreadPoolExecutor(WRITERS).map,
     )
 
 

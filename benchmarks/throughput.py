@@ -1,0 +1,75 @@
+"""How many interactions a second go from the stream into the views, on the local stack.
+
+    streakline down; streakline up
+    python benchmarks/throughput.py LOG --format moodle [--order file]
+
+The consumer is held while the log is put into the stream, and then let go: what is timed is the consumer,
+from its first record to the last one in the views, and not the emitter beside it. Wants a fresh stack.
+"""
+
+import json
+import time
+from pathlib import Path
+
+import click
+
+from cli.emit import offer, put
+from cli.logs import FORMATS, in_order_of_time
+from cli.manifest import Emitted, forget, noted
+from cli.stack import Stack, connect
+from cli.wait import find
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--format", "form", type=click.Choice(sorted(FORMATS)), required=True)
+@click.option("--order", type=click.Choice(["time", "file"]), default="time")
+def main(file: Path, form: str, order: str) -> None:
+    """Measure the consumer over a whole log."""
+    stack = connect(None, None)
+    functions = stack.client("lambda")
+    [mapping] = functions.list_event_source_mappings(EventSourceArn=_stream_arn(stack))["EventSourceMappings"]
+    log = FORMATS[form](file)
+    interactions = in_order_of_time(log.interactions) if order == "time" else log.interactions
+    offer(stack, log.catalog)
+    forget()
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    time.sleep(2)
+    put(stack, "stream", interactions)
+    entries = noted()
+    last = entries[-1]
+    begun = time.perf_counter()
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+    while not _is_in_views(stack, last):
+        time.sleep(0.25)
+    seconds = time.perf_counter() - begun
+    found = find(stack, entries, 600, lambda _: None)
+    forget()
+    print(
+        json.dumps(
+            {
+                "order": order,
+                "interactions": len(entries),
+                "in_views": found.in_views,
+                "missing": found.missing,
+                "seconds": round(seconds, 1),
+                "per_second": round(len(entries) / seconds),
+            }
+        )
+    )
+
+
+def _stream_arn(stack: Stack) -> str:
+    answer = stack.client("kinesis").describe_stream_summary(StreamName=stack.outputs["StreamName"])
+    return str(answer["StreamDescriptionSummary"]["StreamARN"])
+
+
+def _is_in_views(stack: Stack, entry: Emitted) -> bool:
+    if entry.day is None:
+        return True
+    stored = stack.store.read(entry.user_id, entry.day)
+    return bool(stored and entry.day in stored.days and entry.digest in stored.days[entry.day].digests)
+
+
+if __name__ == "__main__":
+    main()
