@@ -2,8 +2,11 @@
 
 import click
 
+from cli.demo import demo
 from cli.emit import emit
 from cli.local import down, up
+from cli.redrive import redrive
+from cli.show import show
 from cli.token import token
 from cli.wait import wait
 
@@ -13,7 +16,7 @@ def main() -> None:
     """Streakline: learners' interactions in, dashboards out."""
 
 
-for command in (up, down, emit, wait, token):
+for command in (up, down, demo, emit, wait, show, redrive, token):
     main.add_command(command)
 
 if __name__ == "__main__":

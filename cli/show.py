@@ -1,0 +1,161 @@
+"""`streakline show`: a learner's dashboard in the terminal."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import click
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from cli.stack import Stack, on_stack, print_json
+from domain.interaction import day_number, today_in
+from domain.views import READINESS_DAYS, Standpoint, View, dashboard
+
+PERIOD_DAYS = 30
+_BARS = " ▁▂▃▄▅▆▇█"
+
+
+@click.command()
+@click.argument("user")
+@click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help="The date that streaks are counted to.")
+@click.option("--json", "as_json", is_flag=True, help="Print the dashboard as JSON, as the API answers it.")
+@on_stack
+def show(stack: Stack, user: str, today: datetime | None, as_json: bool) -> None:
+    """Show the dashboard of USER."""
+    day = today.date() if today else None
+    if as_json:
+        print_json(_dashboard(stack, user, day))
+    else:
+        render(Console(), stack, user, day)
+
+
+def _dashboard(stack: Stack, user: str, today: date | None) -> View:
+    now = datetime.now(UTC)
+    first = day_number(today or now.date()) - max(PERIOD_DAYS, READINESS_DAYS) - 1
+    stored = stack.store.read(user, first)
+    if stored is None:
+        raise click.ClickException(f"no interaction of {user} has been applied")
+    zone = stored.learner.zone
+    at = Standpoint(
+        learner=stored.learner,
+        days=stored.days,
+        awards=stored.awards,
+        catalog=stack.store.full_catalog(),
+        today=day_number(today or today_in(zone.name if zone else None, now)),
+    )
+    return dashboard(at, PERIOD_DAYS, now)
+
+
+def render(console: Console, stack: Stack, user: str, today: date | None) -> None:
+    """Print a learner's dashboard as a person likes to read it."""
+    view = _dashboard(stack, user, today)
+    console.print(
+        Group(
+            Panel(_totals(view), title=f"[bold]{user}", subtitle=f"as of {view['study_streak']['today']}"),
+            Columns([Panel(_streak(view["study_streak"]), title="Study streak")]),
+            _certifications(view["certification_progress"]),
+            _trend(view),
+            _achievements(view),
+        )
+    )
+
+
+def _totals(view: View) -> RenderableType:
+    totals = view["overall_analytics"]
+    table = Table.grid(padding=(0, 3))
+    table.add_row(
+        "Interactions", "Viewed", "Answered", "Completed", "Average", "Time", "Completion", "Points"
+    )
+    table.add_row(
+        f"[bold]{totals['total_interactions']:,}",
+        f"{totals['total_content_viewed']} contents",
+        f"{totals['total_questions_answered']:,} times",
+        f"{totals['total_content_completed']} contents",
+        _or_dash(totals["average_score"], "{:.1f} %"),
+        f"{totals['time_spent_total_hours']:.1f} h",
+        _or_dash(totals["completion_rate"], "{:.0f} %"),
+        f"[bold yellow]{view['total_points']:,}",
+    )
+    return table
+
+
+def _streak(streak: View) -> RenderableType:
+    flame = "🔥" if streak["current_streak"] else "  "
+    headline = (
+        f"{flame} {_days(streak['current_streak'])} now · longest {_days(streak['longest_streak'])} · "
+        f"{_days(streak['total_study_days'])} of study"
+    )
+    studied = {date.fromisoformat(day) for day in streak["calendar"]}
+    today = date.fromisoformat(streak["today"])
+    monday = today - timedelta(days=today.weekday())
+    rows = []
+    for weekday, name in enumerate(("Mo", "", "We", "", "Fr", "", "Su")):
+        row = Text(f"{name:3}")
+        for week in range(26, -1, -1):
+            day = monday - timedelta(weeks=week) + timedelta(days=weekday)
+            if day <= today:
+                row.append("■ " if day in studied else "· ", "green" if day in studied else "dim")
+        rows.append(row)
+    return Group(Text(headline), Text(), *rows)
+
+
+def _certifications(progress: dict[str, Any]) -> RenderableType:
+    table = Table(title="Certifications", title_justify="left", expand=True)
+    for name in ("", "completed", "average", "time", "readiness", "passing", "to work on"):
+        table.add_column(name, justify="left" if name in ("", "to work on") else "right")
+    for code, both in progress.items():
+        totals, readiness = both["analytics"], both["readiness"]
+        weak = [area["category"] for area in readiness["weak_areas"][:3]]
+        table.add_row(
+            f"[bold]{code}",
+            _or_dash(totals["completion_rate"], "{:.0f} %"),
+            _or_dash(totals["average_score"], "{:.1f} %"),
+            f"{totals['time_spent_total_hours']:.1f} h",
+            _or_dash(readiness["readiness_score"], "{:.0f}"),
+            _or_dash(readiness["predicted_pass_probability"], "{:.0%}"),
+            ", ".join(weak) or "–",
+        )
+    return table
+
+
+def _trend(view: View) -> RenderableType:
+    by_day = {trend["date"]: trend["metrics"]["total_interactions"] for trend in view["performance_trends"]}
+    today = date.fromisoformat(view["study_streak"]["today"])
+    counts = [
+        by_day.get((today - timedelta(days=PERIOD_DAYS - 1 - n)).isoformat(), 0) for n in range(PERIOD_DAYS)
+    ]
+    most = max(counts) or 1
+    line = "".join(_BARS[-(-count * (len(_BARS) - 1) // most)] for count in counts)
+    return Text.assemble(
+        f"Last {PERIOD_DAYS} days  ",
+        (line, "cyan"),
+        f"  {sum(counts)} interactions, at most {max(counts)} a day",
+    )
+
+
+def _achievements(view: View) -> RenderableType:
+    earned = "  ".join(f"{a['badge_icon']} {a['title']}" for a in view["achievements"]) or "none yet"
+    lines = [Text.assemble(("Achievements  ", "bold"), earned)]
+    for goal in view["next_achievements"]:
+        value, target = goal["progress"]["value"], goal["progress"]["target"]
+        filled = 20 * value // target
+        lines.append(
+            Text.assemble(
+                f"  next: {goal['title']:28} ",
+                ("━" * filled, "green"),
+                ("━" * (20 - filled), "dim"),
+                f" {value}/{target}",
+            )
+        )
+    return Group(*lines)
+
+
+def _days(count: int) -> str:
+    return f"{count} day" if count == 1 else f"{count} days"
+
+
+def _or_dash(value: float | None, form: str) -> str:
+    return "–" if value is None else form.format(value)
