@@ -16,7 +16,8 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3 \
 help: ## What there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(VENV)/.complete $(TOOLS)/.complete ## Install what the project and its local stack need
+setup: ## Install what the project and its local stack need
+	@$(MAKE) --no-print-directory -j2 $(VENV)/.complete $(TOOLS)/.complete
 
 $(VENV)/.complete: pyproject.toml
 	$(call new-environment,$(VENV))

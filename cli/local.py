@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import time
 import tomllib
 import urllib.request
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,10 @@ STARTS_WITHIN = 60
 TOOLS = ROOT / ".cache" / "tools" / "bin"
 _MINISTACK = LOCAL / "ministack.json"
 _BRIDGE = LOCAL / "bridge.json"
+_DEPLOYED = LOCAL / "deployed"
+"""The digest of what the running MiniStack has; gone while a deployment is under way."""
+_TEMPORARY = LOCAL / "tmp"
+"""MiniStack unpacks each function here, 20 MB a time, and does not tidy up when it ends."""
 _console = Console(stderr=True)
 
 
@@ -47,10 +53,14 @@ def up(as_json: bool) -> None:
     LOCAL.mkdir(parents=True, exist_ok=True)
     with _console.status("starting MiniStack"):
         endpoint_url = _start_ministack()
-    with _console.status("building the functions (sam build)"):
-        _sam("build", [], endpoint_url)
-    with _console.status("deploying template.yaml (sam deploy)"):
-        _sam("deploy", ["--no-progressbar"], endpoint_url)
+    digest = _digest()
+    if not _DEPLOYED.exists() or _DEPLOYED.read_text() != digest:
+        _DEPLOYED.unlink(missing_ok=True)
+        with _console.status("building the functions (sam build)"):
+            _sam("build", [], endpoint_url)
+        with _console.status("deploying template.yaml (sam deploy)"):
+            _sam("deploy", ["--no-progressbar"], endpoint_url)
+        _DEPLOYED.write_text(digest)
     outputs = describe(local_session(), endpoint_url, "streakline")
     # The emulated ApiUrl names a host that does not resolve here.
     api, stage = outputs["ApiUrl"].removeprefix("https://").split("/")
@@ -73,13 +83,35 @@ def up(as_json: bool) -> None:
 def down() -> None:
     """End the local stack and forget its data."""
     ended = [_end(process) for process in (_BRIDGE, _MINISTACK)]
-    STACK_FILE.unlink(missing_ok=True)
+    _forget()
     click.echo("The local stack is down." if any(ended) else "There was no local stack.")
+
+
+def _digest() -> str:
+    """Changes when anything does that a deployment depends on."""
+    digest = sha256(sys.version.encode())
+    sources = [path for package in ("domain", "functions") for path in (ROOT / package).rglob("*.*")]
+    for path in sorted([*sources, ROOT / "template.yaml", ROOT / "samconfig.toml"]):
+        if path.is_file() and path.suffix != ".pyc":
+            content = path.read_bytes()
+            digest.update(f"{path.relative_to(ROOT)} {len(content)} ".encode() + content)
+    return digest.hexdigest()
+
+
+def _forget() -> None:
+    """Nothing of a MiniStack that has ended is true any more: what it held, it held in memory."""
+    for path in (STACK_FILE, _DEPLOYED):
+        path.unlink(missing_ok=True)
+    shutil.rmtree(_TEMPORARY, ignore_errors=True)
 
 
 def _start_ministack() -> str:
     running = _running(_MINISTACK)
     if running is None:
+        # A bridge that has outlived its MiniStack would look for its queue for ever.
+        _end(_BRIDGE)
+        _forget()
+        _TEMPORARY.mkdir()
         port = _free_port()
         environment = {
             "BIND_HOST": HOST,
@@ -89,6 +121,7 @@ def _start_ministack() -> str:
             "IOT_MTLS_ENABLED": "false",
             "SFTP_ENABLED": "false",
             "LOG_LEVEL": "WARNING",
+            "TMPDIR": str(_TEMPORARY),
         }
         python = TOOLS / "python"
         running = _start(
@@ -128,14 +161,13 @@ def _sam(command: str, arguments: Sequence[str], endpoint_url: str) -> None:
     overrides = tomllib.loads((ROOT / "samconfig.toml").read_text())["local"]["deploy"]["parameters"]
     runtime = f"PythonRuntime=python{sys.version_info.major}.{sys.version_info.minor}"
     environment = {
-        **os.environ,
+        **_without_aws(),
         **LOCAL_ENVIRONMENT,
         "AWS_ENDPOINT_URL": endpoint_url,
         # sam build looks for the template's exact Python on the path.
         "PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}",
         "SAM_CLI_TELEMETRY": "0",
     }
-    environment.pop("AWS_PROFILE", None)
     log = LOCAL / f"sam-{command}.log"
     with log.open("w") as output:
         result = subprocess.run(
@@ -171,7 +203,7 @@ def _start(
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, **LOCAL_ENVIRONMENT, **environment},
+            env={**_without_aws(), **LOCAL_ENVIRONMENT, **environment},
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -180,6 +212,13 @@ def _start(
     started = {"pid": process.pid, "birth": _birth(process.pid), **more}
     note.write_text(json.dumps(started))
     return started
+
+
+def _without_aws() -> dict[str, str]:
+    """The environment, but for its AWS settings: the functions inherit MiniStack's, and with them a person's
+    session or endpoint, and would act on a real account.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
 
 
 def _running(note: Path) -> dict[str, Any] | None:
