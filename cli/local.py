@@ -41,6 +41,8 @@ _MINISTACK = LOCAL / "ministack.json"
 _BRIDGE = LOCAL / "bridge.json"
 _DEPLOYED = LOCAL / "deployed"
 """The digest of what the running MiniStack has; gone while a deployment is under way."""
+ENVIRONMENT_FILE = LOCAL / "env.json"
+"""For `sam local invoke --env-vars`: what the template's references stand for on the local stack."""
 _TEMPORARY = LOCAL / "tmp"
 """MiniStack unpacks each function here, 20 MB a time, and does not tidy up when it ends."""
 _console = Console(stderr=True)
@@ -67,6 +69,7 @@ def up(as_json: bool) -> None:
     api_url = f"{endpoint_url}/_aws/execute-api/{api.split('.')[0]}/{stage}"
     local = {"endpoint_url": endpoint_url, "api_url": api_url, "outputs": outputs}
     STACK_FILE.write_text(json.dumps(local, indent=2))
+    ENVIRONMENT_FILE.write_text(json.dumps({"Parameters": _environment(endpoint_url, outputs)}, indent=2))
     stack = Stack(outputs, api_url, endpoint_url, local_session())
     if _running(_BRIDGE) is None:
         _start(_BRIDGE, [sys.executable, "-m", "cli.bridge", make_bridge(stack)], {}, "bridge.log")
@@ -87,6 +90,20 @@ def down() -> None:
     click.echo("The local stack is down." if any(ended) else "There was no local stack.")
 
 
+def _environment(endpoint_url: str, outputs: Mapping[str, str]) -> dict[str, str]:
+    return {
+        # As a container sees this machine.
+        "AWS_ENDPOINT_URL": endpoint_url.replace(HOST, "host.docker.internal"),
+        "VIEWS_TABLE": outputs["ViewsTableName"],
+        "STREAM_NAME": outputs["StreamName"],
+        "BUS_NAME": outputs["BusName"],
+        "QUARANTINE_URL": outputs["QuarantineUrl"],
+        "EVENT_LOG_BUCKET": outputs["EventLogBucket"],
+        # As the payloads in events/ have it: there is no authorizer before a function that is invoked so.
+        "USER_POOL_CLIENT_ID": "sample-client",
+    }
+
+
 def _digest() -> str:
     """Changes when anything does that a deployment depends on."""
     digest = sha256(sys.version.encode())
@@ -100,7 +117,7 @@ def _digest() -> str:
 
 def _forget() -> None:
     """Nothing of a MiniStack that has ended is true any more: what it held, it held in memory."""
-    for path in (STACK_FILE, _DEPLOYED):
+    for path in (STACK_FILE, ENVIRONMENT_FILE, _DEPLOYED):
         path.unlink(missing_ok=True)
     shutil.rmtree(_TEMPORARY, ignore_errors=True)
 

@@ -125,6 +125,12 @@ class Catalog:
         """The version of each certification's catalog, as the head has it."""
         return {code: certification.version for code, certification in self.certifications.items()}
 
+    @property
+    def newest(self) -> int:
+        """When the last ordinal was given, in microseconds since 1970; 0 where none was."""
+        contents = (c for certification in self.certifications.values() for c in certification.contents)
+        return max((content.assigned_at for content in contents), default=0)
+
     @cached_property
     def _places(self) -> Mapping[str, tuple[Place, ...]]:
         places: dict[str, list[Place]] = {}

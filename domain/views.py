@@ -10,17 +10,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from domain.achievements import Award
-from domain.catalog import KNOWN, Catalog, Certification
+from domain.catalog import Catalog, Certification
 from domain.interaction import day_date, instant
 from domain.learner import Day, Learner, Track, goals
-from domain.readiness import Estimate, Readiness, assess
+from domain.readiness import RECENT_DAYS, Area, assess
 from domain.streaks import Streaks, streaks
 from domain.tally import Breakdown, Tally, total
 
 type View = dict[str, Any]
 
 HEAT_MAP_WEEKS = 53
-READINESS_DAYS = 90
+READINESS_DAYS = RECENT_DAYS
 NEXT_ACHIEVEMENTS = 3
 _NO_CATALOG = Certification("")
 
@@ -237,79 +237,39 @@ def readiness(at: Standpoint, certification: str | None = None) -> View:
 
 def _readiness(at: Standpoint, code: str) -> View:
     track = at.learner.tracks.get(code, Track())
-    found = assess(track, at.certification(code))
-    mark = found.pass_mark / 100
-    areas = sorted(found.categories.items(), key=lambda pair: (pair[1].mean, pair[0]))
-    weak = [_area(name, estimate) for name, estimate in areas if estimate.answers and estimate.high < mark]
-    strong = [_area(name, estimate) for name, estimate in areas if estimate.answers and estimate.low > mark]
-    unpractised = [name for name, estimate in found.categories.items() if not estimate.answers]
+    found = assess(track, at.days, at.certification(code), at.today)
+    hours = found.study_time
     return {
         "certification_type": code,
-        "readiness_score": _rounded(found.overall.mean) if found.overall else None,
-        "interval_80": [_rounded(found.overall.low), _rounded(found.overall.high)] if found.overall else None,
+        "readiness_score": _rounded(found.estimate),
+        "interval_80": [_rounded(share) for share in found.interval],
         "predicted_pass_probability": found.pass_probability and round(found.pass_probability, 3),
         "pass_mark": found.pass_mark,
-        "confidence_level": _confidence(found),
-        "weak_areas": weak,
-        "strong_areas": strong[::-1],
-        "recommended_actions": _actions(found, weak, unpractised),
-        "estimated_study_time_hours": _study_hours(at, code, track),
+        "confidence_level": found.confidence,
+        "weak_areas": [_area(area) for area in found.weak],
+        "strong_areas": [_area(area) for area in found.strong],
+        "recommended_actions": [action._asdict() for action in found.actions],
+        "estimated_study_time_hours": hours and {"low": round(hours.low, 1), "high": round(hours.high, 1)},
         "evidence": {
-            "answers": found.overall.answers if found.overall else 0,
-            "coverage": round(found.coverage, 2),
+            **found.evidence._asdict(),
+            "effective_answers": round(found.evidence.effective_answers, 1),
+            "coverage": _rounded(found.evidence.coverage, 3),
         },
         "assessment_date": day_date(at.today).isoformat(),
     }
 
 
-def _rounded(share: float | None) -> float | None:
-    return None if share is None else round(100 * share, 1)
+def _rounded(number: float | None, digits: int = 1) -> float | None:
+    return None if number is None else round(number, digits)
 
 
-def _area(name: str, estimate: Estimate) -> View:
+def _area(area: Area) -> View:
     return {
-        "category": name,
-        "estimate": _rounded(estimate.mean),
-        "interval_80": [_rounded(estimate.low), _rounded(estimate.high)],
-        "answers": estimate.answers,
-    }
-
-
-def _confidence(found: Readiness) -> str:
-    if found.overall is None or found.coverage < 0.5:
-        return "low"
-    width = found.overall.high - found.overall.low
-    return "high" if width < 0.12 and found.coverage > 0.8 else "medium" if width < 0.25 else "low"
-
-
-def _actions(found: Readiness, weak: list[View], unpractised: list[str]) -> list[View]:
-    if found.overall is None:
-        return [{"action": "Take a diagnostic quiz", "category": None, "reason": "Nothing was answered yet."}]
-    practise = [
-        {
-            "action": f"Practise {area['category']}",
-            "category": area["category"],
-            "reason": f"About {area['estimate']:.0f} % right after {area['answers']} answers; "
-            f"{found.pass_mark} % passes.",
-        }
-        for area in weak
-    ]
-    begin = [
-        {"action": f"Begin {name}", "category": name, "reason": "Nothing was answered there yet."}
-        for name in unpractised
-    ]
-    return (practise + begin)[:5]
-
-
-def _study_hours(at: Standpoint, code: str, track: Track) -> View | None:
-    """What is left of the typical hours, by the share of the catalog that is not completed."""
-    active = at.certification(code).active
-    if code not in KNOWN or not active.bits:
-        return None
-    left = 1 - len(track.completed & active) / len(active)
-    return {
-        name: round(hours * left, 1)
-        for name, hours in zip(("from", "to"), KNOWN[code].study_hours, strict=True)
+        "category": area.category,
+        "estimate": _rounded(area.estimate),
+        "interval_80": [_rounded(share) for share in area.interval],
+        "answers": area.answers,
+        "coverage": round(area.coverage, 3),
     }
 
 

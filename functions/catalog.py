@@ -48,12 +48,15 @@ def keep(views: Store, changes: Mapping[str, list[ContentMetadata]], now: int) -
     `now`: microseconds since 1970. Applying a change again changes nothing. Raises Contended.
     """
     changed = 0
+    catalog = Catalog()
     for code, of_certification in sorted(changes.items()):
         for _ in range(MAX_RACES):
             head = views.head()
-            known = views.catalog(Catalog(), head.only(code))
-            before = known.certifications.get(code, Certification(code))
-            after = assign(before, of_certification, now)
+            catalog = views.catalog(catalog, head)
+            before = catalog.certifications.get(code, Certification(code))
+            # Clocks differ, and a keeper may be held up: what is assigned later must be dated later, or an
+            # interaction that names no certification would count for another one from then on.
+            after = assign(before, of_certification, max(now, catalog.newest + 1))
             if after is before:
                 break
             if views.commit_catalog(head, before, after):

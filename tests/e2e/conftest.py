@@ -1,0 +1,58 @@
+"""The template deployed on MiniStack, apart from any local stack that somebody works with."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.stack import Stack, local_session
+from cli.token import id_token
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A deployed stack, and the commands that work on it."""
+
+    stack: Stack
+    streakline: Callable[..., dict[str, Any]]
+    """Runs `streakline ARGUMENTS --json`; what it printed."""
+
+    @property
+    def api_url(self) -> str:
+        return self.stack.api_url
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        return self.stack.outputs
+
+    def token(self, group: str | None = None, user: str | None = None) -> str:
+        return id_token(self.stack, user or f"e2e-{group or 'learner'}", group)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    environment = {**os.environ, "STREAKLINE_LOCAL": str(tmp_path_factory.mktemp("local"))}
+
+    def streakline(*arguments: str) -> dict[str, Any]:
+        command = [sys.executable, "-m", "cli", *arguments, "--json"]
+        result = subprocess.run(
+            command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True, check=False
+        )
+        assert result.returncode == 0, f"{' '.join(command)} exited with {result.returncode}: {result.stdout}"
+        answer: dict[str, Any] = json.loads(result.stdout)
+        return answer
+
+    try:
+        up = streakline("up")
+        yield Deployed(Stack(up["outputs"], up["api_url"], up["endpoint_url"], local_session()), streakline)
+    finally:
+        down = [sys.executable, "-m", "cli", "down"]
+        subprocess.run(down, cwd=REPOSITORY, env=environment, check=True)

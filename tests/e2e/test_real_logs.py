@@ -1,0 +1,294 @@
+"""Two real logs through the deployed stack, compared with plain recomputation from their rows.
+
+The logs are not part of the repository: these tests read ../shared/data beside it. Where that is absent,
+they check the same on a log that the demo's generator makes.
+"""
+
+import csv
+import gzip
+import json
+import re
+import urllib.request
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.demo import LAST_DAY, demo_catalog, demo_interactions
+from cli.emit import offer
+from domain import views
+from domain.interaction import day_number
+from domain.views import Standpoint
+from tests.e2e.conftest import REPOSITORY, Deployed
+
+DATA = REPOSITORY.parent / "shared" / "data"
+MOODLE = DATA / "moodle_course_events.csv.gz"
+STATISTICS = DATA / "statistics_practice.csv.gz"
+
+type Row = dict[str, Any]
+"""user, content, kind, day (as its local date), score or None, seconds, category."""
+
+
+def rows_of(path: Path) -> Iterator[dict[str, str]]:
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
+        yield from csv.DictReader(lines)
+
+
+def moodle_rows() -> list[Row]:
+    kinds = {
+        "Course activity completion updated": "completed",
+        "Quiz attempt submitted": "answered",
+        "A submission has been submitted.": "answered",
+        "Submission created.": "answered",
+        "Choice answer added": "answered",
+        "Quiz attempt reviewed": "viewed",
+    }
+    rows: list[Row] = []
+    for row in rows_of(MOODLE):
+        name = row["event_name"]
+        kind = "viewed" if re.search(r"viewed\.?$", name) else kinds.get(name)
+        if kind:
+            content = re.sub(r"[^a-z0-9]+", "-", row["context"].lower()).strip("-")
+            rows.append(
+                {
+                    "user": row["user"],
+                    "content": content,
+                    "kind": kind,
+                    "day": row["timecreated"][:10],
+                    "score": None,
+                    "seconds": 0,
+                    "component": row["component"],
+                }
+            )
+    components: dict[str, Counter[str]] = defaultdict(Counter)
+    for found in rows:
+        components[found["content"]][found["component"]] += 1
+    for found in rows:
+        counts = components[found["content"]]
+        found["category"] = min(counts, key=lambda name: (-counts[name], name))
+    return rows
+
+
+def statistics_rows() -> list[Row]:
+    return [
+        {
+            "user": row["learner"],
+            "content": row["item"],
+            "kind": "viewed" if row["outcome"] == "STUDY" else "answered",
+            "day": row["time"][:10],
+            "score": {"CORRECT": 100, "INCORRECT": 0, "STUDY": None}[row["outcome"]],
+            "seconds": int(row["duration_seconds"]),
+            "category": row["topic"],
+        }
+        for row in rows_of(STATISTICS)
+    ]
+
+
+def demo_rows() -> list[Row]:
+    """The valid and distinct ones of the demo, read by hand."""
+    category = {row.content_id: row.category for row in demo_catalog()}
+    rows: dict[tuple[str, str], Row] = {}
+    for fields in demo_interactions():
+        if not fields["event_id"].startswith("demo"):
+            rows[fields["user_id"], fields["event_id"]] = {
+                "user": fields["user_id"],
+                "content": fields["content_id"],
+                "kind": fields["interaction_type"],
+                "day": fields["occurred_at"][:10],
+                "score": fields.get("score"),
+                "seconds": fields["time_spent"],
+                "category": category[fields["content_id"]],
+            }
+    return list(rows.values())
+
+
+def recomputed(rows: list[Row]) -> dict[str, Any]:
+    """What the views of one learner must say, from that learner's rows."""
+    days = sorted({date.fromisoformat(row["day"]) for row in rows})
+    longest = run = 0
+    for number, day in enumerate(days):
+        run = run + 1 if number and day - days[number - 1] == timedelta(days=1) else 1
+        longest = max(longest, run)
+    distinct = {kind: {r["content"] for r in rows if r["kind"] == kind} for kind in ("viewed", "completed")}
+    return {
+        "interactions": len(rows),
+        "answers": sum(row["kind"] == "answered" for row in rows),
+        "viewed": len(distinct["viewed"]),
+        "completed": len(distinct["completed"]),
+        "average": average(rows),
+        "seconds": sum(row["seconds"] for row in rows),
+        "categories": categories(rows),
+        "days": [day.isoformat() for day in days],
+        "longest": longest,
+        "trends": {
+            day.isoformat(): {
+                "interactions": len(of_day),
+                "completed": sum(row["kind"] == "completed" for row in of_day),
+                "average": average(of_day),
+                "seconds": sum(row["seconds"] for row in of_day),
+                "categories": categories(of_day),
+            }
+            for day in days
+            if (of_day := [row for row in rows if row["day"] == day.isoformat()])
+        },
+    }
+
+
+def average(rows: list[Row]) -> float | None:
+    scores = [row["score"] for row in rows if row["score"] is not None]
+    return round(sum(scores) / len(scores), 2) if scores else None
+
+
+def categories(rows: list[Row]) -> dict[str, tuple[int, float | None, int]]:
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row["category"]].append(row)
+    return {
+        name: (len(found), average(found), sum(row["seconds"] for row in found))
+        for name, found in groups.items()
+    }
+
+
+def seen(analytics: Row, trends: Row, streak: Row) -> dict[str, Any]:
+    """The same, as the views say it."""
+    return {
+        "interactions": analytics["total_interactions"],
+        "answers": analytics["total_questions_answered"],
+        "viewed": analytics["total_content_viewed"],
+        "completed": analytics["total_content_completed"],
+        "average": analytics["average_score"],
+        "seconds": analytics["time_spent_total_seconds"],
+        "categories": breakdown(analytics["categories"]),
+        "days": streak["calendar"],
+        "longest": streak["longest_streak"],
+        "trends": {
+            trend["date"]: {
+                "interactions": trend["metrics"]["total_interactions"],
+                "completed": trend["metrics"]["completed_count"],
+                "average": trend["metrics"]["avg_score"],
+                "seconds": trend["metrics"]["total_time"],
+                "categories": breakdown(trend["category_breakdown"]),
+            }
+            for trend in trends["trends"]
+        },
+    }
+
+
+def breakdown(groups: Row) -> dict[str, tuple[int, float | None, int]]:
+    return {
+        name: (sums["count"], sums["avg_score"], sums["time_spent"])
+        for name, sums in groups.items()
+        if sums["count"]
+    }
+
+
+def items(stack: Deployed) -> dict[tuple[str, str], Row]:
+    """Every item of the views table, but for the versions."""
+    pages = (
+        stack.stack.client("dynamodb")
+        .get_paginator("scan")
+        .paginate(TableName=stack.outputs["ViewsTableName"], ConsistentRead=True)
+    )
+    return {
+        (item["pk"]["S"], item["sk"]["S"]): {name: value for name, value in item.items() if name != "version"}
+        for page in pages
+        for item in page["Items"]
+    }
+
+
+def check_every_view(stack: Deployed, rows: list[Row], today: date) -> None:
+    """Each learner's views equal recomputation; a few of them also over HTTP."""
+    store = stack.stack.store
+    catalog = store.full_catalog()
+    by_user: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_user[row["user"]].append(row)
+    token = stack.token("instructors")
+    for number, (user, found) in enumerate(sorted(by_user.items())):
+        stored = store.read(user, day_number(today) - 365)
+        assert stored is not None, user
+        at = Standpoint(stored.learner, stored.days, stored.awards, catalog, day_number(today))
+        expected = recomputed(found)
+        assert seen(views.analytics(at), views.trends(at, 365), views.streak(at)) == expected, user
+        if number % 25 == 0:
+            answers = [
+                over_http(f"{stack.api_url}/progress/{user}/{view}?today={today}{more}", token)
+                for view, more in (("analytics", ""), ("trends", "&days=365"), ("streak", ""))
+            ]
+            assert seen(answers[0], answers[1], answers[2]) == expected, user
+
+
+def over_http(url: str, token: str) -> Row:
+    with urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": token})) as answer:
+        view: Row = json.load(answer)
+    return view
+
+
+def emit_and_wait(stack: Deployed, *arguments: str) -> Row:
+    emitted = stack.streakline("emit", *arguments)
+    waited = stack.streakline("wait", "--timeout", "400")
+    assert waited["missing"] == 0
+    return {**emitted, **waited}
+
+
+@pytest.fixture
+def demo_log(tmp_path: Path) -> Path:
+    path = tmp_path / "demo.jsonl"
+    path.write_text("".join(f"{json.dumps(fields)}\n" for fields in demo_interactions()))
+    return path
+
+
+def test_every_view_of_the_demo_equals_recomputation_and_emitting_it_again_changes_none(
+    stack: Deployed, demo_log: Path
+) -> None:
+    offer(stack.stack, demo_catalog())
+    summary = emit_and_wait(stack, str(demo_log), "--format", "interactions", "--order", "file")
+    assert summary["quarantined"] == {"invalid": 5, "unknown_content": 1}
+    check_every_view(stack, demo_rows(), LAST_DAY)
+    before = items(stack)
+    emit_and_wait(stack, str(demo_log), "--format", "interactions", "--door", "bus")
+    assert items(stack) == before
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "door", "rows", "learners", "longest", "today"),
+    [
+        (MOODLE, "moodle", "stream", 88_818, 130, 36, date(2019, 10, 27)),
+        (STATISTICS, "statistics", "bus", 32_504, 478, None, date(2015, 12, 2)),
+    ],
+    ids=["moodle", "statistics"],
+)
+def test_every_view_of_a_real_log_equals_recomputation_and_emitting_it_again_changes_none(
+    stack: Deployed,
+    path: Path,
+    form: str,
+    door: str,
+    rows: int,
+    learners: int,
+    longest: int | None,
+    today: date,
+) -> None:
+    if not path.exists():
+        print(f"{path} is absent: the demo's log stands in for it, in the test above")
+        assert len(demo_rows()) > 4_000
+        return
+    summary = emit_and_wait(stack, str(path), "--format", form, "--door", door)
+    assert (summary["emitted"], summary["learners"]) == (rows, learners)
+    assert summary["in_views"] == rows, "every interaction of a log is a distinct one"
+    assert summary["quarantined"] == {}
+    expected = moodle_rows() if form == "moodle" else statistics_rows()
+    assert len(expected) == rows
+    check_every_view(stack, expected, today)
+    if longest is not None:
+        found = (
+            recomputed([r for r in expected if r["user"] == u])["longest"]
+            for u in {r["user"] for r in expected}
+        )
+        assert max(found) == longest
+    before = items(stack)
+    again = emit_and_wait(stack, str(path), "--format", form)
+    assert again["in_views"] == rows
+    assert items(stack) == before
