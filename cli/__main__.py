@@ -2,6 +2,7 @@
 
 import click
 
+from cli.backfill import backfill_achievements
 from cli.demo import demo
 from cli.emit import emit
 from cli.local import down, up
@@ -16,7 +17,7 @@ def main() -> None:
     """Streakline: learners' interactions in, dashboards out."""
 
 
-for command in (up, down, demo, emit, wait, show, redrive, token):
+for command in (up, down, demo, emit, wait, show, redrive, backfill_achievements, token):
     main.add_command(command)
 
 if __name__ == "__main__":

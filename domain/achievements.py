@@ -199,6 +199,18 @@ ACHIEVEMENTS: tuple[Achievement[Standing], ...] = (
 )
 """About the learner."""
 
+COMPLETE_CERTIFICATION: Achievement[CertificationStanding] = Achievement(
+    id="all",
+    type="certification",
+    title="{certification}: Complete",
+    description="Complete all contents of {certification}",
+    icon="🏆",
+    points=1000,
+    measure=certification_percent,
+    target=100,
+)
+"""Announced also as `certification.completed`."""
+
 CERTIFICATION_ACHIEVEMENTS: tuple[Achievement[CertificationStanding], ...] = (
     Achievement(
         id="first",
@@ -230,16 +242,7 @@ CERTIFICATION_ACHIEVEMENTS: tuple[Achievement[CertificationStanding], ...] = (
         measure=certification_percent,
         target=50,
     ),
-    Achievement(
-        id="all",
-        type="certification",
-        title="{certification}: Complete",
-        description="Complete all contents of {certification}",
-        icon="🏆",
-        points=1000,
-        measure=certification_percent,
-        target=100,
-    ),
+    COMPLETE_CERTIFICATION,
 )
 """About each certification."""
 

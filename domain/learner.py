@@ -134,6 +134,18 @@ def goals(learner: Learner, catalog: Catalog, freezes: int = 0) -> list[Goal]:
     return [goal for goal in found if goal.achievement.achievement_id not in learner.earned]
 
 
+def overdue(learner: Learner, catalog: Catalog, now: int, freezes: int = 0) -> list[Award]:
+    """What today's rules say is earned, and no interaction has brought yet: the rules are newer than it.
+
+    `now`: microseconds since 1970, the awards' earned_at, for when it was reached is not known.
+    """
+    return [
+        goal.achievement._replace(earned_at=now)
+        for goal in goals(learner, catalog, freezes)
+        if goal.value >= goal.target
+    ]
+
+
 def _goal[S](rule: Achievement[S], reached: S) -> Goal:
     return Goal(award(rule, 0), min(rule.measure(reached), rule.target), rule.target)
 

@@ -45,7 +45,7 @@ _SHOWN = 5.0
 """Right answers at a level, or above, that halve what `HARDER` takes off."""
 _LEVELS = ("beginner", "intermediate", "advanced")
 # In fixed point, for sums of integers are the same in any order; those of floats are not.
-_ONE = 1 << 20
+_ONE = 1 << 10
 _RESIDUAL = round(_ONE * RESIDUAL_WEIGHT)
 _WEIGHTS = tuple(round(_ONE * max(RESIDUAL_WEIGHT, 0.5 ** (n / HALF_LIFE_DAYS))) for n in range(RECENT_DAYS))
 _PERFECT = _ONE * PERFECT
@@ -56,15 +56,15 @@ class Constants(NamedTuple):
 
     prior: float = -0.5
     """What a learner is expected to know of content that they never met, before any answer."""
-    between_learners: float = 0.5
+    between_learners: float = 2.0
     """Variance of learners around `prior`."""
-    between_categories: float = 0.5
+    between_categories: float = 0.25
     """Variance of a learner's categories around the learner."""
     met: float = 1.0
     """How much easier content is that was answered before, right or wrong."""
     known: float = 2.5
     """How much easier content is that was once answered right; at least `met`."""
-    drift: float = 0.03
+    drift: float = 0.015
     """Variance that no number of answers removes (learning and forgetting until the exam, and the model's own
     error), as a multiple of p(1-p)."""
 
@@ -127,8 +127,6 @@ class Evidence(NamedTuple):
 
     answers: int
     """Scored answers, ever."""
-    recent_answers: int
-    """Those of them within the last `RECENT_DAYS`."""
     effective_answers: float
     """Scored answers, each by its recency."""
     days: int
@@ -188,7 +186,8 @@ class _Exam:
     topics: tuple[_Topic, ...]
     total: int
     easiest: float
-    """The least of `HARDER` among active content: what is never practised otherwise needs no showing."""
+    """The least of `HARDER` among active content: where all is alike, nothing has to be shown first."""
+    hardest: float
 
 
 # What `_exam` made of a catalog, beside the catalog itself, so that no other can pass for it.
@@ -207,7 +206,9 @@ def _exam(certification: Certification) -> _Exam:
         groups.setdefault(content.category, []).append(content)
     topics = tuple(_topic(name, contents) for name, contents in sorted(groups.items()))
     levels = [HARDER.get(c.difficulty, 0.0) for c in certification.contents if c.active]
-    exam = _Exam(topics, sum(topic.total for topic in topics), min(levels, default=0.0))
+    exam = _Exam(
+        topics, sum(topic.total for topic in topics), min(levels, default=0.0), max(levels, default=0.0)
+    )
     if len(_EXAMS) >= _MAX_EXAMS:
         _EXAMS.clear()
     _EXAMS[id(certification)] = (certification, exam)
@@ -247,8 +248,7 @@ def _marks(track: Track, length: int) -> Sequence[int]:
     return marks
 
 
-@dataclass(frozen=True, slots=True)
-class _Practice:
+class _Practice(NamedTuple):
     """The scored answers of one category, each by its recency."""
 
     answers: float
@@ -258,17 +258,10 @@ class _Practice:
     """What is left of the memory of its contents: the weight of the most recent answer."""
 
 
-class _Recent(NamedTuple):
-    """The scored answers within the last `RECENT_DAYS`."""
-
-    answers: int
-    days: int
-
-
 def _practice(
-    tallies: Breakdown, code: str, days: Iterable[Day], today: int
-) -> tuple[dict[str, _Practice], dict[str, float], _Recent]:
-    """Answers by category and right answers by difficulty, by recency; and how many are recent."""
+    tallies: Breakdown, code: str, days: Iterable[Day], today: int, levels: bool
+) -> tuple[dict[str, _Practice], dict[str, float], int]:
+    """Answers by category, and (`levels`) right answers by difficulty, by recency; and the recent days."""
     # The overall sums hold the recent days too: those come on top with what they weigh beyond the residual.
     sums = {
         name: [_RESIDUAL * tally.scored, _RESIDUAL * tally.score, _RESIDUAL]
@@ -276,33 +269,35 @@ def _practice(
         if tally.scored
     }
     shown = {name: _RESIDUAL * tally.score for name, tally in tallies.difficulties.items()}
-    answers = studied = 0
+    studied = 0
     for day in days:
         age = today - day.number
-        if not 0 <= age < RECENT_DAYS or code not in day.tallies:
+        if not 0 <= age < RECENT_DAYS:
             continue
-        breakdown = day.tallies[code]
+        breakdown = day.tallies.get(code)
+        if breakdown is None:
+            continue
         weight = _WEIGHTS[age]
         more = weight - _RESIDUAL
-        before = answers
+        answered = False
         for name, tally in breakdown.categories.items():
-            scored = tally.scored
-            if scored and name in sums:
-                answers += scored
+            if (scored := tally.scored) and name in sums:
                 of = sums[name]
                 of[0] += more * scored
                 of[1] += more * tally.score
                 if weight > of[2]:
                     of[2] = weight
-        for name, tally in breakdown.difficulties.items():
-            if tally.score and name in shown:
-                shown[name] += more * tally.score
-        studied += answers > before
+                answered = True
+        studied += answered
+        if levels:
+            for name, tally in breakdown.difficulties.items():
+                if name in shown:
+                    shown[name] += more * tally.score
     practice = {
         name: _Practice(scored / _ONE, score / _PERFECT, memory / _ONE)
         for name, (scored, score, memory) in sums.items()
     }
-    return practice, {name: score / _PERFECT for name, score in shown.items()}, _Recent(answers, studied)
+    return practice, {name: score / _PERFECT for name, score in shown.items()}, studied
 
 
 def _harder(shown: Mapping[str, float], easiest: float) -> tuple[float, ...]:
@@ -315,11 +310,14 @@ def _harder(shown: Mapping[str, float], easiest: float) -> tuple[float, ...]:
     return tuple(reversed(off))
 
 
+_NOTHING_OFF = (0.0,) * len(_LEVELS)
+
+
 def _share(logit: float) -> float:
     return 1.0 / (1.0 + math.exp(-logit))
 
 
-_SMALL_STEP = 1e-5
+_SMALL_STEP = 1e-4
 """Of a logit: Newton's steps square their error, so the one after it would change nothing that shows."""
 _LONGEST_STEP = 2.0
 
@@ -351,12 +349,14 @@ def _skills(
         for (score, first, again), offset in zip(sums, own, strict=True):
             odds = exp(-learner - offset)
             p = 1 / (1 + odds)
-            s = score - first * p
-            c = first * p * (1 - p)
+            expected = first * p
+            s = score - expected
+            c = expected - expected * p
             if again:
                 p = 1 / (1 + odds * easier)
-                s -= again * p
-                c += again * p * (1 - p)
+                expected = again * p
+                s -= expected
+                c += expected - expected * p
             # The category's own step, given the learner's, leaves this much for the learner's.
             stiff = c * categories + 1
             slope += (s + c * offset) / stiff
@@ -367,11 +367,12 @@ def _skills(
         largest = abs(step)
         for n, (s, c, stiff) in enumerate(slopes):
             move = (s - c * step) / stiff
-            if move > _LONGEST_STEP or move < -_LONGEST_STEP:
-                move = math.copysign(_LONGEST_STEP, move)
+            size = abs(move)
+            if size > largest:
+                largest = size
+            if size > _LONGEST_STEP:
+                move *= _LONGEST_STEP / size
             own[n] += move
-            if abs(move) > largest:
-                largest = abs(move)
         if largest < _SMALL_STEP:
             break
     return {name: learner + offset for name, offset in zip(names, own, strict=True)}, learner
@@ -399,8 +400,11 @@ class _Evidence(NamedTuple):
     exam: _Exam
     marks: Sequence[int]
     """Best scores by ordinal, as in `_marks`."""
+    scores: Sequence[tuple[int, ...]]
+    """Those of the active content of each of the exam's topics."""
     practice: Mapping[str, _Practice]
-    recent: _Recent
+    days: int
+    """With a scored answer, within the last `RECENT_DAYS`."""
     logits: Mapping[str, float]
     """By category with answers: the share right of content never met."""
     logit: float
@@ -414,21 +418,25 @@ def _evidence(
 ) -> _Evidence:
     exam = _exam(certification)
     marks = _marks(track, len(certification.contents))
-    practice, shown, recent = _practice(track.tallies, certification.code, days, today)
+    levels = exam.hardest > exam.easiest
+    practice, shown, studied = _practice(track.tallies, certification.code, days, today, levels)
     counts: dict[str, tuple[float, float, float]] = {
         name: (of.right, 0.0, of.answers) for name, of in practice.items()
     }
-    for topic in exam.topics:
+    scores = [topic.pick(marks) for topic in exam.topics]
+    for topic, best in zip(exam.topics, scores, strict=True):
         of = practice.get(topic.name)
         if of is not None:
-            scored = len(topic.contents) - topic.pick(marks).count(0)
-            scored += sum(marks[n] > 0 for n in topic.retired)
+            scored = len(best) - best.count(0)
+            if topic.retired:
+                scored += sum(marks[n] > 0 for n in topic.retired)
             # Which answers were the first to their content is not known by day: the most recent ones, as
             # far as they go. (Not their share of all answers, which a further answer would change.)
             first = min(of.answers, scored)
             counts[topic.name] = (of.right, first, of.answers - first)
     logits, logit = _skills(counts, constants)
-    return _Evidence(exam, marks, practice, recent, logits, logit, _harder(shown, exam.easiest))
+    off = _harder(shown, exam.easiest) if levels else _NOTHING_OFF
+    return _Evidence(exam, marks, scores, practice, studied, logits, logit, off)
 
 
 def content_share(
@@ -478,9 +486,9 @@ def assess(
     if pass_mark is None:
         pass_mark = _pass_mark(certification.code)
     of = _evidence(track, days, certification, today, constants)
-    topics = [topic for topic in of.exam.topics if topic.total]
-    answers = sum(tally.scored for tally in track.tallies.categories.values())
-    known = bool(answers and topics)
+    answers = sum([tally.scored for tally in track.tallies.categories.values()])
+    whole = of.exam.total
+    known = bool(answers and whole)
 
     between = constants.between_categories
     # What is known of the learner's own logit, and by it of categories without answers.
@@ -490,11 +498,13 @@ def assess(
         precision += information / (1 + information * between)
     learners = 1 / precision
 
+    tallies = track.tallies.categories
     areas: list[Area] = []
     share = shared = apart = met_questions = 0.0
-    for topic in topics:
-        weight = topic.total / of.exam.total
-        scores = topic.pick(of.marks)
+    for topic, scores in zip(of.exam.topics, of.scores, strict=True):
+        if not topic.total:
+            continue
+        weight = topic.total / whole
         if topic.questions is None:
             met = topic.total - scores.count(0)
             best = sum(scores) - met
@@ -510,7 +520,7 @@ def assess(
         apart += weight * weight * between * pull
         shared += weight * pull
         deviation = math.sqrt(_spread(p) * (_INFORMATION * variance + constants.drift))
-        tally = track.tallies.categories.get(topic.name)
+        tally = tallies.get(topic.name)
         areas.append(
             Area(
                 topic.name,
@@ -522,7 +532,7 @@ def assess(
             )
         )
 
-    coverage = met_questions / of.exam.total if topics else None
+    coverage = met_questions / whole if whole else None
     estimate = probability = None
     interval = _EVERYTHING
     if known:
@@ -550,9 +560,8 @@ def assess(
         actions=_actions(areas, of, certification, pass_mark, probability),
         evidence=Evidence(
             answers,
-            of.recent.answers,
             sum(practice.answers for practice in of.practice.values()),
-            of.recent.days,
+            of.days,
             coverage,
         ),
     )
@@ -575,14 +584,15 @@ def _topic_share(
     sum, a perfect one being 1.
     """
     logit = of.logits.get(topic.name, of.logit)
-    for part, off in zip(topic.levels, of.off, strict=True):
-        logit -= part * off
-    new = _share(logit)
+    if of.off is not _NOTHING_OFF:
+        logit -= sum(map(mul, topic.levels, of.off))
+    odds = math.exp(-logit)
+    new = 1 / (1 + odds)
     if not met:
         return new
     memory = practice.memory if practice else RESIDUAL_WEIGHT
-    tried = _share(logit + memory * constants.met)
-    known = _share(logit + memory * constants.known)
+    tried = 1 / (1 + odds * math.exp(-memory * constants.met))
+    known = 1 / (1 + odds * math.exp(-memory * constants.known))
     return ((topic.total - met) * new + (met - best) * tried + best * known) / topic.total
 
 
@@ -629,7 +639,7 @@ def _study_time(
     known = KNOWN.get(certification.code)
     active = certification.active
     touched = len((track.viewed | track.answered | track.completed) & active) / len(active)
-    seconds = sum(tally.seconds for tally in track.tallies.categories.values())
+    seconds = sum([tally.seconds for tally in track.tallies.categories.values()])
     if touched >= _PACE_COVERAGE and seconds >= _PACE_SECONDS:
         hours = seconds / 3600 / touched
         if known:
@@ -691,5 +701,7 @@ def _actions(
 
 def _next_content(category: str, of: _Evidence, certification: Certification) -> str:
     """The content of a category to take next: the least known, never met ones first, by ordinal."""
-    ordinals = next(topic.contents for topic in of.exam.topics if topic.name == category)
-    return certification.contents[min(ordinals, key=of.marks.__getitem__)].content_id
+    for topic, scores in zip(of.exam.topics, of.scores, strict=True):
+        if topic.name == category:
+            return certification.contents[topic.contents[scores.index(min(scores))]].content_id
+    raise KeyError(category)

@@ -5,6 +5,9 @@
 | USER#<id>   | STATE               | `Learner`: version, tracks, calendar, latest day         |
 | USER#<id>   | DAY#2026-11-22      | `Day`: a closed day's bucket                             |
 | USER#<id>   | EARNED#<id>         | `Award`                                                  |
+| USER#<id>   | COUNTED             | that the learner is in the count of all learners         |
+| RARITY      | LEARNERS            | how many learners there are                              |
+| RARITY      | EARNED#<id>         | how many of them have an achievement                     |
 | CATALOG     | HEAD                | the version of each certification's catalog              |
 | CATALOG     | CERT#<code>#<part>  | 1,000 ordinals of a certification                        |
 """
@@ -43,8 +46,13 @@ MAX_BATCH_GET = 100
 STATES_PER_READ = MAX_BATCH_GET - 1
 """The catalog's head rides along in every read of states."""
 ORDINALS_PER_PART = 1000
+MAX_CATALOG_READS = 20
+"""That other writers of the catalog may come between."""
+
+MAX_COUNT_TRIES = 20
 
 _CATALOG_PK = "CATALOG"
+_RARITY_PK = "RARITY"
 _HEAD: Item = {"pk": {"S": _CATALOG_PK}, "sk": {"S": "HEAD"}}
 
 
@@ -72,6 +80,34 @@ class Stored:
     days: Mapping[int, Day]
     """Closed days and the latest, by number."""
     awards: tuple[Award, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewLearner:
+    """An insert into the table that makes one learner more."""
+
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewAward:
+    """An insert into the table that is an award. `silent`: it is not to be announced."""
+
+    user_id: str
+    award: Award
+    silent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rarity:
+    """How many learners there are, and how many have each achievement, by its id."""
+
+    learners: int
+    earned: Mapping[str, int]
+
+    def share(self, achievement_id: str) -> float | None:
+        """The share of learners who have it, 0 to 1; None where nobody was counted yet."""
+        return self.earned.get(achievement_id, 0) / self.learners if self.learners else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +148,12 @@ class Store:
                 days[_user_id(item)][day.number] = day
         return days
 
-    def commit(self, change: Change) -> Learner | None:
+    def commit(self, change: Change, *, silent: bool = False) -> Learner | None:
         """Write a change if the learner's state is still the one that was folded onto.
 
         None: it is written. A learner: the state that stands there now; fold again onto that one. It may
-        be this very change, where the answer to an earlier try was lost. Raises TooLarge.
+        be this very change, where the answer to an earlier try was lost. `silent`: the awards are not to
+        be announced. Raises TooLarge.
         """
         learner = change.learner
         state = {
@@ -125,7 +162,7 @@ class Store:
             **_if_version(learner.version - 1),
         }
         others = [_day_item(learner.user_id, day) for day in change.days]
-        others += [_award_item(learner.user_id, award) for award in change.awards]
+        others += [_award_item(learner.user_id, award, silent) for award in change.awards]
         _check_size([state["Item"], *others])
         try:
             if others:
@@ -175,6 +212,69 @@ class Store:
         item = self._get(_key(user_id, "STATE"))
         return _learner(item) if item else None
 
+    def scan_states(self, segment: int, segments: int, after: Item) -> tuple[list[Learner], Item | None]:
+        """One page of all learners, in one of several segments that are gone through apart.
+
+        `after`: {} at first, then what the page before gave; None: there is no further page.
+        """
+        start: Any = {"ExclusiveStartKey": after} if after else {}
+        answer = self.client.scan(
+            TableName=self.table,
+            Segment=segment,
+            TotalSegments=segments,
+            FilterExpression="sk = :state",
+            ExpressionAttributeValues={":state": {"S": "STATE"}},
+            ConsistentRead=True,
+            **start,
+        )
+        learners = [_learner(item) for item in cast("list[Item]", answer["Items"])]
+        return learners, cast("Item | None", answer.get("LastEvaluatedKey"))
+
+    # -- rarity ------------------------------------------------------------------------------------
+
+    def count(self, insert: NewLearner | NewAward) -> None:
+        """Count a new learner, or an award, once however often this is called for it."""
+        if isinstance(insert, NewLearner):
+            key, counter = _key(insert.user_id, "COUNTED"), "LEARNERS"
+            condition = "attribute_not_exists(pk)"
+        else:
+            counter = f"EARNED#{insert.award.achievement_id}"
+            key = _key(insert.user_id, counter)
+            condition = "attribute_exists(pk) AND attribute_not_exists(counted)"
+        mark = {
+            "Key": key,
+            "TableName": self.table,
+            "UpdateExpression": "SET counted = :yes",
+            "ConditionExpression": condition,
+            "ExpressionAttributeValues": {":yes": {"BOOL": True}},
+        }
+        add = {
+            "Key": {"pk": {"S": _RARITY_PK}, "sk": {"S": counter}},
+            "TableName": self.table,
+            # Not a bare one: it is made with the mark or not at all.
+            "UpdateExpression": "ADD learners :one",
+            "ExpressionAttributeValues": {":one": {"N": "1"}},
+        }
+        for attempt in range(MAX_COUNT_TRIES):
+            try:
+                self.client.transact_write_items(TransactItems=cast(Any, [{"Update": mark}, {"Update": add}]))
+            except ClientError as error:
+                if not _is_contention(error):
+                    raise
+                if _reasons(error)[0].get("Code") == "ConditionalCheckFailed":
+                    return
+                # Many learners earn the same at once.
+                time.sleep(random.uniform(0, min(0.5, 0.01 * 2**attempt)))
+            else:
+                return
+        raise TimeoutError(f"the counter of {counter} is contended")
+
+    def rarity(self) -> Rarity:
+        """How many learners there are, and how many have each achievement."""
+        counts = {item["sk"]["S"]: int(item["learners"]["N"]) for item in self._query(_RARITY_PK, "EARNED#")}
+        learners = counts.pop("LEARNERS", 0)
+        return Rarity(learners, {sk.removeprefix("EARNED#"): count for sk, count in counts.items()})
+
     # -- the catalog -------------------------------------------------------------------------------
 
     def head(self) -> Head:
@@ -183,18 +283,28 @@ class Store:
         return _head(item) if item else Head(0, {})
 
     def catalog(self, known: Catalog, head: Head) -> Catalog:
-        """The catalog as of the head: certifications whose version moved are read again."""
-        certifications = {
-            code: certification
-            for code, certification in known.certifications.items()
-            if head.certifications.get(code) == certification.version
-        }
-        if certifications.keys() == head.certifications.keys() == known.certifications.keys():
-            return known
-        for code, version in head.certifications.items():
-            if code not in certifications:
-                certifications[code] = self._certification(code, version)
-        return Catalog(certifications)
+        """The catalog as of the head, or a later one: certifications whose version moved are read again.
+
+        Raises TimeoutError where it keeps changing.
+        """
+        for _ in range(MAX_CATALOG_READS):
+            certifications = {
+                code: certification
+                for code, certification in known.certifications.items()
+                if head.certifications.get(code) == certification.version
+            }
+            if certifications.keys() == head.certifications.keys() == known.certifications.keys():
+                return known
+            for code, version in head.certifications.items():
+                if code not in certifications:
+                    certifications[code] = self._certification(code, version)
+            # What was just read can be newer than its head, and lack the certification that came between:
+            # content without a certification named would count for the wrong one. It is all of one moment
+            # only if the head still stands.
+            known, read, head = Catalog(certifications), head, self.head()
+            if head.version == read.version:
+                return known
+        raise TimeoutError("the catalog changes faster than it can be read")
 
     def full_catalog(self) -> Catalog:
         """The catalog as it is now."""
@@ -459,10 +569,11 @@ def _day(item: Item) -> Day:
     return _bucket(day_number(date.fromisoformat(item["sk"]["S"].removeprefix("DAY#"))), item)
 
 
-def _award_item(user_id: str, award: Award) -> Item:
+def _award_item(user_id: str, award: Award, silent: bool) -> Item:
     return {
         **_key(user_id, f"EARNED#{award.achievement_id}"),
         "award": {"S": _dumps(award._asdict())},
+        **({"silent": {"BOOL": True}} if silent else {}),
     }
 
 
@@ -470,9 +581,11 @@ def _award(item: Item) -> Award:
     return Award(**json.loads(item["award"]["S"]))
 
 
-def award_of(item: Item) -> tuple[str, Award]:
-    """The learner and the award of an `EARNED#` item."""
-    return _user_id(item), _award(item)
+def inserted(item: Item) -> NewLearner | NewAward:
+    """What a newly inserted `STATE` or `EARNED#` item means."""
+    if item["sk"]["S"] == "STATE":
+        return NewLearner(_user_id(item))
+    return NewAward(_user_id(item), _award(item), "silent" in item)
 
 
 def _head(item: Item) -> Head:

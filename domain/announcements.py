@@ -1,0 +1,71 @@
+"""What Streakline says on the bus: the events' models, from which their published schemas are made."""
+
+from datetime import datetime
+from hashlib import sha256
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from domain.achievements import COMPLETE_CERTIFICATION, Award
+from domain.interaction import CertificationCode, UserId, instant
+
+
+class AchievementEarned(BaseModel):
+    """`achievement.earned`, version 1: a learner has earned an achievement, for good."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: Literal[1] = 1
+    event_id: str = Field(description="The same at each delivery: drop what was seen before")
+    user_id: UserId
+    achievement_id: str
+    achievement_type: str
+    title: str
+    description: str
+    badge_icon: str
+    points: int = Field(ge=0)
+    certification_type: CertificationCode | None = Field(description="The certification it is about, if any")
+    earned_at: datetime = Field(description="When the interaction occurred that reached it")
+
+
+class CertificationCompleted(BaseModel):
+    """`certification.completed`, version 1: a learner has completed all content of a certification."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: Literal[1] = 1
+    event_id: str = Field(description="The same at each delivery: drop what was seen before")
+    user_id: UserId
+    certification_type: CertificationCode
+    completed_at: datetime = Field(description="When the interaction occurred that completed it")
+
+
+type Announcement = AchievementEarned | CertificationCompleted
+
+DETAIL_TYPES: dict[type[BaseModel], str] = {
+    AchievementEarned: "achievement.earned",
+    CertificationCompleted: "certification.completed",
+}
+
+
+def announcements(user_id: str, award: Award) -> list[Announcement]:
+    """What an award is announced as; the same at each call."""
+    earned = AchievementEarned(
+        event_id=_event_id("achievement.earned", user_id, award.achievement_id),
+        user_id=user_id,
+        **{**award._asdict(), "earned_at": instant(award.earned_at)},
+    )
+    code = award.certification_type
+    if code is None or award.achievement_id != COMPLETE_CERTIFICATION.of(code).id:
+        return [earned]
+    completed = CertificationCompleted(
+        event_id=_event_id("certification.completed", user_id, code),
+        user_id=user_id,
+        certification_type=code,
+        completed_at=instant(award.earned_at),
+    )
+    return [earned, completed]
+
+
+def _event_id(*identity: str) -> str:
+    return sha256("#".join(identity).encode()).hexdigest()[:32]
