@@ -171,6 +171,8 @@ class Store:
             else:
                 self.client.put_item(**cast(Any, state))
         except ClientError as error:
+            if _is_oversize(error):
+                raise TooLarge(str(error)) from error
             if not _is_contention(error):
                 raise
             return self._standing(learner.user_id, error)
@@ -422,6 +424,12 @@ def _is_contention(error: ClientError) -> bool:
     """Whether another writer was faster, or is at it: nothing was written, and a new fold may pass."""
     codes = {error.response["Error"]["Code"], *(reason.get("Code") for reason in _reasons(error))}
     return bool(codes & _CONTENTION)
+
+
+def _is_oversize(error: ClientError) -> bool:
+    """Whether DynamoDB counted more bytes than `item_bytes` did: no retry would pass either."""
+    said = [error.response["Error"], *_reasons(error)]
+    return any("item size" in str(one.get("Message")).lower() for one in said)
 
 
 def _standing_item(error: ClientError) -> Item | None:

@@ -1,0 +1,306 @@
+"""The consumer: from the stream's records to items, with every bad record in quarantine."""
+
+import json
+from base64 import b64decode
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from functions import aws, project, store
+from functions.store import Store
+from tests.integration.conftest import BUCKET, VIEWS, World, interaction, stream_event
+
+
+class Context:
+    """What Lambda tells a function of its invocation."""
+
+    function_name = "project"
+    memory_limit_in_mb = 512
+    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:project"
+    aws_request_id = "request-1"
+
+
+def test_interactions_become_a_state(world: World) -> None:
+    outcome = world.project(
+        interaction("a", interaction_type="viewed", score=None),
+        interaction("b", score=87.5),
+        interaction("c", interaction_type="completed", content_id="saa-3", score=None),
+    )
+    assert (outcome.applied, outcome.duplicates, outcome.quarantined) == (3, 0, [])
+    stored = world.store.read("ann", 0)
+    assert stored is not None
+    assert stored.learner.total.interactions == 3
+    assert stored.learner.total.average_score == 87.5
+    assert [award.achievement_id for award in stored.awards] == ["SAA:first"]
+
+
+def test_one_learners_interactions_in_a_batch_cost_one_read_and_one_conditional_put(world: World) -> None:
+    world.project(interaction("first"))
+    projector = world.projector()
+    projector.project(stream_event(interaction("warm"))["Records"])
+    world.calls.clear()
+    batch = [interaction(f"e{n}", content_id="saa-2", score=None, time_spent=0) for n in range(300)]
+    projector.project(stream_event(*batch)["Records"])
+    assert world.operations() == ["BatchGetItem", "PutItem"]
+    read, write = (params for _, params in world.calls)
+    assert read["RequestItems"][VIEWS]["ConsistentRead"] is True
+    assert write["ConditionExpression"] == "version = :read"
+
+
+def test_the_catalog_is_read_once_and_again_only_when_its_head_moves(world: World) -> None:
+    projector = world.projector()
+    projector.project(stream_event(interaction("a"))["Records"])
+    assert world.operations().count("Query") == 2  # one for each certification
+    world.calls.clear()
+    projector.project(stream_event(interaction("b"))["Records"])
+    assert "Query" not in world.operations()
+
+
+def test_states_are_read_99_learners_at_a_time(world: World) -> None:
+    world.project(*(interaction("e", user_id=f"learner-{n}") for n in range(100)))
+    sizes = [
+        len(params["RequestItems"][VIEWS]["Keys"]) for name, params in world.calls if name == "BatchGetItem"
+    ]
+    assert sizes == [100, 2]
+
+
+@pytest.mark.parametrize(
+    ("second", "what"),
+    [
+        (interaction("b", occurred_at="2026-03-02T09:00:00+02:00"), "a day closes"),
+        (interaction("b", occurred_at="2026-02-28T09:00:00+02:00"), "it is late, for an older day"),
+        (interaction("b", interaction_type="completed"), "an award is reached"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_second_item_is_written_in_one_transaction_with_the_state_when(
+    world: World, second: dict[str, Any], what: str
+) -> None:
+    world.project(interaction("a"))
+    world.calls.clear()
+    world.project(second)
+    [writes] = [params["TransactItems"] for name, params in world.calls if name == "TransactWriteItems"]
+    assert writes[0]["Put"]["ConditionExpression"] == "version = :read"
+    assert len(writes) == 2, what
+    assert "PutItem" not in world.operations()
+
+
+def test_a_redelivered_batch_changes_nothing(world: World) -> None:
+    batch = [interaction(f"e{n}", occurred_at=f"2026-02-{n + 1:02}T09:00:00+02:00") for n in range(20)]
+    world.project(*batch)
+    before = world.items()
+    world.calls.clear()
+    outcome = world.project(*batch)
+    assert (outcome.applied, outcome.duplicates) == (0, 20)
+    assert world.items() == before
+    assert not {"PutItem", "TransactWriteItems"} & set(world.operations())
+
+
+LIMITS: dict[str, tuple[dict[str, Any] | bytes, str, str]] = {
+    "not JSON": (b"{", "malformed", ""),
+    "empty": (b"", "malformed", ""),
+    "JSON that is no object": (b"[1]", "malformed", ""),
+    "null": (b"null", "malformed", ""),
+    "not a number": (b'{"event_id": "x", "score": NaN}', "malformed", ""),
+    "infinity": (b'{"event_id": "x", "score": Infinity}', "malformed", ""),
+    "a lone surrogate": (
+        json.dumps(interaction("x", session_id="?")).replace("?", "\\ud800").encode(),
+        "malformed",
+        "",
+    ),
+    "no text at all": (bytes(range(256)), "malformed", ""),
+    "a score over 100": (interaction("x", score=100.01), "invalid", "score"),
+    "a negative score": (interaction("x", score=-0.01), "invalid", "score"),
+    "a score in quotes": (interaction("x", score="80"), "invalid", "score"),
+    "a time without offset": (interaction("x", occurred_at="2026-03-01T09:00:00"), "invalid", "occurred_at"),
+    "the year 9999": (interaction("x", occurred_at="9999-12-31T23:59:59Z"), "invalid", "occurred_at"),
+    "the year 1970": (interaction("x", occurred_at="1970-01-01T00:00:00Z"), "invalid", "occurred_at"),
+    "an offset of +15:00": (
+        interaction("x", occurred_at="2026-03-01T09:00:00+15:00"),
+        "invalid",
+        "occurred_at",
+    ),
+    "six minutes ahead": (interaction("x", occurred_at="2026-03-02T12:06:00Z"), "invalid", "occurred_at"),
+    "300 KB of additional data": (
+        interaction("x", additional_data={"text": "x" * 300_000}),
+        "invalid",
+        "additional_data",
+    ),
+    "six levels of additional data": (
+        interaction("x", additional_data={"1": {"2": {"3": {"4": {"5": {}}}}}}),
+        "invalid",
+        "additional_data",
+    ),
+    "# in the event's id": (interaction("a#b"), "invalid", "event_id"),
+    "# in the learner's id": (interaction("x", user_id="a#b"), "invalid", "user_id"),
+    "# in the content's id": (interaction("x", content_id="a#b"), "invalid", "content_id"),
+    "the learner me": (interaction("x", user_id="me"), "invalid", "user_id"),
+    "no event id": (interaction(None), "invalid", "event_id"),
+    "an unknown type": (interaction("x", interaction_type="liked"), "invalid", "interaction_type"),
+    "an unknown zone": (interaction("x", timezone="Mars/Olympus"), "invalid", "timezone"),
+    "more seconds than a day has": (interaction("x", time_spent=86_401), "invalid", "time_spent"),
+    "a long session id": (interaction("x", session_id="s" * 129), "invalid", "session_id"),
+    "unknown content": (interaction("x", content_id="unheard-of"), "unknown_content", ""),
+    "a content of another certification": (
+        interaction("x", certification_type="DVA"),
+        "unknown_certification",
+        "",
+    ),
+    "an unknown certification": (interaction("x", certification_type="XYZ"), "unknown_certification", ""),
+}
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_a_bad_record_goes_to_quarantine_and_its_neighbours_are_applied(world: World, limit: str) -> None:
+    bad, code, field = LIMITS[limit]
+    payload = bad if isinstance(bad, bytes) else json.dumps(bad).encode()
+    outcome = world.project(interaction("before"), bad, interaction("after", user_id="bob"))
+    assert (outcome.applied, outcome.duplicates) == (2, 0)
+    [message] = world.quarantined()
+    assert message["code"] == code
+    assert message["reason"]
+    if field:
+        assert [fault["field"] for fault in message["faults"]] == [field]
+    assert message["position"] == {"shard": "shardId-000000000000", "sequence_number": "2"}
+    assert message["door"] == "stream"
+    if "payload" in message:
+        assert b64decode(message["payload"]) == payload
+    else:
+        stored = boto3.client("s3").get_object(Bucket=BUCKET, Key=message["payload_s3"]["key"])
+        assert stored["Body"].read() == payload
+    users = {pk for pk, sk in world.items() if sk == "STATE"}
+    assert users == {"USER#ann", "USER#bob"}
+    for user_id in ("ann", "bob"):
+        learner = world.store.read_state(user_id)
+        assert learner is not None
+        assert learner.total.interactions == 1
+
+
+def test_one_bad_record_among_a_hundred_causes_no_retry(world: World) -> None:
+    batch: list[Any] = [interaction(f"e{n}", user_id=f"learner-{n % 7}") for n in range(99)]
+    batch.insert(50, b"\xff\xfe")
+    project.handler(stream_event(*batch), Context())
+    assert [message["code"] for message in world.quarantined()] == ["malformed"]
+    applied = [world.store.read_state(f"learner-{n}") for n in range(7)]
+    assert sum(learner.total.interactions for learner in applied if learner) == 99
+
+
+def test_a_record_of_a_mebibyte_that_is_no_text_is_kept_in_the_bucket(world: World) -> None:
+    payload = bytes(range(256)) * 4096
+    world.project(payload)
+    [message] = world.quarantined()
+    stored = boto3.client("s3").get_object(Bucket=BUCKET, Key=message["payload_s3"]["key"])
+    assert stored["Body"].read() == payload
+
+
+def test_a_lost_race_is_folded_again_onto_what_stands_there(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.project(interaction("a"))
+    slow, fast = world.projector(), world.projector()
+    real = Store.commit
+    raced: list[bool] = []
+
+    def commit(self: Store, change: Any, **options: Any) -> Any:
+        if not raced:
+            raced.append(True)
+            fast.project(stream_event(interaction("of the faster one".replace(" ", "-")))["Records"])
+        return real(self, change, **options)
+
+    monkeypatch.setattr(Store, "commit", commit)
+    outcome = slow.project(stream_event(interaction("b"))["Records"])
+    assert raced
+    assert (outcome.applied, outcome.duplicates) == (1, 0)
+    learner = world.store.read_state("ann")
+    assert learner is not None
+    assert (learner.total.interactions, learner.version) == (3, 3)
+
+
+def test_a_learner_that_can_not_be_written_fails_the_batch_after_all_others_were(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = aws.dynamodb().put_item
+
+    def put_item(**arguments: Any) -> Any:
+        if arguments["Item"]["pk"]["S"] == "USER#ann":
+            raise ClientError({"Error": {"Code": "InternalServerError", "Message": "down"}}, "PutItem")
+        return real(**arguments)
+
+    monkeypatch.setattr(aws.dynamodb(), "put_item", put_item)
+    with pytest.raises(ExceptionGroup) as failure:
+        world.project(interaction("a"), b"no JSON", interaction("b", user_id="bob"))
+    assert len(failure.value.exceptions) == 1
+    assert world.store.read_state("bob") is not None
+    assert world.store.read_state("ann") is None
+    assert [message["code"] for message in world.quarantined()] == ["malformed"]
+
+
+def test_a_batch_fails_when_quarantine_does(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = {"Failed": [{"Id": "0", "Code": "InternalError", "SenderFault": False}]}
+    monkeypatch.setattr(aws.sqs(), "send_message_batch", lambda **_: failed)
+    with pytest.raises(RuntimeError, match="quarantine took not all"):
+        world.project(b"no JSON")
+
+
+def test_content_that_arrived_since_the_catalog_was_read_is_found(world: World) -> None:
+    from domain.catalog import ContentMetadata
+    from functions import catalog
+
+    projector = world.projector()
+    projector.project(stream_event(interaction("a"))["Records"])
+    catalog.keep(world.store, {"SAA": [ContentMetadata("saa-new", "Storage")]}, 1)
+    outcome = projector.project(stream_event(interaction("b", content_id="saa-new"))["Records"])
+    assert outcome.applied == 1
+
+
+def test_a_batch_over_more_days_than_one_transaction_takes_is_split(world: World) -> None:
+    batch = [
+        interaction(f"e{month}-{day}", occurred_at=f"2025-{month:02}-{day:02}T09:00:00Z", timezone=None)
+        for month in range(1, 13)
+        for day in range(1, 21)
+    ]
+    outcome = world.project(*batch)
+    assert outcome.applied == 240
+    learner = world.store.read_state("ann")
+    assert learner is not None
+    assert len(learner.calendar) == 240
+    assert learner.total.interactions == 240
+    sizes = [len(p["TransactItems"]) for name, p in world.calls if name == "TransactWriteItems"]
+    assert max(sizes) <= 100
+
+
+def test_a_day_that_is_full_refuses_what_is_new_and_blocks_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A real day is full at about 51,000 digests: the deployed stack is tried with those.
+    monkeypatch.setattr(store, "MAX_ITEM_BYTES", 8 * 1024)
+    ids = [f"e{n}" for n in range(1_200)]
+    outcome = world.project(*map(interaction, ids), interaction("x", user_id="bob"))
+    assert {record.code for record in outcome.quarantined} == {"state_full"}
+    learner = world.store.read_state("ann")
+    assert learner is not None
+    assert learner.total.interactions == outcome.applied - 1
+    assert 800 < learner.total.interactions < 1_024
+    assert outcome.applied + len(outcome.quarantined) == 1_201
+    assert world.store.read_state("bob") is not None
+
+    again = world.project(*map(interaction, ids))
+    assert (again.applied, again.duplicates) == (0, learner.total.interactions)
+    other_day = world.project(interaction("y", occurred_at="2026-02-20T09:00:00Z"))
+    assert other_day.applied + len(other_day.quarantined) == 1
+
+
+def test_what_dynamodb_itself_finds_too_large_is_refused_like_what_was_measured(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error: Any = {"Code": "ValidationException", "Message": "Item size has exceeded the maximum allowed size"}
+
+    def put_item(**_: Any) -> Any:
+        raise ClientError({"Error": error}, "PutItem")
+
+    monkeypatch.setattr(aws.dynamodb(), "put_item", put_item)
+    outcome = world.project(interaction("a"), interaction("b"))
+    assert outcome.applied == 0
+    assert [record.code for record in outcome.quarantined] == ["state_full", "state_full"]
