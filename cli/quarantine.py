@@ -3,7 +3,7 @@
 import json
 from base64 import b64decode
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import batched
 from typing import Any
 
@@ -17,7 +17,8 @@ HIDDEN_SECONDS = 120
 class Held:
     """A message in quarantine."""
 
-    receipt: str
+    receipts: tuple[str, ...]
+    """More than one where a batch that was delivered again has put the record here again."""
     code: str
     reason: str
     position: str
@@ -28,15 +29,18 @@ class Held:
 def look(stack: Stack) -> list[Held]:
     """All messages there are, the same record once; they stay where they are, visible to others again."""
     sqs, url = stack.client("sqs"), stack.outputs["QuarantineUrl"]
-    held = list(_receive(stack, sqs, url))
-    for chunk in batched(held, 10):
+    by_position: dict[str, Held] = {}
+    for message in _receive(stack, sqs, url):
+        known = by_position.get(message.position)
+        receipts = (*known.receipts, *message.receipts) if known else message.receipts
+        by_position[message.position] = replace(message, receipts=receipts)
+    for chunk in batched([receipt for held in by_position.values() for receipt in held.receipts], 10):
         entries = [
-            {"Id": str(n), "ReceiptHandle": message.receipt, "VisibilityTimeout": 0}
-            for n, message in enumerate(chunk)
+            {"Id": str(n), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
+            for n, receipt in enumerate(chunk)
         ]
         sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
-    # A batch that was delivered again has put its bad records here again.
-    return list({message.position: message for message in held}.values())
+    return list(by_position.values())
 
 
 def _receive(stack: Stack, sqs: Any, url: str) -> Iterator[Held]:
@@ -58,7 +62,7 @@ def _held(stack: Stack, message: dict[str, Any]) -> Held:
         place = body["payload_s3"]
         payload = stack.client("s3").get_object(Bucket=place["bucket"], Key=place["key"])["Body"].read()
     return Held(
-        receipt=message["ReceiptHandle"],
+        receipts=(message["ReceiptHandle"],),
         code=body["code"],
         reason=body["reason"],
         position=":".join(body["position"].values()),

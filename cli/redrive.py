@@ -58,8 +58,8 @@ def put_back(stack: Stack, chosen: Sequence[Held]) -> int:
         records = [{"Data": m.payload, "PartitionKey": _partition_key(m.payload)} for m in chunk]
         results = kinesis.put_records(StreamName=stack.outputs["StreamName"], Records=records)["Records"]
         taken = [m for m, result in zip(chunk, results, strict=True) if "ErrorCode" not in result]
-        entries = [{"Id": str(n), "ReceiptHandle": m.receipt} for n, m in enumerate(taken)]
-        if entries:
+        for receipts in batched([receipt for m in taken for receipt in m.receipts], 10):
+            entries = [{"Id": str(n), "ReceiptHandle": receipt} for n, receipt in enumerate(receipts)]
             sqs.delete_message_batch(QueueUrl=stack.outputs["QuarantineUrl"], Entries=entries)
         sent += len(taken)
     return sent

@@ -454,6 +454,8 @@ def _value_bytes(value: Item) -> int:
         return 3 + sum(1 + len(name.encode()) + _value_bytes(inner) for name, inner in content.items())
     if kind == "S":
         return len(content.encode())
+    if kind == "BOOL":
+        return 1
     return len(content) + 1
 
 

@@ -8,6 +8,7 @@ import csv
 import gzip
 import json
 import re
+import time
 import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ from tests.e2e.conftest import REPOSITORY, Deployed
 DATA = REPOSITORY.parent / "shared" / "data"
 MOODLE = DATA / "moodle_course_events.csv.gz"
 STATISTICS = DATA / "statistics_practice.csv.gz"
+
+SETTLE_SECONDS = 120
 
 type Row = dict[str, Any]
 """user, content, kind, day (as its local date), score or None, seconds, category."""
@@ -186,7 +189,20 @@ def breakdown(groups: Row) -> dict[str, tuple[int, float | None, int]]:
 
 
 def items(stack: Deployed) -> dict[tuple[str, str], Row]:
-    """Every item of the views table, but for the versions."""
+    """Every item of the views table, but for the versions, once all is announced and counted."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while True:
+        found = items_now(stack)
+        learners = {pk for pk, sk in found if sk == "STATE"}
+        counted = {pk for pk, sk in found if sk == "COUNTED"}
+        waiting = [key for key, item in found.items() if "award" in item and not item.keys() & {"counted"}]
+        if learners == counted and not waiting:
+            return found
+        assert time.monotonic() < deadline, f"{len(waiting)} awards are still not counted"
+        time.sleep(1)
+
+
+def items_now(stack: Deployed) -> dict[tuple[str, str], Row]:
     pages = (
         stack.stack.client("dynamodb")
         .get_paginator("scan")

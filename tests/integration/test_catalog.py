@@ -1,0 +1,105 @@
+"""The content table's stream becomes the catalog: ordinals given once, and never reused."""
+
+from typing import Any
+
+import pytest
+
+from domain.catalog import NO_CATEGORY, NO_DIFFICULTY, ContentMetadata
+from functions import catalog
+from tests.integration.conftest import CATALOG_TIME, World, interaction
+
+
+def row(
+    content_id: str, certification: str = "SAA", image: dict[str, Any] | None = None, *, gone: bool = False
+) -> dict[str, Any]:
+    """One record of the content table's stream."""
+    keys = {"content_id": {"S": content_id}, "certification_type": {"S": certification}}
+    change: dict[str, Any] = {"Keys": keys}
+    if not gone:
+        change["NewImage"] = {**keys, **(image or {})}
+    return {"eventName": "REMOVE" if gone else "MODIFY", "dynamodb": change}
+
+
+def ordinals(world: World, certification: str = "SAA") -> dict[str, tuple[int, bool]]:
+    contents = world.store.full_catalog().certifications[certification].contents
+    return {content.content_id: (content.ordinal, content.active) for content in contents}
+
+
+def test_new_content_gets_the_next_ordinal(world: World) -> None:
+    catalog.handler({"Records": [row("saa-4"), row("saa-5")]}, None)  # type: ignore[arg-type]  # unused
+    assert ordinals(world) == {f"saa-{n + 1}": (n, True) for n in range(5)}
+
+
+def test_content_that_goes_keeps_its_ordinal_and_gets_it_back(world: World) -> None:
+    catalog.handler({"Records": [row("saa-2", gone=True), row("saa-4")]}, None)  # type: ignore[arg-type]  # unused
+    assert ordinals(world)["saa-2"] == (1, False)
+    assert ordinals(world)["saa-4"] == (3, True)
+    catalog.handler({"Records": [row("saa-2")]}, None)  # type: ignore[arg-type]  # unused
+    assert ordinals(world)["saa-2"] == (1, True)
+
+
+def test_the_same_change_again_writes_nothing(world: World) -> None:
+    event = {"Records": [row("saa-4", image={"category": {"S": "Storage"}})]}
+    catalog.handler(event, None)  # type: ignore[arg-type]  # unused
+    before = world.items()
+    catalog.handler(event, None)  # type: ignore[arg-type]  # unused
+    assert world.items() == before
+
+
+def test_a_row_that_can_not_be_named_leaves_the_others_alone(world: World) -> None:
+    catalog.handler({"Records": [row("no spaces"), row("saa-4"), row("x", "#")]}, None)  # type: ignore[arg-type]  # unused
+    assert "saa-4" in ordinals(world)
+    assert len(ordinals(world)) == 4
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ({}, ContentMetadata("c", NO_CATEGORY, NO_DIFFICULTY, 1)),
+        ({"category": {"S": "  Storage "}}, ContentMetadata("c", "Storage", NO_DIFFICULTY, 1)),
+        ({"category": {"S": " "}}, ContentMetadata("c", NO_CATEGORY, NO_DIFFICULTY, 1)),
+        ({"category": {"S": "x" * 200}}, ContentMetadata("c", "x" * 100, NO_DIFFICULTY, 1)),
+        ({"category": {"NULL": True}}, ContentMetadata("c", NO_CATEGORY, NO_DIFFICULTY, 1)),
+        ({"difficulty_level": {"S": "Advanced"}}, ContentMetadata("c", NO_CATEGORY, "advanced", 1)),
+        ({"difficulty_level": {"S": "hard"}}, ContentMetadata("c", NO_CATEGORY, NO_DIFFICULTY, 1)),
+        ({"question_count": {"N": "12"}}, ContentMetadata("c", NO_CATEGORY, NO_DIFFICULTY, 12)),
+        ({"question_count": {"N": "0"}}, ContentMetadata("c", NO_CATEGORY, NO_DIFFICULTY, 1)),
+        ({"question_count": {"S": "ten"}}, ContentMetadata("c", NO_CATEGORY, NO_DIFFICULTY, 1)),
+    ],
+)
+def test_what_a_row_lacks_or_says_in_its_own_way_has_a_default(
+    image: dict[str, Any], expected: ContentMetadata
+) -> None:
+    assert catalog.metadata("c", image) == expected
+
+
+def test_a_catalog_of_more_than_a_thousand_contents_is_kept_in_parts(world: World) -> None:
+    many = [ContentMetadata(f"big-{n}", "Storage") for n in range(2_500)]
+    catalog.keep(world.store, {"BIG": many}, CATALOG_TIME)
+    parts = [sk for pk, sk in world.items() if sk.startswith("CERT#BIG#")]
+    assert len(parts) == 3
+    contents = world.store.full_catalog().certifications["BIG"].contents
+    assert [c.content_id for c in contents] == [m.content_id for m in many]
+    assert [c.ordinal for c in contents] == list(range(2_500))
+    world.calls.clear()
+    catalog.keep(world.store, {"BIG": [ContentMetadata("big-2400", "Compute")]}, CATALOG_TIME)
+    [written] = [params["TransactItems"] for name, params in world.calls if name == "TransactWriteItems"]
+    assert len(written) == 2  # the head, and the one part that changed
+
+
+def test_an_interaction_without_certification_counts_for_the_oldest_entry_whatever_comes_later(
+    world: World,
+) -> None:
+    world.project(interaction("a"))
+    catalog.keep(world.store, {"AAA": [ContentMetadata("saa-1")]}, 1)  # a clock that is far behind
+    world.project(interaction("b"))
+    learner = world.store.read_state("ann")
+    assert learner is not None
+    assert learner.tracks.keys() == {"SAA"}
+
+
+def test_two_certifications_with_one_name_as_the_others_beginning_are_kept_apart(world: World) -> None:
+    catalog.keep(world.store, {"SAA-C03": [ContentMetadata("new-1")]}, CATALOG_TIME)
+    certifications = world.store.full_catalog().certifications
+    assert [c.content_id for c in certifications["SAA-C03"].contents] == ["new-1"]
+    assert len(certifications["SAA"].contents) == 3
