@@ -1,7 +1,7 @@
 # `make demo` and `make test` do all the set-up; the rest is for every day.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up down test lint simulate bench clean
+.PHONY: help setup demo up down test lint bench clean
 
 VENV := .venv
 TOOLS := .cache/tools
@@ -48,17 +48,13 @@ down: setup ## End the local stack
 
 test: lint ## All tests
 	$(BIN)/python -m pytest tests/unit tests/integration -n 2
-	$(BIN)/python -m pytest tests/simulation tests/e2e
+	$(BIN)/python -m pytest tests/e2e
 
 lint: setup ## Format, lint, types, template
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(TOOLS)/bin/sam validate --lint
-
-SEEDS ?= 20000
-simulate: setup ## Simulated histories: make simulate SEEDS=n, or SEED=s to replay one
-	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 bench: setup ## Timings of the hot paths
 	@for benchmark in benchmarks/[a-z]*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; done
