@@ -7,7 +7,7 @@
 | USER#<id>   | EARNED#<id>         | `Award`                                                  |
 | USER#<id>   | COUNTED             | that the learner is in the count of all learners         |
 | RARITY      | LEARNERS            | how many learners there are                              |
-| RARITY      | EARNED#<id>         | how many of them have an achievement                     |
+| RARITY      | HELD#<id>           | how many of them have an achievement                     |
 | CATALOG     | HEAD                | the version of each certification's catalog              |
 | CATALOG     | CERT#<code>#<part>  | 1,000 ordinals of a certification                        |
 """
@@ -240,8 +240,9 @@ class Store:
             key, counter = _key(insert.user_id, "COUNTED"), "LEARNERS"
             condition = "attribute_not_exists(pk)"
         else:
-            counter = f"EARNED#{insert.award.achievement_id}"
-            key = _key(insert.user_id, counter)
+            # No EARNED#: its insert would be taken for an award.
+            counter = f"HELD#{insert.award.achievement_id}"
+            key = _key(insert.user_id, f"EARNED#{insert.award.achievement_id}")
             condition = "attribute_exists(pk) AND attribute_not_exists(counted)"
         mark = {
             "Key": key,
@@ -273,9 +274,9 @@ class Store:
 
     def rarity(self) -> Rarity:
         """How many learners there are, and how many have each achievement."""
-        counts = {item["sk"]["S"]: int(item["learners"]["N"]) for item in self._query(_RARITY_PK, "EARNED#")}
+        counts = {item["sk"]["S"]: int(item["learners"]["N"]) for item in self._query(_RARITY_PK, "HELD#")}
         learners = counts.pop("LEARNERS", 0)
-        return Rarity(learners, {sk.removeprefix("EARNED#"): count for sk, count in counts.items()})
+        return Rarity(learners, {sk.removeprefix("HELD#"): count for sk, count in counts.items()})
 
     # -- the catalog -------------------------------------------------------------------------------
 
