@@ -1,7 +1,6 @@
 """`streakline show`: a learner's dashboard in the terminal."""
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import click
 from rich.columns import Columns
@@ -11,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.stack import Stack, on_stack, print_json
+from domain import shapes
 from domain.interaction import day_number, today_in
-from domain.views import READINESS_DAYS, Standpoint, View, dashboard
+from domain.views import READINESS_DAYS, Standpoint, dashboard
 
 PERIOD_DAYS = 30
 _BARS = " ▁▂▃▄▅▆▇█"
@@ -32,7 +32,7 @@ def show(stack: Stack, user: str, today: datetime | None, as_json: bool) -> None
         render(Console(), stack, user, day)
 
 
-def _dashboard(stack: Stack, user: str, today: date | None) -> View:
+def _dashboard(stack: Stack, user: str, today: date | None) -> shapes.Dashboard:
     now = datetime.now(UTC)
     first = day_number(today or now.date()) - max(PERIOD_DAYS, READINESS_DAYS) - 1
     stored = stack.store.read(user, first)
@@ -63,7 +63,7 @@ def render(console: Console, stack: Stack, user: str, today: date | None) -> Non
     )
 
 
-def _totals(view: View) -> RenderableType:
+def _totals(view: shapes.Dashboard) -> RenderableType:
     totals = view["overall_analytics"]
     table = Table.grid(padding=(0, 3))
     table.add_row(
@@ -82,7 +82,7 @@ def _totals(view: View) -> RenderableType:
     return table
 
 
-def _streak(streak: View) -> RenderableType:
+def _streak(streak: shapes.Streak) -> RenderableType:
     flame = "🔥" if streak["current_streak"] else "  "
     headline = (
         f"{flame} {_days(streak['current_streak'])} now · longest {_days(streak['longest_streak'])} · "
@@ -102,7 +102,7 @@ def _streak(streak: View) -> RenderableType:
     return Group(Text(headline), Text(), *rows)
 
 
-def _certifications(progress: dict[str, Any]) -> RenderableType:
+def _certifications(progress: dict[str, shapes.CertificationProgress]) -> RenderableType:
     table = Table(title="Certifications", title_justify="left", expand=True)
     for name in ("", "completed", "average", "time", "readiness", "passing", "to work on"):
         table.add_column(name, justify="left" if name in ("", "to work on") else "right")
@@ -121,7 +121,7 @@ def _certifications(progress: dict[str, Any]) -> RenderableType:
     return table
 
 
-def _trend(view: View) -> RenderableType:
+def _trend(view: shapes.Dashboard) -> RenderableType:
     by_day = {trend["date"]: trend["metrics"]["total_interactions"] for trend in view["performance_trends"]}
     today = date.fromisoformat(view["study_streak"]["today"])
     counts = [
@@ -136,7 +136,7 @@ def _trend(view: View) -> RenderableType:
     )
 
 
-def _achievements(view: View) -> RenderableType:
+def _achievements(view: shapes.Dashboard) -> RenderableType:
     earned = "  ".join(f"{a['badge_icon']} {a['title']}" for a in view["achievements"]) or "none yet"
     lines = [Text.assemble(("Achievements  ", "bold"), earned)]
     for goal in view["next_achievements"]:

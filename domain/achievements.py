@@ -4,7 +4,7 @@ A rule measures how far a learner is and names the target; adding an achievement
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import sha256
@@ -299,6 +299,20 @@ def award[S](achievement: Achievement[S], earned_at: int) -> Award:
         earned_at,
         achievement.certification,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Rarity:
+    """How many learners there are, and how many have each achievement, by its id."""
+
+    learners: int = 0
+    earned: Mapping[str, int] = field(default_factory=dict)
+
+    def share(self, achievement_id: str) -> float | None:
+        """The share of learners who have it, 0 to 1; None where nobody was counted yet."""
+        if not self.learners:
+            return None
+        return round(self.earned.get(achievement_id, 0) / self.learners, 4)
 
 
 @dataclass(slots=True)

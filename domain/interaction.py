@@ -212,27 +212,64 @@ UserId = Annotated[str, Field(pattern=f"^{_ID}$"), AfterValidator(_user)]
 ContentId = Annotated[str, Field(pattern=f"^{_ID}$")]
 CertificationCode = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Seconds = Annotated[int, Field(ge=0, le=MAX_SECONDS), BeforeValidator(_whole)]
+OccurredAt = Annotated[
+    str,
+    AfterValidator(_time),
+    Field(
+        description="RFC 3339 with an offset; at most 5 minutes ahead",
+        json_schema_extra={"format": "date-time"},
+        examples=["2026-03-01T21:30:00+02:00"],
+    ),
+]
+_KINDS_MEANT = "Also view, answer, complete, finish, finished; in any case"
 
 
-class InteractionV1(BaseModel):
-    """Version 1 of the contract: the `detail` of a bus event, the data of a stream record."""
+class _Fields(BaseModel):
+    """What both forms of an interaction have."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
+    content_id: Annotated[ContentId, Field(examples=["saa-1-01"])]
+    interaction_type: Annotated[Kind, BeforeValidator(_kind), Field(description=_KINDS_MEANT)]
+    timezone: Annotated[
+        Annotated[str, AfterValidator(_zone)] | None,
+        Field(description="IANA name; decides the local day, else occurred_at's offset does"),
+    ] = None
+    score: Annotated[
+        Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] | None,
+        Field(description="0 to 100; kept in hundredths", examples=[87.5]),
+    ] = None
+    time_spent: Annotated[Seconds, Field(description="Whole seconds")] = 0
+    certification_type: Annotated[
+        CertificationCode | None,
+        Field(description="Picks one where the content belongs to several", examples=["SAA"]),
+    ] = None
+    session_id: Annotated[str, Field(max_length=128)] | None = None
+    additional_data: Annotated[
+        Annotated[dict[str, Any], AfterValidator(_additional)] | None,
+        Field(description="At most 8 KiB as JSON, and 5 levels"),
+    ] = None
+
+
+class InteractionV1(_Fields):
+    """Version 1 of the contract: the `detail` of a bus event, the data of a stream record."""
+
     event_id: EventId
     user_id: UserId
-    content_id: ContentId
-    interaction_type: Annotated[
-        Kind,
-        BeforeValidator(_kind),
-    ]
-    occurred_at: Annotated[str, AfterValidator(_time), Field(json_schema_extra={"format": "date-time"})]
-    timezone: Annotated[str, AfterValidator(_zone)] | None = None
-    score: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] | None = None
-    time_spent: Seconds = 0
-    certification_type: CertificationCode | None = None
-    session_id: Annotated[str, Field(max_length=128)] | None = None
-    additional_data: Annotated[dict[str, Any], AfterValidator(_additional)] | None = None
+    occurred_at: OccurredAt
+
+
+class PostedInteractionV1(_Fields):
+    """Version 1 as it is posted: what the caller leaves out, the API fills in."""
+
+    event_id: Annotated[
+        EventId | None,
+        Field(description="Without it: derived from the interaction, or new where there is no time either"),
+    ] = None
+    user_id: Annotated[UserId | None, Field(description="Default: the learner that the path names")] = None
+    occurred_at: Annotated[
+        OccurredAt | None, Field(description="Default: now. Needed beside an event_id")
+    ] = None
 
 
 def parse_record(data: bytes, arrived_at: datetime) -> Interaction:

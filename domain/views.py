@@ -7,21 +7,21 @@ periods are counted to `today`, and later days are left out of them.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from domain.achievements import Award
+from domain import shapes
+from domain.achievements import Award, Rarity
 from domain.catalog import Catalog, Certification
 from domain.interaction import day_date, instant
-from domain.learner import Day, Learner, Track, goals
+from domain.learner import Day, Goal, Learner, Track, goals
 from domain.readiness import RECENT_DAYS, Area, assess
 from domain.streaks import Streaks, streaks
 from domain.tally import Breakdown, Tally, total
 
-type View = dict[str, Any]
-
 HEAT_MAP_WEEKS = 53
 READINESS_DAYS = RECENT_DAYS
 NEXT_ACHIEVEMENTS = 3
+RECOMMENDATIONS = 2
+"""For each certification, on the dashboard."""
 _NO_CATALOG = Certification("")
 
 
@@ -36,6 +36,7 @@ class Standpoint:
     catalog: Catalog
     today: int
     freezes: int = 0
+    rarity: Rarity = Rarity()
 
     def certification(self, code: str) -> Certification:
         """The catalog of a certification; an empty one where it has none."""
@@ -70,7 +71,7 @@ def _tracks(learner: Learner, certification: str | None) -> dict[str, Track]:
     return {certification: learner.tracks.get(certification, Track())}
 
 
-def analytics(at: Standpoint, certification: str | None = None) -> View:
+def analytics(at: Standpoint, certification: str | None = None) -> shapes.Analytics:
     """Totals of everything applied, of one certification or of all that the learner has started."""
     tracks = _tracks(at.learner, certification)
     sums = total(track.tallies.total for track in tracks.values())
@@ -93,7 +94,7 @@ def analytics(at: Standpoint, certification: str | None = None) -> View:
     }
 
 
-def _categories(at: Standpoint, tracks: Mapping[str, Track]) -> View:
+def _categories(at: Standpoint, tracks: Mapping[str, Track]) -> dict[str, shapes.CategorySums]:
     """By category: its sums, and how much of what it holds now is completed."""
     sums = _merged(track.tallies.categories for track in tracks.values())
     done: dict[str, int] = {}
@@ -119,11 +120,11 @@ def _merged(groups: Iterable[Mapping[str, Tally]]) -> dict[str, Tally]:
     return dict(sorted(merged.items()))
 
 
-def _sums(tally: Tally) -> View:
+def _sums(tally: Tally) -> shapes.Sums:
     return {"count": tally.interactions, "avg_score": tally.average_score, "time_spent": tally.seconds}
 
 
-def _breakdown(tallies: Mapping[str, Tally]) -> View:
+def _breakdown(tallies: Mapping[str, Tally]) -> dict[str, shapes.Sums]:
     return {name: _sums(tally) for name, tally in tallies.items()}
 
 
@@ -133,7 +134,7 @@ def _day_breakdowns(day: Day, certification: str | None) -> list[Breakdown]:
     return [day.tallies[certification]] if certification in day.tallies else []
 
 
-def trends(at: Standpoint, period_days: int, certification: str | None = None) -> View:
+def trends(at: Standpoint, period_days: int, certification: str | None = None) -> shapes.Trends:
     """The days with study in the period, oldest first. Times in seconds."""
     return {
         "user_id": at.learner.user_id,
@@ -147,7 +148,7 @@ def trends(at: Standpoint, period_days: int, certification: str | None = None) -
     }
 
 
-def _trend(day: Day, breakdowns: list[Breakdown]) -> View:
+def _trend(day: Day, breakdowns: list[Breakdown]) -> shapes.Trend:
     sums = total(breakdown.total for breakdown in breakdowns)
     return {
         "date": day_date(day.number).isoformat(),
@@ -162,7 +163,7 @@ def _trend(day: Day, breakdowns: list[Breakdown]) -> View:
     }
 
 
-def activity(at: Standpoint, period_days: int, certification: str | None = None) -> View:
+def activity(at: Standpoint, period_days: int, certification: str | None = None) -> shapes.Activity:
     """How much was studied in the period, when, and what."""
     period = [
         (day, found) for day in at.period(period_days) if (found := _day_breakdowns(day, certification))
@@ -202,7 +203,7 @@ def _most_active(tallies: Mapping[str, Tally]) -> str | None:
     return min(tallies, key=lambda name: (-tallies[name].interactions, name), default=None)
 
 
-def streak(at: Standpoint) -> View:
+def streak(at: Standpoint) -> shapes.Streak:
     """Streaks, and the study days of the last 53 weeks. Lengths in study days."""
     found = at.streaks()
     first = at.today - 7 * HEAT_MAP_WEEKS + 1
@@ -225,35 +226,45 @@ def streak(at: Standpoint) -> View:
     }
 
 
-def readiness(at: Standpoint, certification: str | None = None) -> View:
-    """The estimate for one certification, or for each that the learner has started."""
-    if certification is None:
-        return {
-            "user_id": at.learner.user_id,
-            "certifications": {code: _readiness(at, code) for code in sorted(at.learner.tracks)},
-        }
+def readiness(at: Standpoint, certification: str) -> shapes.Readiness:
+    """The estimate for one certification."""
     return {"user_id": at.learner.user_id, **_readiness(at, certification)}
 
 
-def _readiness(at: Standpoint, code: str) -> View:
+def readiness_of_all(at: Standpoint) -> shapes.ReadinessOfAll:
+    """The estimates for each certification that the learner has started."""
+    return {
+        "user_id": at.learner.user_id,
+        "certifications": {code: _readiness(at, code) for code in sorted(at.learner.tracks)},
+    }
+
+
+def _readiness(at: Standpoint, code: str) -> shapes.CertificationReadiness:
     track = at.learner.tracks.get(code, Track())
     found = assess(track, at.days, at.certification(code), at.today)
     hours = found.study_time
+    evidence = found.evidence
     return {
         "certification_type": code,
         "readiness_score": _rounded(found.estimate),
-        "interval_80": [_rounded(share) for share in found.interval],
-        "predicted_pass_probability": found.pass_probability and round(found.pass_probability, 3),
+        "interval_80": [round(share, 1) for share in found.interval],
+        "predicted_pass_probability": _probability(found.pass_probability),
         "pass_mark": found.pass_mark,
         "confidence_level": found.confidence,
         "weak_areas": [_area(area) for area in found.weak],
         "strong_areas": [_area(area) for area in found.strong],
-        "recommended_actions": [action._asdict() for action in found.actions],
-        "estimated_study_time_hours": hours and {"low": round(hours.low, 1), "high": round(hours.high, 1)},
+        "recommended_actions": [
+            {"kind": a.kind, "reason": a.reason, "category": a.category, "content_id": a.content_id}
+            for a in found.actions
+        ],
+        "estimated_study_time_hours": None
+        if hours is None
+        else {"low": round(hours.low, 1), "high": round(hours.high, 1)},
         "evidence": {
-            **found.evidence._asdict(),
-            "effective_answers": round(found.evidence.effective_answers, 1),
-            "coverage": _rounded(found.evidence.coverage, 3),
+            "answers": evidence.answers,
+            "effective_answers": round(evidence.effective_answers, 1),
+            "days": evidence.days,
+            "coverage": _rounded(evidence.coverage, 3),
         },
         "assessment_date": day_date(at.today).isoformat(),
     }
@@ -263,17 +274,22 @@ def _rounded(number: float | None, digits: int = 1) -> float | None:
     return None if number is None else round(number, digits)
 
 
-def _area(area: Area) -> View:
+def _probability(probability: float | None) -> float | None:
+    """In three digits, and never certain."""
+    return None if probability is None else min(max(round(probability, 3), 0.001), 0.999)
+
+
+def _area(area: Area) -> shapes.AreaEstimate:
     return {
         "category": area.category,
         "estimate": _rounded(area.estimate),
-        "interval_80": [_rounded(share) for share in area.interval],
+        "interval_80": [round(share, 1) for share in area.interval],
         "answers": area.answers,
         "coverage": round(area.coverage, 3),
     }
 
 
-def achievements(at: Standpoint, certification: str | None = None) -> View:
+def achievements(at: Standpoint, certification: str | None = None) -> shapes.Achievements:
     """What was earned, oldest first, and the nearest that were not, with the progress made."""
     earned = [a for a in at.awards if certification in (None, a.certification_type)]
     wanted = [
@@ -284,26 +300,49 @@ def achievements(at: Standpoint, certification: str | None = None) -> View:
     nearest = sorted(wanted, key=lambda goal: -goal.value / goal.target)[:NEXT_ACHIEVEMENTS]
     return {
         "user_id": at.learner.user_id,
-        "achievements": [{**award._asdict(), "earned_at": _iso(award.earned_at)} for award in earned],
+        "achievements": [_earned(award, at.rarity) for award in earned],
         "total_points": sum(award.points for award in earned),
         "total_achievements": len(earned),
-        "next": [
-            {
-                **{name: value for name, value in goal.achievement._asdict().items() if name != "earned_at"},
-                "progress": {"value": goal.value, "target": goal.target},
-            }
-            for goal in nearest
-        ],
+        "next": [_next(goal, at.rarity) for goal in nearest],
+    }
+
+
+def _earned(award: Award, rarity: Rarity) -> shapes.EarnedAchievement:
+    return {
+        "achievement_id": award.achievement_id,
+        "achievement_type": award.achievement_type,
+        "title": award.title,
+        "description": award.description,
+        "badge_icon": award.badge_icon,
+        "points": award.points,
+        "certification_type": award.certification_type,
+        "rarity": rarity.share(award.achievement_id),
+        "earned_at": _iso(award.earned_at),
+    }
+
+
+def _next(goal: Goal, rarity: Rarity) -> shapes.NextAchievement:
+    wanted = goal.achievement
+    return {
+        "achievement_id": wanted.achievement_id,
+        "achievement_type": wanted.achievement_type,
+        "title": wanted.title,
+        "description": wanted.description,
+        "badge_icon": wanted.badge_icon,
+        "points": wanted.points,
+        "certification_type": wanted.certification_type,
+        "rarity": rarity.share(wanted.achievement_id),
+        "progress": {"value": goal.value, "target": goal.target},
     }
 
 
 def content(
     at: Standpoint, certification: str | None = None, after: tuple[str, int] | None = None, limit: int = 100
-) -> View:
-    """What was touched, content by content: by certification, then in the catalog's order.
+) -> tuple[list[shapes.TouchedContent], tuple[str, int] | None]:
+    """One page of what was touched, content by content: by certification, then in the catalog's order.
 
-    `after`: (certification, ordinal) of the last one seen; `next` is that of this page's last, None at
-    the end.
+    `after`: (certification, ordinal) of the last one seen. With the page comes that of its own last one;
+    None: there is no further page.
     """
     touched = [
         (code, ordinal, track)
@@ -312,15 +351,11 @@ def content(
         if after is None or (code, ordinal) > after
     ]
     page = touched[:limit]
-    return {
-        "user_id": at.learner.user_id,
-        "certification_type": certification,
-        "content": [_touched(at.certification(code), code, ordinal, track) for code, ordinal, track in page],
-        "next": list(page[-1][:2]) if len(touched) > limit else None,
-    }
+    shown = [_touched(at.certification(code), code, ordinal, track) for code, ordinal, track in page]
+    return shown, page[-1][:2] if len(touched) > limit else None
 
 
-def _touched(certification: Certification, code: str, ordinal: int, track: Track) -> View:
+def _touched(certification: Certification, code: str, ordinal: int, track: Track) -> shapes.TouchedContent:
     known = certification.contents[ordinal]
     best = track.best_score(ordinal)
     return {
@@ -336,18 +371,19 @@ def _touched(certification: Certification, code: str, ordinal: int, track: Track
     }
 
 
-def dashboard(at: Standpoint, period_days: int, now: datetime) -> View:
+def dashboard(at: Standpoint, period_days: int, now: datetime) -> shapes.Dashboard:
     """All of it at a glance: one answer for a learner's home page."""
     earned = achievements(at)
+    progress: dict[str, shapes.CertificationProgress] = {
+        code: {"analytics": analytics(at, code), "readiness": _readiness(at, code)}
+        for code in sorted(at.learner.tracks)
+    }
     return {
         "user_id": at.learner.user_id,
         "generated_at": now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "overall_analytics": analytics(at),
         "activity_summary": activity(at, period_days),
-        "certification_progress": {
-            code: {"analytics": analytics(at, code), "readiness": _readiness(at, code)}
-            for code in sorted(at.learner.tracks)
-        },
+        "certification_progress": progress,
         "performance_trends": trends(at, period_days)["trends"],
         "achievements": earned["achievements"],
         "next_achievements": earned["next"],
@@ -355,13 +391,13 @@ def dashboard(at: Standpoint, period_days: int, now: datetime) -> View:
         "total_points": earned["total_points"],
         "recommendations": [
             {"certification_type": code, **action}
-            for code in sorted(at.learner.tracks)
-            for action in _readiness(at, code)["recommended_actions"][:2]
+            for code, found in progress.items()
+            for action in found["readiness"]["recommended_actions"][:RECOMMENDATIONS]
         ],
     }
 
 
-def certifications(catalog: Catalog) -> View:
+def certifications(catalog: Catalog) -> shapes.Certifications:
     """What there is to learn, with totals of active content."""
     return {
         "certifications": [

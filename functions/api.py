@@ -1,31 +1,39 @@
-"""What both HTTP functions share: who is calling, what they may do, and how errors are answered."""
+"""What both HTTP functions share: who is calling, what they may do, and how answers and errors look."""
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response, content_types
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.event_handler.openapi.params import Path
 from botocore.exceptions import BotoCoreError, ClientError
+from pydantic_core import to_json
 
 from domain.interaction import is_user_id
 from functions.observability import logger
 
 RETRY_AFTER_SECONDS = 2
+COMPRESSED_FROM_BYTES = 2048
+"""Below, the gain is less than the round trip's noise."""
 
 _CODES = {
     400: "bad_request",
     401: "unauthorized",
     403: "forbidden",
     404: "not_found",
-    405: "method_not_allowed",
     413: "too_large",
     415: "unsupported_media_type",
     503: "unavailable",
 }
+
+UserId = Annotated[str, Path(description="A learner's id, or `me` for the caller", examples=["me"])]
 
 
 class ApiError(Exception):
@@ -52,13 +60,18 @@ class Caller:
     user_id: str
     groups: frozenset[str]
 
+    @property
+    def is_admin(self) -> bool:
+        """Whether they may read and write everybody's."""
+        return "admins" in self.groups
+
     def may_read(self, user_id: str) -> bool:
         """Learners read their own progress; instructors and admins any."""
-        return user_id == self.user_id or bool(self.groups & {"instructors", "admins"})
+        return user_id == self.user_id or self.is_admin or "instructors" in self.groups
 
     def may_write(self, user_id: str) -> bool:
         """Learners write their own interactions; admins any."""
-        return user_id == self.user_id or "admins" in self.groups
+        return user_id == self.user_id or self.is_admin
 
 
 def caller(event: dict[str, Any]) -> Caller:
@@ -86,16 +99,29 @@ def learner_id(who: Caller, path_user_id: str) -> str:
     return user_id
 
 
+def requested_at(event: dict[str, Any]) -> datetime:
+    """When the request reached API Gateway: the handlers' only clock."""
+    return datetime.fromtimestamp(event["requestContext"]["requestTimeEpoch"] / 1000, UTC)
+
+
 def resolver() -> APIGatewayRestResolver:
     """A resolver whose every error has the contract's body."""
     origin = os.environ["ALLOWED_ORIGIN"]
     app = APIGatewayRestResolver(
         enable_validation=True,
-        cors=CORSConfig(allow_origin=origin, max_age=600) if origin else None,
+        serializer=lambda body: to_json(body).decode(),
+        cors=CORSConfig(
+            allow_origin=origin,
+            allow_headers=["Idempotency-Key", "If-None-Match"],
+            expose_headers=["ETag", "Retry-After"],
+            max_age=600,
+        )
+        if origin
+        else None,
     )
 
     def answer(
-        status: int, message: str, faults: list[dict[str, str]] | None = None, **headers: Any
+        status: int, message: str, faults: list[dict[str, str]] | None = None, **headers: str
     ) -> Response[Any]:
         error: dict[str, Any] = {
             "code": _CODES.get(status, HTTPStatus(status).name.lower()),
@@ -134,4 +160,36 @@ def resolver() -> APIGatewayRestResolver:
     app.exception_handler(RequestValidationError)(invalid)
     app.exception_handler([ClientError, BotoCoreError, TimeoutError])(unavailable)
     app.exception_handler(Exception)(bug)
+    app.use([_cheap_to_ask_again])
     return app
+
+
+def _cheap_to_ask_again(
+    app: APIGatewayRestResolver, next_middleware: Callable[[APIGatewayRestResolver], Response[Any]]
+) -> Response[Any]:
+    """Gives a view its ETag, answers 304 where the caller has it already, and compresses a large one."""
+    response = next_middleware(app)
+    if response.status_code != HTTPStatus.OK or not isinstance(response.body, dict):
+        return response
+    body = to_json({name: value for name, value in response.body.items() if name != "generated_at"})
+    # Weak: the same view may come compressed, or generated at another time.
+    tag = f'W/"{sha256(body).hexdigest()[:32]}"'
+    kept = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding, Authorization"}
+    asked = app.current_event.headers.get("If-None-Match") or ""
+    known = {one.strip().removeprefix("W/") for one in asked.split(",")}
+    if tag.removeprefix("W/") in known or "*" in known:
+        return Response(HTTPStatus.NOT_MODIFIED, headers=kept)
+    response.headers |= kept
+    response.compress = len(body) >= COMPRESSED_FROM_BYTES
+    return response
+
+
+def serve(app: APIGatewayRestResolver, event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answer a proxy event, and log that it was: the route, never the learner."""
+    answer: dict[str, Any] = app.resolve(event, context)
+    status = answer["statusCode"]
+    # A view that does not exist can be anything, also a person's name.
+    view = (event.get("pathParameters") or {}).get("view") if status < HTTPStatus.BAD_REQUEST else None
+    route = f"{event['httpMethod']} {event['resource']}"
+    logger.info("request", extra={"route": route, "view": view, "status": status})
+    return answer

@@ -5,109 +5,187 @@ Answers 202 as soon as the stream has them; the views follow.
 
 import json
 import os
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from http import HTTPStatus
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict
 from uuid import uuid4
 
-from domain.interaction import Fault, InvalidInteraction, instant, parse
+from aws_lambda_powertools.event_handler.openapi.params import Header
+
+from domain.interaction import Fault, InteractionV1, InvalidInteraction, instant, parse
 from functions import aws
-from functions.api import ApiError, NotFound, caller, learner_id, resolver
+from functions.api import (
+    ApiError,
+    Caller,
+    NotFound,
+    UserId,
+    caller,
+    learner_id,
+    requested_at,
+    resolver,
+    serve,
+)
 
 MAX_INTERACTIONS = 500
+"""Also PutRecords' limit: one call takes them all, for `MAX_BODY_BYTES` is under its 5 MiB."""
+MAX_BODY_BYTES = 4 * 1024 * 1024
+"""As base64 it still fits a synchronous invocation's 6 MB."""
 
 app = resolver()
 
 
-@app.post("/progress/<user_id>/interaction")
-def post_interaction(user_id: str) -> tuple[dict[str, Any], int]:
+class ListedFault(TypedDict):
+    """What is wrong with one field."""
+
+    field: str
+    message: str
+
+
+class Accepted(TypedDict):
+    """The stream has it; the views follow."""
+
+    event_id: str
+    status: Literal["accepted"]
+
+
+class Result(TypedDict):
+    """What became of one of several interactions. Send an `unavailable` one again, not an `invalid` one."""
+
+    status: Literal["accepted", "invalid", "unavailable"]
+    event_id: str | None
+    faults: NotRequired[list[ListedFault]]
+
+
+class Results(TypedDict):
+    """What became of each interaction, in order."""
+
+    accepted: int
+    results: list[Result]
+
+
+class _Checked(NamedTuple):
+    """A posted interaction as the stream gets it, what it left out filled in; and what is wrong with it."""
+
+    record: dict[str, Any]
+    faults: Sequence[Fault] = ()
+
+
+@app.post("/progress/<user_id>/interaction", status_code=HTTPStatus.ACCEPTED)
+def post_interaction(
+    user_id: UserId,
+    idempotency_key: Annotated[
+        str | None, Header(description="Stands for the event_id", alias="Idempotency-Key")
+    ] = None,
+) -> Accepted:
     """Take one interaction."""
-    learner = _author(user_id)
-    record, faults = _record(_body(), learner, datetime.now(UTC))
+    who, learner, now = _author(user_id)
+    body = _body()
+    if idempotency_key is not None and isinstance(body, dict):
+        if body.get("event_id") not in (None, idempotency_key):
+            fault = Fault("event_id", "must be the Idempotency-Key, where both are given")
+            raise ApiError(400, "The interaction is not valid.", _listed([fault]))
+        body["event_id"] = idempotency_key
+    record, faults = _checked(body, who, learner, now)
     if faults:
         raise ApiError(400, "The interaction is not valid.", _listed(faults))
     if _put([record]) != [None]:
-        raise ApiError(503, "Try again shortly.")
-    return {"event_id": record["event_id"], "status": "accepted"}, 202
+        raise TimeoutError("the stream did not take the record")
+    return {"event_id": record["event_id"], "status": "accepted"}
 
 
-@app.post("/progress/<user_id>/interactions")
-def post_interactions(user_id: str) -> tuple[dict[str, Any], int]:
+@app.post("/progress/<user_id>/interactions", status_code=HTTPStatus.ACCEPTED)
+def post_interactions(user_id: UserId) -> Results:
     """Take 1 to 500 interactions, each with a result of its own, in order."""
-    learner = _author(user_id)
+    who, learner, now = _author(user_id)
     body = _body()
     items = body.get("interactions") if isinstance(body, dict) else body
     if not isinstance(items, list) or not 1 <= len(items) <= MAX_INTERACTIONS:
         raise ApiError(400, f"Send 1 to {MAX_INTERACTIONS} interactions, as a list.")
-    now = datetime.now(UTC)
-    checked = [_record(item, learner, now) for item in items]
+    checked = [_checked(item, who, learner, now) for item in items]
     valid = [record for record, faults in checked if not faults]
     refused = iter(_put(valid) if valid else [])
-    results = [
-        {"status": "invalid", "event_id": record.get("event_id"), "faults": _listed(faults)}
-        if faults
-        else {"status": "unavailable" if next(refused) else "accepted", "event_id": record["event_id"]}
-        for record, faults in checked
-    ]
-    accepted = sum(result["status"] == "accepted" for result in results)
-    return {"accepted": accepted, "results": results}, 202
+    results = [_invalid(one) if one.faults else _result(one.record, next(refused)) for one in checked]
+    if {result["status"] for result in results} == {"unavailable"}:
+        raise TimeoutError("the stream took none of the records")
+    return {"accepted": sum(result["status"] == "accepted" for result in results), "results": results}
 
 
-def _author(user_id: str) -> str:
-    who = caller(app.current_event.raw_event)
+def _invalid(checked: _Checked) -> Result:
+    event_id = checked.record.get("event_id")
+    return {
+        "status": "invalid",
+        "event_id": event_id if isinstance(event_id, str) else None,
+        "faults": [{"field": fault.field, "message": fault.message} for fault in checked.faults],
+    }
+
+
+def _result(record: dict[str, Any], error_code: str | None) -> Result:
+    return {"status": "unavailable" if error_code else "accepted", "event_id": record["event_id"]}
+
+
+def _author(user_id: str) -> tuple[Caller, str, datetime]:
+    """Who posts, for which learner, when. Raises ApiError."""
+    event = app.current_event.raw_event
+    who = caller(event)
     learner = learner_id(who, user_id)
     if not who.may_write(learner):
+        if who.may_read(learner):
+            raise ApiError(403, "Only the learner and admins may write.")
         raise NotFound
-    return learner
+    return who, learner, requested_at(event)
 
 
 def _body() -> Any:
+    """The body as JSON. Raises ApiError."""
+    content_type = (app.current_event.headers.get("Content-Type") or "application/json").partition(";")[0]
+    if content_type.strip().lower() != "application/json":
+        raise ApiError(415, "Send application/json.")
     try:
-        return json.loads(app.current_event.decoded_body or "")
+        body = app.current_event.decoded_body or ""
+        if len(body.encode(errors="surrogatepass")) > MAX_BODY_BYTES:
+            raise ApiError(413, f"Send at most {MAX_BODY_BYTES} bytes.")
+        # json.loads takes NaN and lone surrogates, so that `parse` can say whose fault they are.
+        return json.loads(body)
     except ValueError as error:
         raise ApiError(400, f"The body is not JSON: {error}") from error
     except RecursionError as error:
         raise ApiError(400, "The body is nested too deeply.") from error
 
 
-def _record(body: Any, learner: str, now: datetime) -> tuple[dict[str, Any], tuple[Fault, ...]]:
-    """The stream's record of a posted interaction, what it left out filled in; and what is wrong with it."""
+def _checked(body: Any, who: Caller, learner: str, now: datetime) -> _Checked:
     if not isinstance(body, dict):
-        return {}, (Fault("", "must be a JSON object"),)
-    record = {**body, "user_id": body.get("user_id") or learner}
-    if record["user_id"] == "me":
+        return _Checked({}, [Fault("", "must be a JSON object")])
+    # What is no part of the contract is not carried on.
+    record = {name: body[name] for name in InteractionV1.model_fields if body.get(name) is not None}
+    if record.get("user_id") in (None, "me"):
         record["user_id"] = learner
-    if record["user_id"] != learner:
-        return record, (Fault("user_id", "must be the learner that the path names"),)
-    if record.get("occurred_at") is None:
-        if record.get("event_id") is not None:
+    if record["user_id"] != learner and not who.is_admin:
+        return _Checked(record, [Fault("user_id", "must be the learner that the path names")])
+    if "occurred_at" not in record:
+        if "event_id" in record:
             message = "is needed beside an event_id: a retry could otherwise land on another day"
-            return record, (Fault("occurred_at", message),)
-        record["occurred_at"] = now.isoformat()
-        record["event_id"] = uuid4().hex
-    elif record.get("event_id") is None:
-        record["event_id"] = _derived_id(record)
+            return _Checked(record, [Fault("occurred_at", message)])
+        record |= {"occurred_at": now.isoformat(), "event_id": uuid4().hex}
+    derived = "event_id" not in record
     try:
-        interaction = parse(record, now)
+        interaction = parse({"event_id": "derived", **record} if derived else record, now)
     except InvalidInteraction as error:
-        return record, error.faults
+        return _Checked(record, error.faults)
     max_age = timedelta(days=int(os.environ["API_MAX_EVENT_AGE_DAYS"]))
     if now - instant(interaction.at) > max_age:
-        return record, (Fault("occurred_at", f"must be at most {max_age.days} days back"),)
-    return record, ()
+        return _Checked(record, [Fault("occurred_at", f"must be at most {max_age.days} days back")])
+    return _Checked({"event_id": _derived_id(record), **record} if derived else record)
 
 
 def _derived_id(record: dict[str, Any]) -> str:
     """The same interaction, posted again, gets the same id."""
-    known = {name: value for name, value in record.items() if name != "event_id" and value is not None}
-    try:
-        text = json.dumps(known, sort_keys=True, separators=(",", ":"))
-    except (ValueError, RecursionError):
-        return "invalid"
+    text = json.dumps(record, sort_keys=True, separators=(",", ":"))
     return sha256(text.encode()).hexdigest()[:32]
 
 
-def _listed(faults: tuple[Fault, ...]) -> list[dict[str, str]]:
+def _listed(faults: Sequence[Fault]) -> list[dict[str, str]]:
     return [fault._asdict() for fault in faults]
 
 
@@ -116,7 +194,12 @@ def _put(records: list[dict[str, Any]]) -> list[str | None]:
     answer = aws.kinesis().put_records(
         StreamName=os.environ["STREAM_NAME"],
         Records=[
-            {"Data": json.dumps(record).encode(), "PartitionKey": record["user_id"]} for record in records
+            {
+                # No longer than what was posted: unescaped, without spaces.
+                "Data": json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode(),
+                "PartitionKey": record["user_id"],
+            }
+            for record in records
         ],
     )
     return [result.get("ErrorCode") for result in answer["Records"]]
@@ -124,4 +207,4 @@ def _put(records: list[dict[str, Any]]) -> list[str | None]:
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """API Gateway proxy event -> answer."""
-    return app.resolve(event, context)
+    return serve(app, event, context)

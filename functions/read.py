@@ -4,32 +4,38 @@ import base64
 import json
 import os
 import time
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
-from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+from aws_lambda_powertools.event_handler import Response, content_types
+from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from domain import views
+from domain import shapes, views
+from domain.achievements import Rarity
 from domain.catalog import Catalog
-from domain.interaction import day_number, today_in
+from domain.interaction import CertificationCode, day_number, today_in
 from domain.learner import Learner
-from domain.views import Standpoint, View
+from domain.views import Standpoint
 from functions import aws
-from functions.api import ApiError, NotFound, caller, learner_id, resolver
+from functions.api import ApiError, NotFound, UserId, caller, learner_id, requested_at, resolver, serve
 from functions.store import Store, Stored
 
-CATALOG_SECONDS = 60
-"""How old the catalog that views are made with may be."""
+SHARED_SECONDS = 60
+"""How old what all views are made with may be: the catalog, and how rare achievements are."""
 PAGE = 100
 
 app = resolver()
 
-UserId = Annotated[str, Path(description="A learner's id, or `me`")]
-CertificationType = Annotated[str | None, Query(max_length=64, description="One certification only")]
+CertificationType = Annotated[
+    CertificationCode | None, Query(description="One certification only", examples=["SAA"])
+]
 Today = Annotated[
     date | None,
-    Query(description="What streaks and periods are counted to; default: today in the learner's latest zone"),
+    Query(
+        description="What streaks and periods are counted to; default: today in the learner's latest zone",
+        examples=["2026-03-01"],
+    ),
 ]
 Days = Annotated[int, Query(ge=1, le=365, description="Length of the period, in days up to `today`")]
 
@@ -40,18 +46,25 @@ def store() -> Store:
     return Store(aws.dynamodb(), os.environ["VIEWS_TABLE"])
 
 
-_catalog = Catalog()
-_catalog_read_at = float("-inf")
+class _Shared(NamedTuple):
+    """What all views are made with, and when it was read, in seconds of the monotonic clock."""
+
+    catalog: Catalog = Catalog()
+    rarity: Rarity = Rarity()
+    read_at: float = float("-inf")
 
 
-def catalog() -> Catalog:
-    """The catalog from memory, looked at again when it is 60 seconds old."""
-    global _catalog, _catalog_read_at
+_shared = _Shared()
+
+
+def shared() -> _Shared:
+    """The catalog and the rarities from memory, looked at again when they are 60 seconds old."""
+    global _shared
     now = time.monotonic()
-    if now - _catalog_read_at >= CATALOG_SECONDS:
-        _catalog = store().catalog(_catalog, store().head())
-        _catalog_read_at = now
-    return _catalog
+    if now - _shared.read_at >= SHARED_SECONDS:
+        catalog = store().catalog(_shared.catalog, store().head())
+        _shared = _Shared(catalog, store().rarity(), now)
+    return _shared
 
 
 def standpoint(user_id: str, today: date | None, days: int) -> Standpoint:
@@ -59,13 +72,14 @@ def standpoint(user_id: str, today: date | None, days: int) -> Standpoint:
 
     Authorises before it reads. A learner without interactions has an empty view, for themselves.
     """
-    who = caller(app.current_event.raw_event)
+    event = app.current_event.raw_event
+    who = caller(event)
     learner = learner_id(who, user_id)
     if not who.may_read(learner):
         raise NotFound
-    now = datetime.now(UTC)
+    now = requested_at(event)
     # The zone is known only from the state: read a day more than a zone can lie behind UTC.
-    first = day_number(today or now.date()) - days - 1
+    first = max(0, day_number(today or now.date()) - days - 1)
     stored = store().read(learner, first)
     if stored is None:
         if learner != who.user_id:
@@ -76,14 +90,17 @@ def standpoint(user_id: str, today: date | None, days: int) -> Standpoint:
         learner=stored.learner,
         days=stored.days,
         awards=stored.awards,
-        catalog=catalog(),
+        catalog=shared().catalog,
         today=day_number(today or today_in(zone.name if zone else None, now)),
         freezes=int(os.environ["STREAK_FREEZES"]),
+        rarity=shared().rarity,
     )
 
 
 @app.get("/progress/<user_id>/analytics")
-def analytics(user_id: UserId, certification_type: CertificationType = None, today: Today = None) -> View:
+def analytics(
+    user_id: UserId, certification_type: CertificationType = None, today: Today = None
+) -> shapes.Analytics:
     """Totals of everything applied."""
     return views.analytics(standpoint(user_id, today, 0), certification_type)
 
@@ -91,41 +108,48 @@ def analytics(user_id: UserId, certification_type: CertificationType = None, tod
 @app.get("/progress/<user_id>/trends")
 def trends(
     user_id: UserId, days: Days = 30, certification_type: CertificationType = None, today: Today = None
-) -> View:
+) -> shapes.Trends:
     """Each day with study in the period."""
     return views.trends(standpoint(user_id, today, days), days, certification_type)
 
 
 @app.get("/progress/<user_id>/readiness")
-def readiness(user_id: UserId, certification_type: CertificationType = None, today: Today = None) -> View:
-    """An estimate of the exam result, with its uncertainty."""
-    return views.readiness(standpoint(user_id, today, views.READINESS_DAYS), certification_type)
+def readiness(
+    user_id: UserId, certification_type: CertificationType = None, today: Today = None
+) -> shapes.Readiness | shapes.ReadinessOfAll:
+    """An estimate of the exam result, with its uncertainty; by certification where none is named."""
+    at = standpoint(user_id, today, views.READINESS_DAYS)
+    return (
+        views.readiness_of_all(at) if certification_type is None else views.readiness(at, certification_type)
+    )
 
 
 @app.get("/progress/<user_id>/achievements")
-def achievements(user_id: UserId, certification_type: CertificationType = None, today: Today = None) -> View:
+def achievements(
+    user_id: UserId, certification_type: CertificationType = None, today: Today = None
+) -> shapes.Achievements:
     """What was earned, and what is near."""
     return views.achievements(standpoint(user_id, today, 0), certification_type)
 
 
 @app.get("/progress/<user_id>/dashboard")
-def dashboard(user_id: UserId, days: Days = 30, today: Today = None) -> View:
+def dashboard(user_id: UserId, days: Days = 30, today: Today = None) -> shapes.Dashboard:
     """All of it at a glance."""
     at = standpoint(user_id, today, max(days, views.READINESS_DAYS))
-    return views.dashboard(at, days, datetime.now(UTC))
+    return views.dashboard(at, days, requested_at(app.current_event.raw_event))
 
 
 @app.get("/progress/<user_id>/activity")
 def activity(
     user_id: UserId, days: Days = 30, certification_type: CertificationType = None, today: Today = None
-) -> View:
+) -> shapes.Activity:
     """How much was studied in the period, when, and what."""
     return views.activity(standpoint(user_id, today, days), days, certification_type)
 
 
 @app.get("/progress/<user_id>/streak")
-def streak(user_id: UserId, today: Today = None) -> View:
-    """Streaks and study days."""
+def streak(user_id: UserId, today: Today = None) -> shapes.Streak:
+    """Streaks, and the study days of a year."""
     return views.streak(standpoint(user_id, today, 0))
 
 
@@ -133,17 +157,20 @@ def streak(user_id: UserId, today: Today = None) -> View:
 def content(
     user_id: UserId,
     certification_type: CertificationType = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = PAGE,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Contents of a page")] = PAGE,
     cursor: Annotated[
         str | None, Query(max_length=400, description="`next_cursor` of the page before")
     ] = None,
-) -> View:
+    today: Today = None,
+) -> shapes.ContentPage:
     """What was touched, content by content."""
-    view = views.content(standpoint(user_id, None, 0), certification_type, _after(cursor), limit)
-    seen = view.pop("next")
+    at = standpoint(user_id, today, 0)
+    page, last = views.content(at, certification_type, _after(cursor), limit)
     return {
-        **view,
-        "next_cursor": base64.urlsafe_b64encode(json.dumps(seen).encode()).decode() if seen else None,
+        "user_id": at.learner.user_id,
+        "certification_type": certification_type,
+        "content": page,
+        "next_cursor": base64.urlsafe_b64encode(json.dumps(last).encode()).decode() if last else None,
     }
 
 
@@ -159,12 +186,30 @@ def _after(cursor: str | None) -> tuple[str, int] | None:
 
 
 @app.get("/certifications")
-def certifications() -> View:
+def certifications() -> shapes.Certifications:
     """What there is to learn."""
     caller(app.current_event.raw_event)
-    return views.certifications(catalog())
+    return views.certifications(shared().catalog)
+
+
+@app.get("/openapi.json", include_in_schema=False, cache_control="public, max-age=300")
+def openapi() -> Response[str]:
+    """Describe this API."""
+    from functions.openapi import document  # Costs more to import than any view does.
+
+    return Response(200, content_types.APPLICATION_JSON, document())
+
+
+@app.get("/docs", include_in_schema=False)
+def docs() -> Response[str]:
+    """A page to try the API on, where the stack has one."""
+    if os.environ["DOCS_UI"] != "on":
+        raise ApiError(404, "There is no such resource.")
+    from functions.openapi import page
+
+    return Response(200, content_types.TEXT_HTML, page(), compress=True)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """API Gateway proxy event -> answer."""
-    return app.resolve(event, context)
+    return serve(app, event, context)

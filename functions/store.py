@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
-from domain.achievements import Award
+from domain.achievements import Award, Rarity
 from domain.catalog import Catalog, Certification, Content, ContentSet
 from domain.interaction import day_date, day_number
 from domain.learner import Change, Day, Learner, Track, Zone
@@ -96,18 +96,6 @@ class NewAward:
     user_id: str
     award: Award
     silent: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Rarity:
-    """How many learners there are, and how many have each achievement, by its id."""
-
-    learners: int
-    earned: Mapping[str, int]
-
-    def share(self, achievement_id: str) -> float | None:
-        """The share of learners who have it, 0 to 1; None where nobody was counted yet."""
-        return self.earned.get(achievement_id, 0) / self.learners if self.learners else None
 
 
 @dataclass(frozen=True, slots=True)

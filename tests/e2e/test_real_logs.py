@@ -11,7 +11,7 @@ import re
 import time
 import urllib.request
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import pytest
 
 from cli.demo import LAST_DAY, demo_catalog, demo_interactions
 from cli.emit import offer
-from domain import views
+from domain import shapes, views
 from domain.interaction import day_number
 from domain.views import Standpoint
 from tests.e2e.conftest import REPOSITORY, Deployed
@@ -155,7 +155,7 @@ def categories(rows: list[Row]) -> dict[str, tuple[int, float | None, int]]:
     }
 
 
-def seen(analytics: Row, trends: Row, streak: Row) -> dict[str, Any]:
+def seen(analytics: shapes.Analytics, trends: shapes.Trends, streak: shapes.Streak) -> dict[str, Any]:
     """The same, as the views say it."""
     return {
         "interactions": analytics["total_interactions"],
@@ -180,7 +180,7 @@ def seen(analytics: Row, trends: Row, streak: Row) -> dict[str, Any]:
     }
 
 
-def breakdown(groups: Row) -> dict[str, tuple[int, float | None, int]]:
+def breakdown(groups: Mapping[str, shapes.Sums]) -> dict[str, tuple[int, float | None, int]]:
     return {
         name: (sums["count"], sums["avg_score"], sums["time_spent"])
         for name, sums in groups.items()
@@ -230,17 +230,16 @@ def check_every_view(stack: Deployed, rows: list[Row], today: date) -> None:
         expected = recomputed(found)
         assert seen(views.analytics(at), views.trends(at, 365), views.streak(at)) == expected, user
         if number % 25 == 0:
-            answers = [
+            analytics, trends, streak = (
                 over_http(f"{stack.api_url}/progress/{user}/{view}?today={today}{more}", token)
                 for view, more in (("analytics", ""), ("trends", "&days=365"), ("streak", ""))
-            ]
-            assert seen(answers[0], answers[1], answers[2]) == expected, user
+            )
+            assert seen(analytics, trends, streak) == expected, user
 
 
-def over_http(url: str, token: str) -> Row:
+def over_http(url: str, token: str) -> Any:
     with urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": token})) as answer:
-        view: Row = json.load(answer)
-    return view
+        return json.load(answer)
 
 
 def emit_and_wait(stack: Deployed, *arguments: str) -> Row:

@@ -148,6 +148,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
             "API_MAX_EVENT_AGE_DAYS": "30",
             "USER_POOL_CLIENT_ID": CLIENT_ID,
             "LEARNER_CLAIM": "sub",
+            "DOCS_UI": "off",
         }
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
@@ -168,7 +169,7 @@ def _forget() -> None:
     aws._client.cache_clear()
     for kept in (announce.store, catalog.store, project.projector, read.store):
         kept.cache_clear()
-    read._catalog_read_at = float("-inf")
+    read._shared = read._Shared()
 
 
 def interaction(event_id: str | None, **fields: Any) -> dict[str, Any]:
