@@ -69,6 +69,8 @@ class Content(NamedTuple):
     """When the ordinal was given, in microseconds since 1970."""
     questions: int = 1
     """How many questions it holds, as a weight; at least 1."""
+    pass_mark: float | None = None
+    """Percent needed to pass the certification, where its content says so."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,12 @@ class Certification:
     def active(self) -> ContentSet:
         """The contents that count towards completion now."""
         return ContentSet.of(c.ordinal for c in self.contents if c.active)
+
+    @cached_property
+    def pass_mark(self) -> float | None:
+        """Percent needed to pass, as the active contents say: the highest, where they differ."""
+        marks = [c.pass_mark for c in self.contents if c.active and c.pass_mark is not None]
+        return max(marks, default=None)
 
     @cached_property
     def categories(self) -> Mapping[str, ContentSet]:
@@ -174,6 +182,7 @@ class ContentMetadata(NamedTuple):
     difficulty: str = NO_DIFFICULTY
     questions: int = 1
     active: bool = True
+    pass_mark: float | None = None
 
 
 def assign(certification: Certification, changes: Iterable[ContentMetadata], now: int) -> Certification:
@@ -190,13 +199,14 @@ def assign(certification: Certification, changes: Iterable[ContentMetadata], now
             continue
         if ordinal is None:
             ordinal = ordinals[change.content_id] = len(contents)
-            contents.append(Content(ordinal, *change[:3], change.active, now, change.questions))
+            contents.append(Content(ordinal, *change[:3], True, now, change.questions, change.pass_mark))
         elif change.active:
             contents[ordinal] = contents[ordinal]._replace(
                 category=change.category,
                 difficulty=change.difficulty,
                 active=True,
                 questions=change.questions,
+                pass_mark=change.pass_mark,
             )
         else:
             contents[ordinal] = contents[ordinal]._replace(active=False)

@@ -7,16 +7,18 @@ a sum, a set or a maximum, so late and shuffled interactions change nothing.
 import math
 import sys
 from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
+from math import sumprod
 from operator import itemgetter, mul
 from statistics import NormalDist
 from typing import Literal, NamedTuple
 
 from domain.catalog import KNOWN, Certification, Content
 from domain.learner import Day, Track
-from domain.tally import PERFECT, Breakdown
+from domain.tally import PERFECT, Breakdown, Tally
 
 PASS_MARKS: Mapping[str, float] = {
     "foundational": 70.0,
@@ -49,6 +51,8 @@ _ONE = 1 << 10
 _RESIDUAL = round(_ONE * RESIDUAL_WEIGHT)
 _WEIGHTS = tuple(round(_ONE * max(RESIDUAL_WEIGHT, 0.5 ** (n / HALF_LIFE_DAYS))) for n in range(RECENT_DAYS))
 _PERFECT = _ONE * PERFECT
+_AGE = itemgetter(0)
+_NO_TALLY = Tally()
 
 
 class Constants(NamedTuple):
@@ -262,41 +266,39 @@ def _practice(
     tallies: Breakdown, code: str, days: Iterable[Day], today: int, levels: bool
 ) -> tuple[dict[str, _Practice], dict[str, float], int]:
     """Answers by category, and (`levels`) right answers by difficulty, by recency; and the recent days."""
+    # The newest first, so that a category's first day with a scored answer is its most recent one.
+    recent = sorted(
+        (
+            (today - day.number, day.tallies[code])
+            for day in days
+            if code in day.tallies and day.number <= today
+        ),
+        key=_AGE,
+    )
+    recent = recent[: bisect_left(recent, RECENT_DAYS, key=_AGE)]
+    weights = [_WEIGHTS[age] for age, _ in recent]
     # The overall sums hold the recent days too: those come on top with what they weigh beyond the residual.
-    sums = {
-        name: [_RESIDUAL * tally.scored, _RESIDUAL * tally.score, _RESIDUAL]
-        for name, tally in sorted(tallies.categories.items())
-        if tally.scored
-    }
+    more = [weight - _RESIDUAL for weight in weights]
+    by_day = [breakdown.categories for _, breakdown in recent]
+    practice: dict[str, _Practice] = {}
+    answered: list[list[int]] = []
+    for name, tally in sorted(tallies.categories.items()):
+        if not tally.scored:
+            continue
+        column = [day.get(name, _NO_TALLY) for day in by_day]
+        counts = [of_day.scored for of_day in column]
+        answered.append(counts)
+        scored = _RESIDUAL * tally.scored + sumprod(more, counts)
+        score = _RESIDUAL * tally.score + sumprod(more, [of_day.score for of_day in column])
+        memory = next(compress(weights, counts), _RESIDUAL)
+        practice[name] = _Practice(scored / _ONE, score / _PERFECT, memory / _ONE)
     shown = {name: _RESIDUAL * tally.score for name, tally in tallies.difficulties.items()}
-    studied = 0
-    for day in days:
-        age = today - day.number
-        if not 0 <= age < RECENT_DAYS:
-            continue
-        breakdown = day.tallies.get(code)
-        if breakdown is None:
-            continue
-        weight = _WEIGHTS[age]
-        more = weight - _RESIDUAL
-        answered = False
-        for name, tally in breakdown.categories.items():
-            if (scored := tally.scored) and name in sums:
-                of = sums[name]
-                of[0] += more * scored
-                of[1] += more * tally.score
-                if weight > of[2]:
-                    of[2] = weight
-                answered = True
-        studied += answered
-        if levels:
+    if levels:
+        for weight, (_, breakdown) in zip(more, recent, strict=True):
             for name, tally in breakdown.difficulties.items():
                 if name in shown:
-                    shown[name] += more * tally.score
-    practice = {
-        name: _Practice(scored / _ONE, score / _PERFECT, memory / _ONE)
-        for name, (scored, score, memory) in sums.items()
-    }
+                    shown[name] += weight * tally.score
+    studied = sum(map(any, zip(*answered, strict=True)))
     return practice, {name: score / _PERFECT for name, score in shown.items()}, studied
 
 
@@ -478,13 +480,13 @@ def assess(
 
     `track`: what they did towards it. `days`: the buckets, at least of the last `RECENT_DAYS`, the latest day
     included (others do no harm; later days than `today` count by the overall sums). `today`: a day number.
-    `pass_mark`: percent, where the catalog says otherwise than the certification's level does.
+    `pass_mark`: percent; default: what the catalog says, else what is usual for the certification's level.
     `questions`: of the exam that the interval and the probability are about, at least 1.
     """
     if isinstance(days, Mapping):
         days = days.values()
     if pass_mark is None:
-        pass_mark = _pass_mark(certification.code)
+        pass_mark = _pass_mark(certification)
     of = _evidence(track, days, certification, today, constants)
     answers = sum([tally.scored for tally in track.tallies.categories.values()])
     whole = of.exam.total
@@ -567,8 +569,10 @@ def assess(
     )
 
 
-def _pass_mark(code: str) -> float:
-    known = KNOWN.get(code)
+def _pass_mark(certification: Certification) -> float:
+    if certification.pass_mark is not None:
+        return certification.pass_mark
+    known = KNOWN.get(certification.code)
     return PASS_MARKS.get(known.level, PASS_MARK) if known else PASS_MARK
 
 

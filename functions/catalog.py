@@ -94,11 +94,13 @@ def metadata(content_id: str, image: Mapping[str, Any]) -> ContentMetadata:
     category = image.get("category", {}).get("S", "").strip() or NO_CATEGORY
     difficulty = image.get("difficulty_level", {}).get("S", "").strip().lower()
     questions = image.get("question_count", {}).get("N", "1")
+    pass_mark = image.get("pass_mark", {}).get("N")
     return ContentMetadata(
         content_id=content_id,
         category=category[:MAX_CATEGORY_LENGTH],
         difficulty=difficulty if difficulty in DIFFICULTIES else NO_DIFFICULTY,
         questions=max(1, int(float(questions))),
+        pass_mark=None if pass_mark is None else min(100.0, max(0.0, float(pass_mark))),
     )
 
 
