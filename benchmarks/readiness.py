@@ -548,7 +548,7 @@ def drift_table(log: Mapping[str, Sequence[Row]], certification: Certification) 
     return "\n".join(lines)
 
 
-def speed(categories: int = 12, days: int = 60) -> str:
+def speed(days: int, categories: int = 12) -> str:
     """Microseconds that one assessment takes, for a learner of many categories and study days."""
     names = [f"c{n:02}" for n in range(categories)]
     items = [ContentMetadata(f"{name}-{n}", name, "intermediate") for name in names for n in range(20)]
@@ -608,7 +608,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"that chance allows: {ceiling(result.exams):.2f}\n"
     )
     print(passing_table(result.exams), "\n")
-    print(speed())
+    print(speed(days=20))
+    print(speed(days=60))
     if options.plot:
         options.plot.write_text(plot(result.answers["readiness"]), "utf-8")
     return 0

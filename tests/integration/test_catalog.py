@@ -65,6 +65,8 @@ def test_a_row_that_can_not_be_named_leaves_the_others_alone(world: World) -> No
         ({"question_count": {"N": "12"}}, ContentMetadata("c", NO_CATEGORY, NO_DIFFICULTY, 12)),
         ({"question_count": {"N": "0"}}, ContentMetadata("c", NO_CATEGORY, NO_DIFFICULTY, 1)),
         ({"question_count": {"S": "ten"}}, ContentMetadata("c", NO_CATEGORY, NO_DIFFICULTY, 1)),
+        ({"pass_mark": {"N": "65.5"}}, ContentMetadata("c", pass_mark=65.5)),
+        ({"pass_mark": {"N": "650"}}, ContentMetadata("c", pass_mark=100)),
     ],
 )
 def test_what_a_row_lacks_or_says_in_its_own_way_has_a_default(

@@ -321,3 +321,11 @@ def test_confidence_grows_with_evidence() -> None:
     some = assessed([Answer(n % 6, PERFECT * (n % 3 > 0), 0) for n in range(40)])
     many = assessed([Answer(n % 12, PERFECT * (n % 4 > 0), 0) for n in range(120)])
     assert (few.confidence, some.confidence, many.confidence) == ("low", "medium", "high")
+
+
+def test_a_catalog_can_say_what_the_pass_mark_is() -> None:
+    rows = [ContentMetadata("a", pass_mark=65), ContentMetadata("b", pass_mark=80), ContentMetadata("c")]
+    certification = assign(Certification("SAA"), rows, 0)
+    assert assess(Track(), {}, certification, TODAY).pass_mark == 80
+    without_b = assign(certification, [ContentMetadata("b", active=False)], 1)
+    assert assess(Track(), {}, without_b, TODAY).pass_mark == 65
