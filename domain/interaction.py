@@ -116,6 +116,12 @@ def day_date(number: int) -> date:
     return date.fromordinal(number + _FIRST_ORDINAL)
 
 
+@cache
+def day_text(number: int) -> str:
+    """The date of a day number, as `2026-03-01`. A calendar shows the same ones again and again."""
+    return day_date(number).isoformat()
+
+
 def instant(at: int) -> datetime:
     """The UTC time of an `Interaction.at`."""
     return _UNIX_EPOCH + timedelta(microseconds=at)

@@ -102,6 +102,14 @@ class Activity(TypedDict):
     most_active_category: str | None
 
 
+class WeeklyStreak(TypedDict):
+    """A run of weeks, Monday to Sunday, with enough study days."""
+
+    goal: Annotated[int, Field(ge=1, le=7, description="Study days that a week needs")]
+    current: Annotated[Count, Field(description="Ends this week or the week before: this one is not over")]
+    longest: Count
+
+
 class Freezes(TypedDict):
     """Missed days that did not break the streak."""
 
@@ -121,6 +129,8 @@ class Streak(TypedDict):
     longest_streak: Count
     total_study_days: Count
     studied_today: bool
+    weeks: Annotated[WeeklyStreak, Field(description="Weeks with a study day")]
+    weeks_with_goal: Annotated[WeeklyStreak, Field(description="Weeks that reached the learner's goal")]
     calendar: Annotated[list[Day], Field(description="Study days of the last 53 weeks, oldest first")]
     freezes: Freezes
 

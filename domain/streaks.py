@@ -6,9 +6,12 @@ So a late interaction mends a streak by itself, and a duplicate changes nothing.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import compress, count
 
 RUN_PER_FREEZE = 7
 """Study days in a row that bank one freeze."""
+
+_ONES = bytes.maketrans(b"01", b"\0\1")
 
 # Day 0 (2000-01-01) was a Saturday: weeks begin on Mondays.
 _WEEKDAY_OF_DAY_0 = 5
@@ -31,9 +34,7 @@ class StudyCalendar:
         return self.bits.bit_count()
 
     def __iter__(self) -> Iterator[int]:
-        for n, bit in enumerate(self._text()):
-            if bit == "1":
-                yield self.first + n
+        return compress(count(self.first), self._text().encode().translate(_ONES))
 
     @property
     def last(self) -> int | None:
@@ -54,6 +55,11 @@ class StudyCalendar:
             return StudyCalendar()
         bits = self.bits & ((1 << (day - self.first + 1)) - 1)
         return StudyCalendar(self.first, bits) if bits else StudyCalendar()
+
+    def between(self, first: int, last: int) -> "StudyCalendar":
+        """The study days from `first` to `last`, both included."""
+        past = max(0, first - self.first)
+        return StudyCalendar(self.first + past, self.bits >> past).until(last)
 
     def _text(self) -> str:
         """One character a day from the first on: string search beats arithmetic on long bitmaps."""
@@ -93,14 +99,27 @@ def streaks(calendar: StudyCalendar, today: int | None = None, freezes: int = 0)
         calendar = calendar.until(today)
     if calendar.last is None:
         return Streaks(0, 0, 0)
-    text = calendar._text()
     # Days missed up to yesterday belong to the story too: they break the streak, or spend freezes.
     missed = 0 if today is None else max(0, today - 1 - calendar.last)
-    if freezes == 0:
-        longest = len(max(text.split("0")))
-        current = 0 if missed else len(text) - 1 - text.rfind("0")
-        return Streaks(current, longest, len(calendar))
-    return _frozen_streaks(text + "0" * missed, calendar.first, freezes)
+    if freezes:
+        return _frozen_streaks(calendar._text() + "0" * missed, calendar.first, freezes)
+    bits = calendar.bits
+    gaps = bits ^ ((1 << bits.bit_length()) - 1)
+    current = 0 if missed else bits.bit_length() - gaps.bit_length()
+    return Streaks(current, _longest_run(bits), len(calendar))
+
+
+def _longest_run(bits: int) -> int:
+    """The most ones in a row: by doubling, for there can be thousands."""
+    # In starts[k], a bit stands where a run of 2**k ones begins.
+    starts = [bits]
+    while more := starts[-1] & starts[-1] >> (1 << len(starts) - 1):
+        starts.append(more)
+    begun, length = starts[-1], 1 << len(starts) - 1
+    for power in range(len(starts) - 2, -1, -1):
+        if longer := begun & starts[power] >> length:
+            begun, length = longer, length + (1 << power)
+    return length
 
 
 def _frozen_streaks(text: str, first: int, freezes: int) -> Streaks:

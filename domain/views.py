@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 from domain import shapes
 from domain.achievements import Award, Rarity
 from domain.catalog import Catalog, Certification
-from domain.interaction import day_date, instant
+from domain.interaction import day_text, instant
 from domain.learner import Day, Goal, Learner, Track, goals
 from domain.readiness import RECENT_DAYS, Area, assess
-from domain.streaks import Streaks, streaks
+from domain.streaks import Streaks, streaks, weekly_streak
 from domain.tally import Breakdown, Tally, total
 
 HEAT_MAP_WEEKS = 53
+WEEKLY_GOAL = 3
 READINESS_DAYS = RECENT_DAYS
 NEXT_ACHIEVEMENTS = 3
 RECOMMENDATIONS = 2
@@ -37,6 +38,8 @@ class Standpoint:
     today: int
     freezes: int = 0
     rarity: Rarity = Rarity()
+    goal: int = WEEKLY_GOAL
+    """Study days that the learner wants of each week, 1 to 7."""
 
     def certification(self, code: str) -> Certification:
         """The catalog of a certification; an empty one where it has none."""
@@ -151,7 +154,7 @@ def trends(at: Standpoint, period_days: int, certification: str | None = None) -
 def _trend(day: Day, breakdowns: list[Breakdown]) -> shapes.Trend:
     sums = total(breakdown.total for breakdown in breakdowns)
     return {
-        "date": day_date(day.number).isoformat(),
+        "date": day_text(day.number),
         "metrics": {
             "avg_score": sums.average_score,
             "total_time": sums.seconds,
@@ -182,7 +185,7 @@ def activity(at: Standpoint, period_days: int, certification: str | None = None)
         "total_interactions": sums.interactions,
         "daily_activity": [
             {
-                "date": day_date(day.number).isoformat(),
+                "date": day_text(day.number),
                 "interactions": (day_sums := total(b.total for b in found)).interactions,
                 "time_spent": day_sums.seconds,
             }
@@ -206,24 +209,31 @@ def _most_active(tallies: Mapping[str, Tally]) -> str | None:
 def streak(at: Standpoint) -> shapes.Streak:
     """Streaks, and the study days of the last 53 weeks. Lengths in study days."""
     found = at.streaks()
-    first = at.today - 7 * HEAT_MAP_WEEKS + 1
+    calendar = at.learner.calendar
     zone = at.learner.zone
     return {
         "user_id": at.learner.user_id,
-        "today": day_date(at.today).isoformat(),
+        "today": day_text(at.today),
         "timezone": zone.name if zone else None,
         "current_streak": found.current,
         "longest_streak": found.longest,
         "total_study_days": found.total,
-        "studied_today": at.today in at.learner.calendar,
-        "calendar": [day_date(day).isoformat() for day in at.learner.calendar if first <= day <= at.today],
+        "studied_today": at.today in calendar,
+        "weeks": _weeks(at, 1),
+        "weeks_with_goal": _weeks(at, at.goal),
+        "calendar": list(map(day_text, calendar.between(at.today - 7 * HEAT_MAP_WEEKS + 1, at.today))),
         "freezes": {
             "allowed": at.freezes,
             "banked": found.banked,
             "spent": len(found.frozen),
-            "days": [day_date(day).isoformat() for day in found.frozen],
+            "days": list(map(day_text, found.frozen)),
         },
     }
+
+
+def _weeks(at: Standpoint, goal: int) -> shapes.WeeklyStreak:
+    found = weekly_streak(at.learner.calendar, at.today, goal)
+    return {"goal": goal, "current": found.current, "longest": found.longest}
 
 
 def readiness(at: Standpoint, certification: str) -> shapes.Readiness:
@@ -266,7 +276,7 @@ def _readiness(at: Standpoint, code: str) -> shapes.CertificationReadiness:
             "days": evidence.days,
             "coverage": _rounded(evidence.coverage, 3),
         },
-        "assessment_date": day_date(at.today).isoformat(),
+        "assessment_date": day_text(at.today),
     }
 
 

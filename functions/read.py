@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import time
+from dataclasses import replace
 from datetime import date
 from functools import cache
 from typing import Annotated, Any, NamedTuple
@@ -37,6 +38,7 @@ Today = Annotated[
         examples=["2026-03-01"],
     ),
 ]
+Goal = Annotated[int, Query(ge=1, le=7, description="Study days that the learner wants of each week")]
 Days = Annotated[int, Query(ge=1, le=365, description="Length of the period, in days up to `today`")]
 
 
@@ -133,9 +135,11 @@ def achievements(
 
 
 @app.get("/progress/<user_id>/dashboard")
-def dashboard(user_id: UserId, days: Days = 30, today: Today = None) -> shapes.Dashboard:
+def dashboard(
+    user_id: UserId, days: Days = 30, today: Today = None, goal: Goal = views.WEEKLY_GOAL
+) -> shapes.Dashboard:
     """All of it at a glance."""
-    at = standpoint(user_id, today, max(days, views.READINESS_DAYS))
+    at = replace(standpoint(user_id, today, max(days, views.READINESS_DAYS)), goal=goal)
     return views.dashboard(at, days, requested_at(app.current_event.raw_event))
 
 
@@ -148,9 +152,9 @@ def activity(
 
 
 @app.get("/progress/<user_id>/streak")
-def streak(user_id: UserId, today: Today = None) -> shapes.Streak:
+def streak(user_id: UserId, today: Today = None, goal: Goal = views.WEEKLY_GOAL) -> shapes.Streak:
     """Streaks, and the study days of a year."""
-    return views.streak(standpoint(user_id, today, 0))
+    return views.streak(replace(standpoint(user_id, today, 0), goal=goal))
 
 
 @app.get("/progress/<user_id>/content")

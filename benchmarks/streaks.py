@@ -1,0 +1,53 @@
+"""How long the streak view of a calendar of ten years takes: at most 100 microseconds is wanted.
+
+python benchmarks/streaks.py
+"""
+
+from functools import partial
+from random import Random
+from statistics import median
+from timeit import repeat
+
+from domain import views
+from domain.catalog import Catalog
+from domain.learner import Learner
+from domain.streaks import StudyCalendar, streaks
+from domain.views import Standpoint
+
+DAYS = 3653
+FIRST = 6000
+
+
+def calendars() -> dict[str, StudyCalendar]:
+    """Ten years of study days, by what they are like."""
+    random = Random(17)
+    studied = {
+        "every day": [True] * DAYS,
+        "nine days in ten": [random.random() < 0.9 for _ in range(DAYS)],
+        "two days in three": [random.random() < 0.67 for _ in range(DAYS)],
+        "every other day": [n % 2 == 0 for n in range(DAYS)],
+        "seven on, one off": [n % 8 != 7 for n in range(DAYS)],
+        "working days": [n % 7 < 5 for n in range(DAYS)],
+    }
+    return {
+        name: StudyCalendar(FIRST, sum(1 << n for n, day in enumerate(days) if day))
+        for name, days in studied.items()
+    }
+
+
+def main() -> None:
+    """Print the medians, in microseconds."""
+    today = FIRST + DAYS
+    print(f"{'':20} {'streaks':>10} {'view':>10} {'2 freezes':>10} {'view':>10}  µs")
+    for name, calendar in calendars().items():
+        learner = Learner("learner", calendar=calendar)
+        figures = []
+        for freezes in (0, 2):
+            at = Standpoint(learner, {}, (), Catalog(), today, freezes)
+            for call in (partial(streaks, calendar, today, freezes), partial(views.streak, at)):
+                figures.append(1e4 * median(repeat(call, number=100, repeat=9)))
+        print(f"{name:20} " + " ".join(f"{figure:10.0f}" for figure in figures))
+
+
+if __name__ == "__main__":
+    main()
