@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from domain.catalog import Catalog, Certification, ContentMetadata, assign
 from domain.interaction import Interaction, parse
 from domain.learner import Day, Learner, closed_days, fold
-from domain.streaks import StudyCalendar, streaks
+from domain.streaks import streaks
 
 NOW = datetime(2026, 3, 31, tzinfo=UTC)
 CONTENTS = [
@@ -93,36 +93,6 @@ def test_totals_are_plain_sums(history: list[Interaction]) -> None:
     assert len(learner.tracks["SAA"].completed) == len(
         {i.content_id for i in history if i.kind == "completed"}
     )
-
-
-@given(st.sets(st.integers(0, 60), min_size=1), st.integers(0, 60), st.integers(0, 5))
-def test_one_study_day_more_never_shortens_the_longest_streak(
-    days: set[int], another: int, freezes: int
-) -> None:
-    calendar = StudyCalendar()
-    for day in days:
-        calendar = calendar.add(day)
-    before = streaks(calendar, freezes=freezes).longest
-    assert streaks(calendar.add(another), freezes=freezes).longest >= before
-
-
-@given(st.sets(st.integers(0, 60)), st.integers(0, 70))
-def test_streaks_equal_counting_day_by_day(days: set[int], today: int) -> None:
-    calendar = StudyCalendar()
-    for day in days:
-        calendar = calendar.add(day)
-    known = {day for day in days if day <= today}
-    longest = run = 0
-    for day in range(today + 1):
-        run = run + 1 if day in known else 0
-        longest = max(longest, run)
-    current = 0
-    day = today if today in known else today - 1
-    while day in known:
-        current += 1
-        day -= 1
-    found = streaks(calendar, today)
-    assert (found.current, found.longest, found.total) == (current, longest, len(known))
 
 
 def test_what_was_applied_once_is_a_duplicate_whatever_became_of_the_catalog() -> None:

@@ -1,0 +1,267 @@
+"""Achievements: each rule's threshold and points as the contract has them; earned once, and for good."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain import learner as learner_module
+from domain import views
+from domain.achievements import (
+    ACHIEVEMENTS,
+    CATEGORY_ACHIEVEMENTS,
+    CERTIFICATION_ACHIEVEMENTS,
+    Achievement,
+    Award,
+    Rarity,
+    category_rules,
+    certification_rules,
+    slug,
+)
+from domain.catalog import Catalog, Certification, ContentMetadata, assign
+from domain.interaction import Interaction
+from domain.learner import Change, Day, Learner, Reached, fold, goals, overdue
+from domain.tally import PERFECT
+from domain.views import Standpoint
+
+HOUR = 3600
+CONTENTS = [ContentMetadata(f"c-{n}", "Storage" if n < 3 else "S & R") for n in range(6)]
+SAA = assign(Certification("SAA"), CONTENTS, 1)
+CATALOG = Catalog({"SAA": SAA})
+
+# Of DESIGN, section 6: what is measured, from where on, what it is worth.
+RULES = {
+    "streak-3": ({"longest_streak": 3}, 30),
+    "streak-7": ({"longest_streak": 7}, 70),
+    "streak-14": ({"longest_streak": 14}, 140),
+    "streak-30": ({"longest_streak": 30}, 300),
+    "streak-60": ({"longest_streak": 60}, 600),
+    "streak-100": ({"longest_streak": 100}, 1000),
+    "score-70": ({"scored": 10, "score": 70_000}, 100),
+    "score-80": ({"scored": 10, "score": 80_000}, 200),
+    "score-90": ({"scored": 10, "score": 90_000}, 500),
+    "score-95": ({"scored": 10, "score": 95_000}, 1000),
+    "completed-10": ({"completed_content": 10}, 50),
+    "completed-50": ({"completed_content": 50}, 250),
+    "completed-100": ({"completed_content": 100}, 500),
+    "completed-250": ({"completed_content": 250}, 1000),
+    "hours-10": ({"seconds": 10 * HOUR}, 100),
+    "hours-50": ({"seconds": 50 * HOUR}, 300),
+    "hours-100": ({"seconds": 100 * HOUR}, 600),
+    "hours-200": ({"seconds": 200 * HOUR}, 1200),
+}
+NOTHING = Reached(0, 0, 0, 0, 0)
+
+
+def interaction(number: int, **fields: Any) -> Interaction:
+    whole = {
+        "event_id": f"e{number}",
+        "user_id": "ann",
+        "content_id": "c-0",
+        "kind": "answered",
+        "at": 1_000_000 * number,
+        "day": 9_000,
+        "zone": "+00:00",
+        "zone_named": False,
+        "score": None,
+        "seconds": 0,
+        "certification": None,
+        **fields,
+    }
+    return Interaction(**whole)
+
+
+def after(*interactions: Interaction, learner: Learner | None = None, catalog: Catalog = CATALOG) -> Change:
+    return fold(learner or Learner("ann"), {}, interactions, catalog)
+
+
+def completed(*contents: int, score: int | None = None) -> list[Interaction]:
+    return [
+        interaction(n, content_id=f"c-{content}", kind="completed", score=score)
+        for n, content in enumerate(contents)
+    ]
+
+
+def ids(awards: Any) -> list[str]:
+    return [award.achievement_id for award in awards]
+
+
+def test_there_are_the_eighteen_of_the_contract() -> None:
+    assert {rule.id: rule.points for rule in ACHIEVEMENTS} == {
+        name: points for name, (_, points) in RULES.items()
+    }
+
+
+@pytest.mark.parametrize("rule", ACHIEVEMENTS, ids=lambda rule: rule.id)
+def test_a_rule_is_fulfilled_at_its_threshold_and_not_a_bit_below(rule: Achievement[Any]) -> None:
+    threshold, _ = RULES[rule.id]
+    assert rule.measure(NOTHING._replace(**threshold)) >= rule.target
+    below = dict(threshold)
+    below[list(below)[-1]] -= 1
+    assert rule.measure(NOTHING._replace(**below)) < rule.target
+
+
+def test_an_average_of_nine_scores_says_nothing_yet() -> None:
+    perfect = [interaction(n, score=PERFECT) for n in range(10)]
+    assert not [a for a in ids(after(*perfect[:9]).awards) if a.startswith("score")]
+    assert [a for a in ids(after(*perfect).awards) if a.startswith("score")] == [
+        "score-70",
+        "score-80",
+        "score-90",
+        "score-95",
+    ]
+
+
+def test_one_content_completed_is_a_certifications_first_step() -> None:
+    assert ids(after(*completed(0)).awards) == ["SAA:first"]
+    assert ids(after(*completed(0, 0, 0)).awards) == ["SAA:first"], "once, whatever is repeated"
+
+
+def test_half_and_all_of_the_active_catalog() -> None:
+    assert "SAA:half" in ids(after(*completed(0, 1, 2)).awards)
+    assert "SAA:half" not in ids(after(*completed(0, 1)).awards)
+    assert "SAA:all" in ids(after(*completed(*range(6))).awards)
+    retired = Catalog({"SAA": assign(SAA, [ContentMetadata("c-5", active=False)], 2)})
+    assert "SAA:all" in ids(after(*completed(*range(5)), catalog=retired).awards)
+
+
+def test_five_perfect_scores_in_a_certification() -> None:
+    scored = [interaction(n, score=PERFECT if n < 5 else PERFECT - 1) for n in range(6)]
+    assert "SAA:perfect-5" in ids(after(*scored).awards)
+    assert "SAA:perfect-5" not in ids(after(*scored[1:]).awards)
+
+
+def test_a_category_is_mastered_when_all_of_it_is_completed_with_85_on_average() -> None:
+    assert "SAA:mastered:storage" in ids(after(*completed(0, 1, 2, score=8_500)).awards)
+    assert "SAA:mastered:storage" not in ids(after(*completed(0, 1, 2, score=8_499)).awards)
+    assert "SAA:mastered:storage" not in ids(after(*completed(0, 1, score=PERFECT)).awards)
+    assert "SAA:mastered:storage" not in ids(after(*completed(0, 1, 2)).awards), "nothing was scored"
+
+
+def test_ids_are_built_from_codes_and_slugs() -> None:
+    assert slug("Storage") == "storage"
+    assert slug("Elastic Compute") == "elastic-compute"
+    assert slug("S & R") != slug("S / R"), "told apart where letters alone would not"
+    assert slug("Größe").isascii()
+    assert [rule.id for rule in category_rules("SAA", "S & R")] == [f"SAA:mastered:{slug('S & R')}"]
+    for rule in certification_rules("SAA"):
+        assert rule.id.startswith("SAA:")
+        assert rule.certification == "SAA"
+
+
+@given(st.text(min_size=1, max_size=60))
+def test_a_slug_is_plain_whatever_the_category_is_called(name: str) -> None:
+    assert slug(name)
+    assert set(slug(name)) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
+
+
+def test_earned_at_is_the_time_of_the_interaction_that_reached_it_and_stays() -> None:
+    history = completed(0, 1, 2, 3)
+    change = after(*history)
+    assert {a.achievement_id: a.earned_at for a in change.awards} == {
+        "SAA:first": history[0].at,
+        "SAA:half": history[2].at,
+    }
+    again = after(*history, *completed(0, 1, 2, 3), learner=change.learner)
+    assert (again.applied, again.awards) == (0, ())
+
+
+def test_what_was_earned_stays_though_the_rule_becomes_false_again() -> None:
+    good = [interaction(n, score=9_600) for n in range(10)]
+    change = after(*good)
+    assert "score-95" in change.learner.earned
+    worse = after(*(interaction(n, score=0) for n in range(10, 60)), learner=change.learner)
+    assert worse.learner.earned >= change.learner.earned
+    assert worse.awards == ()
+    better = after(*(interaction(n, score=PERFECT) for n in range(100, 3_000)), learner=worse.learner)
+    assert not [a for a in ids(better.awards) if a.startswith("score")], "and is not earned again"
+
+
+def test_adding_an_achievement_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = Achievement[Any](
+        "minute-1", "time", "First Minute", "", "⏱️", 1, lambda s: int(s.seconds // 60), 1
+    )
+    monkeypatch.setattr(learner_module, "ACHIEVEMENTS", (*ACHIEVEMENTS, quick))
+    change = after(interaction(1, seconds=60))
+    assert ids(change.awards) == ["minute-1"]
+    assert "minute-1" not in [goal.achievement.achievement_id for goal in goals(change.learner, CATALOG)]
+
+
+def test_new_rules_find_what_is_overdue_and_retired_ones_keep_what_was_earned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    change = after(*completed(0, 1, 2))
+    assert overdue(change.learner, CATALOG, 7) == []
+    one = Achievement[Any](
+        "completed-3", "completion", "Three", "", "✅", 5, lambda s: int(s.completed_content), 3
+    )
+    monkeypatch.setattr(learner_module, "ACHIEVEMENTS", (one,))
+    [award] = overdue(change.learner, CATALOG, 7)
+    assert (award.achievement_id, award.points, award.earned_at) == ("completed-3", 5, 7)
+    earned = replace(change.learner, earned=change.learner.earned | {"completed-3"})
+    monkeypatch.setattr(learner_module, "ACHIEVEMENTS", ())
+    assert "completed-3" in fold(earned, {}, [interaction(50)], CATALOG).learner.earned
+
+
+def test_progress_says_how_far_along_the_nearest_are() -> None:
+    change = after(*completed(0, 1), interaction(9, seconds=5 * HOUR))
+    at = Standpoint(change.learner, {}, change.awards, CATALOG, 9_000, rarity=Rarity(4, {"SAA:first": 1}))
+    found = views.achievements(at)
+    assert [goal["achievement_id"] for goal in found["next"]] == [
+        "SAA:half",
+        "SAA:mastered:storage",
+        "hours-10",
+    ]
+    assert found["next"][0]["progress"] == {"value": 33, "target": 50}
+    assert found["next"][2]["progress"] == {"value": 5, "target": 10}
+    [first] = found["achievements"]
+    assert (first["achievement_id"], first["rarity"], first["earned_at"]) == (
+        "SAA:first",
+        0.25,
+        "1970-01-01T00:00:00Z",
+    )
+    assert found["total_points"] == 20
+
+
+def test_points_are_the_sum_of_what_was_earned() -> None:
+    change = after(*completed(*range(6), score=PERFECT))
+    at = Standpoint(change.learner, {}, change.awards, CATALOG, 9_000)
+    points = {award.achievement_id: award.points for award in change.awards}
+    mastered = {f"SAA:mastered:{slug(name)}": 300 for name in ("Storage", "S & R")}
+    assert points == {"SAA:first": 20, "SAA:half": 250, "SAA:all": 1000, "SAA:perfect-5": 100, **mastered}
+    assert views.achievements(at)["total_points"] == 1970
+
+
+def test_every_achievement_is_complete() -> None:
+    rules: list[Achievement[Any]] = [*ACHIEVEMENTS, *CERTIFICATION_ACHIEVEMENTS, *CATEGORY_ACHIEVEMENTS]
+    assert len({rule.id for rule in rules}) == len(rules)
+    for rule in rules:
+        assert all((rule.id, rule.type, rule.title, rule.description, rule.icon))
+        assert rule.points > 0
+        assert rule.target > 0
+
+
+def test_a_streak_of_days_is_earned_on_the_day_that_completes_it() -> None:
+    days = [interaction(n, day=9_000 + n) for n in range(7)]
+    learner, closed, earned = Learner("ann"), dict[int, Day](), dict[str, int]()
+    for one in days:
+        change = fold(learner, closed, [one], CATALOG)
+        learner, closed = change.learner, closed | {day.number: day for day in change.days}
+        earned |= {award.achievement_id: award.earned_at for award in change.awards}
+    assert earned == {"streak-3": days[2].at, "streak-7": days[6].at}
+
+
+def test_an_award_says_all_that_a_retired_rule_can_no_longer_say() -> None:
+    [award] = after(*completed(0)).awards
+    assert award == Award(
+        "SAA:first",
+        "certification",
+        "SAA: First Step",
+        "Complete a first content of SAA",
+        "🌱",
+        20,
+        0,
+        "SAA",
+    )
