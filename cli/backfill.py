@@ -53,10 +53,9 @@ class Backfill:
 @click.option(
     "--rate", type=click.FloatRange(min=0.1), default=200, show_default=True, help="Learners a second."
 )
-@click.option("--freezes", type=click.IntRange(min=0), default=0, help="The stack's StreakFreezes.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @on_stack
-def backfill_achievements(stack: Stack, announce: bool, rate: float, freezes: int, as_json: bool) -> None:
+def backfill_achievements(stack: Stack, announce: bool, rate: float, as_json: bool) -> None:
     """Give all learners the achievements that today's rules say they have earned.
 
     What was earned under rules that are gone stays. Run it when rules were added; a run that is ended goes on
@@ -68,7 +67,7 @@ def backfill_achievements(stack: Stack, announce: bool, rate: float, freezes: in
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("learners", total=store.rarity().learners or None)
         learners, awards = backfill(
-            store, run, rate, freezes, silent=not announce, tell=lambda: progress.advance(task)
+            store, run, rate, stack.freezes, silent=not announce, tell=lambda: progress.advance(task)
         )
     run.path.unlink(missing_ok=True)
     if as_json:

@@ -45,6 +45,8 @@ def _dashboard(stack: Stack, user: str, today: date | None) -> shapes.Dashboard:
         awards=stored.awards,
         catalog=stack.store.full_catalog(),
         today=day_number(today or today_in(zone.name if zone else None, now)),
+        freezes=stack.freezes,
+        rarity=stack.store.rarity(),
     )
     return dashboard(at, PERIOD_DAYS, now)
 

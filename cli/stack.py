@@ -48,6 +48,11 @@ class Stack:
         """The views."""
         return Store(self.client("dynamodb"), self.outputs["ViewsTableName"])
 
+    @property
+    def freezes(self) -> int:
+        """The stack's streak policy."""
+        return int(self.outputs["StreakFreezes"])
+
     @cached_property
     def quarantine(self) -> Quarantine:
         """The quarantine."""

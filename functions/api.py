@@ -178,9 +178,10 @@ def _cheap_to_ask_again(
     asked = app.current_event.headers.get("If-None-Match") or ""
     known = {one.strip().removeprefix("W/") for one in asked.split(",")}
     if tag.removeprefix("W/") in known or "*" in known:
-        return Response(HTTPStatus.NOT_MODIFIED, headers=kept)
+        return Response(HTTPStatus.NOT_MODIFIED, body="", headers=kept)
     response.headers |= kept
-    response.compress = len(body) >= COMPRESSED_FROM_BYTES
+    # API Gateway turns base64 into bytes only for a request that says what it accepts.
+    response.compress = len(body) >= COMPRESSED_FROM_BYTES and bool(app.current_event.headers.get("Accept"))
     return response
 
 

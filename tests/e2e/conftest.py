@@ -1,9 +1,12 @@
 """The template deployed on MiniStack, apart from any local stack that somebody works with."""
 
+import gzip
 import json
 import os
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +36,35 @@ class Deployed:
     def outputs(self) -> dict[str, str]:
         return self.stack.outputs
 
+    def call(
+        self,
+        method: str,
+        path: str,
+        token: str | None = None,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+    ) -> tuple[int, Any, dict[str, str]]:
+        """Status, body and headers of a call over HTTP."""
+        sent = {"Content-Type": "application/json", **({"Authorization": token} if token else {})}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            f"{self.api_url}{path}", data, {**sent, **(headers or {})}, method=method
+        )
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return answer.status, _body(answer), dict(answer.headers)
+        except urllib.error.HTTPError as error:
+            return error.code, _body(error), dict(error.headers)
+
     def token(self, group: str | None = None, user: str | None = None) -> str:
         return id_token(self.stack, user or f"e2e-{group or 'learner'}", group)
+
+
+def _body(answer: Any) -> Any:
+    data = answer.read()
+    if answer.headers.get("Content-Encoding") == "gzip":
+        data = gzip.decompress(data)
+    return json.loads(data) if data else None
 
 
 @pytest.fixture(scope="session")
