@@ -1,5 +1,6 @@
-"""`python -m tests.simulation`: run many histories, or replay one; a failure is shrunk and can be replayed."""
+"""`python -m tests.simulation`: run many histories, or replay one; a failure is shrunk before it is told."""
 
+import gc
 import os
 import sys
 from collections import Counter
@@ -60,6 +61,8 @@ class Report:
 def simulate(seeds: Iterable[int]) -> Report:
     """Run the histories of these seeds."""
     report = Report()
+    # A tenth faster: what a part of the histories leaves behind is little.
+    gc.disable()
     for seed in seeds:
         result = run(history(seed))
         report.histories += 1
@@ -67,6 +70,7 @@ def simulate(seeds: Iterable[int]) -> Report:
         report.seen.update(result.seen)
         if result.violation is not None:
             report.failures[seed] = result.violation
+    gc.enable()
     return report
 
 

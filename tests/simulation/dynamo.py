@@ -150,7 +150,7 @@ class Dynamo:
             self._write([Item])
             return {}
 
-        answer: Item = self._call("PutItem", call_site("put_item"), WRITE_FAULTS, execute)
+        answer: dict[str, Any] = self._call("PutItem", call_site("put_item"), WRITE_FAULTS, execute)
         return answer
 
     def transact_write_items(self, *, TransactItems: list[Item]) -> Item:
