@@ -1,7 +1,7 @@
 # `make demo` and `make test` do all the set-up; the rest is for every day.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up down test lint bench clean
+.PHONY: help setup demo up down test lint simulate bench clean
 
 VENV := .venv
 TOOLS := .cache/tools
@@ -48,6 +48,7 @@ down: setup ## End the local stack
 
 test: lint ## All tests
 	$(BIN)/python -m pytest tests/unit tests/integration -n 2
+	$(BIN)/python -m pytest tests/simulation
 	$(BIN)/python -m pytest tests/e2e
 
 lint: setup ## Format, lint, types, template
@@ -56,8 +57,12 @@ lint: setup ## Format, lint, types, template
 	$(BIN)/mypy
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(TOOLS)/bin/sam validate --lint
 
+simulate: setup ## Run SEEDS=n histories with faults, or replay SEED=s
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),20000))
+
 bench: setup ## Timings of the hot paths
-	@for benchmark in benchmarks/[a-z]*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; done
+	@for benchmark in imports streaks readiness; do \
+		echo "== $$benchmark"; $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
 
 clean: ## Remove what set-up and runs left behind, but for the local stack's data
 	rm -rf $(VENV) $(TOOLS) .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
