@@ -1,0 +1,101 @@
+"""The catalog: ordinals for good, sets of content, and the one place where an interaction counts."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.catalog import (
+    Catalog,
+    Certification,
+    ContentMetadata,
+    ContentSet,
+    UnknownCertification,
+    UnknownContent,
+    assign,
+)
+
+sets = st.sets(st.integers(0, 200))
+
+
+@given(sets, sets)
+def test_a_set_of_content_is_a_set(one: set[int], other: set[int]) -> None:
+    first, second = ContentSet.of(one), ContentSet.of(other)
+    assert list(first) == sorted(one)
+    assert len(first) == len(one)
+    assert set(first & second) == one & other
+    assert set(first | second) == one | other
+    assert all((n in first) == (n in one) for n in range(201))
+    assert ContentSet.from_bytes(first.to_bytes()) == first
+
+
+changes = st.lists(
+    st.builds(
+        ContentMetadata,
+        st.sampled_from(["a", "b", "c", "d"]),
+        st.sampled_from(["x", "y"]),
+        active=st.booleans(),
+    ),
+    max_size=20,
+)
+
+
+@given(changes, changes)
+def test_an_ordinal_once_given_is_never_given_away(
+    first: list[ContentMetadata], second: list[ContentMetadata]
+) -> None:
+    before = assign(Certification("SAA"), first, 1)
+    after = assign(before, second, 2)
+    for content in before.contents:
+        assert after.contents[content.ordinal].content_id == content.content_id
+        assert after.contents[content.ordinal].assigned_at == 1
+    assert [content.ordinal for content in after.contents] == list(range(len(after.contents)))
+    last = {change.content_id: change for change in [*first, *second]}
+    for content in after.contents:
+        assert content.active == last[content.content_id].active
+
+
+@given(changes)
+def test_the_same_changes_again_change_nothing(given_changes: list[ContentMetadata]) -> None:
+    once = assign(Certification("SAA"), given_changes, 1)
+    last = {change.content_id: change for change in given_changes}.values()
+    assert assign(once, last, 2) is once
+
+
+def test_content_that_comes_back_has_its_ordinal_again() -> None:
+    saa = assign(Certification("SAA"), [ContentMetadata("a"), ContentMetadata("b")], 1)
+    gone = assign(saa, [ContentMetadata("a", active=False)], 2)
+    assert list(gone.active) == [1]
+    back = assign(gone, [ContentMetadata("a")], 3)
+    assert back.by_id["a"].ordinal == 0
+    assert list(back.active) == [0, 1]
+    assert (saa.version, gone.version, back.version) == (1, 2, 3)
+
+
+def test_content_without_a_certification_named_counts_for_the_oldest_entry() -> None:
+    saa = assign(Certification("SAA"), [ContentMetadata("shared")], 2)
+    dva = assign(Certification("DVA"), [ContentMetadata("shared"), ContentMetadata("own")], 1)
+    catalog = Catalog({"SAA": saa, "DVA": dva})
+    assert catalog.place("shared", None).certification == "DVA"
+    assert catalog.place("shared", "SAA").certification == "SAA"
+    same_time = Catalog(
+        {"SAA": saa, "DVA": replace(dva, contents=(dva.contents[0]._replace(assigned_at=2),))}
+    )
+    assert same_time.place("shared", None).certification == "DVA", "by code, where both came at once"
+
+
+def test_content_that_is_not_there_is_told_from_one_of_another_certification() -> None:
+    catalog = Catalog({"SAA": assign(Certification("SAA"), [ContentMetadata("a")], 1)})
+    with pytest.raises(UnknownContent):
+        catalog.place("b", None)
+    with pytest.raises(UnknownCertification):
+        catalog.place("a", "DVA")
+    assert catalog.knows("a", None)
+    assert not catalog.knows("a", "DVA")
+
+
+def test_inactive_content_still_has_its_place() -> None:
+    saa = assign(Certification("SAA"), [ContentMetadata("a", "Storage")], 1)
+    gone = assign(saa, [ContentMetadata("a", active=False)], 2)
+    assert Catalog({"SAA": gone}).place("a", None).content.category == "Storage"
