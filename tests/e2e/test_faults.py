@@ -1,0 +1,172 @@
+"""Faults on the deployed stack: between the functions and DynamoDB, and in the middle of a batch.
+
+microburst stands between the consumer and DynamoDB, and answers as DynamoDB does when it fails.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.demo import LAST_DAY, demo_catalog, demo_interactions
+from cli.emit import offer
+from tests.e2e.conftest import Deployed
+from tests.e2e.test_real_logs import check_every_view, demo_rows, emit_and_wait, items
+
+KILLS = 4
+RULES: dict[str, dict[str, Any]] = {
+    "throttles": {"probability": 0.3, "error": {"code": "ProvisionedThroughputExceededException"}},
+    "internal errors": {"probability": 0.05, "error": {"code": "InternalServerError", "status": 500}},
+    # The call has its effect, and its answer is cut.
+    "applied, then cut": {"probability": 0.05, "response": {"abort_frac": 0.3}},
+    "resets": {"probability": 0.03, "reset": True},
+    "latency": {"probability": 0.1, "latency": {"min": 5, "max": 40}},
+    "transaction conflicts": {
+        "operation": "TransactWriteItems",
+        "probability": 0.1,
+        "error": {"code": "TransactionConflictException"},
+    },
+    "conflicts of single writes": {
+        "operation": "PutItem",
+        "probability": 0.1,
+        "error": {"code": "TransactionConflictException"},
+    },
+}
+
+
+class Proxy:
+    """microburst, with the rules of one test."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}/_microburst/{path}", data, method=method)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+    def fired(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.ask("GET", "fired?limit=100000")
+        return found
+
+
+@pytest.fixture
+def proxy(stack: Deployed, tmp_path: Path) -> Iterator[Proxy]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "microburst", "--host", "127.0.0.1", "--port", str(port)]
+    with (tmp_path / "microburst.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--upstream", str(stack.stack.endpoint_url)], stdout=log, stderr=subprocess.STDOUT
+        )
+    made = Proxy(port)
+    try:
+        for _ in range(100):
+            try:
+                made.ask("GET", "health")
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield made
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def consumer(stack: Deployed) -> str:
+    """The name of the function that folds."""
+    functions = stack.stack.client("lambda").list_functions()["Functions"]
+    [name] = [f["FunctionName"] for f in functions if "ProjectFunction" in f["FunctionName"]]
+    return str(name)
+
+
+@contextmanager
+def environment_of(stack: Deployed, **more: str) -> Iterator[None]:
+    """The consumer with another environment, for as long as this lasts."""
+    client, name = stack.stack.client("lambda"), consumer(stack)
+    before = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    client.update_function_configuration(FunctionName=name, Environment={"Variables": {**before, **more}})
+    try:
+        yield
+    finally:
+        client.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+
+
+def of_this_test(name: str) -> list[dict[str, Any]]:
+    """The demo's interactions, by learners of this test's own."""
+    return [{**fields, "user_id": f"{name}-{fields['user_id']}"} for fields in demo_interactions()]
+
+
+def expected_rows(name: str) -> list[dict[str, Any]]:
+    return [{**row, "user": f"{name}-{row['user']}"} for row in demo_rows()]
+
+
+def test_under_faults_through_both_doors_nothing_is_lost_and_nothing_counts_twice(
+    stack: Deployed, proxy: Proxy, tmp_path: Path
+) -> None:
+    offer(stack.stack, demo_catalog())
+    history = of_this_test("faults")
+    halves = {"stream": history[: len(history) // 2], "bus": history[len(history) // 2 :]}
+    proxy.ask("POST", "rules", [{"service": "dynamodb", **rule, "id": name} for name, rule in RULES.items()])
+    with environment_of(stack, AWS_ENDPOINT_URL_DYNAMODB=proxy.url):
+        for door, half in halves.items():
+            path = tmp_path / f"{door}.jsonl"
+            path.write_text("".join(f"{json.dumps(fields)}\n" for fields in half))
+            emit_and_wait(stack, str(path), "--format", "interactions", "--door", door, "--order", "file")
+    fired = proxy.fired()
+    proxy.ask("DELETE", "rules")
+    counts = {name: sum(fault["rule"] == name for fault in fired) for name in RULES}
+    assert min(counts.values()) > 0, f"each kind of fault has fired: {counts}"
+    check_every_view(stack, expected_rows("faults"), LAST_DAY)
+    before = items(stack)
+    emit_and_wait(stack, str(path), "--format", "interactions", "--order", "file")
+    assert items(stack) == before, "what was applied under faults is recognised"
+
+
+def workers(stack: Deployed) -> list[int]:
+    """The processes of the consumer: MiniStack's own children, by what they run."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                continue
+            if f"ministack-lambda-{consumer(stack)}" in command:
+                found.append(int(process.name))
+    return found
+
+
+def test_the_consumers_process_may_die_in_the_middle_of_a_batch(stack: Deployed, tmp_path: Path) -> None:
+    offer(stack.stack, demo_catalog())
+    path = tmp_path / "killed.jsonl"
+    path.write_text("".join(f"{json.dumps(fields)}\n" for fields in of_this_test("killed")))
+    killed: set[int] = set()
+    with ThreadPoolExecutor(1) as background:
+        emitted = background.submit(
+            stack.streakline, "emit", str(path), "--format", "interactions", "--order", "file"
+        )
+        deadline = time.monotonic() + 20
+        while len(killed) < KILLS and time.monotonic() < deadline:
+            for worker in workers(stack):
+                os.kill(worker, signal.SIGKILL)
+                killed.add(worker)
+            time.sleep(0.7)
+        emitted.result()
+    assert killed
+    waited = stack.streakline("wait", "--timeout", "120")
+    assert waited["missing"] == 0
+    check_every_view(stack, expected_rows("killed"), LAST_DAY)
