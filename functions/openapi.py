@@ -65,7 +65,7 @@ def document() -> str:
     schemas = {
         **read_part["components"]["schemas"],
         **ingest_part["components"]["schemas"],
-        "PostedInteraction": PostedInteractionV1.model_json_schema(),
+        "PostedInteraction": {**PostedInteractionV1.model_json_schema(), "title": "PostedInteraction"},
         "Error": _ERROR,
     }
     # Powertools' own errors: here they have the contract's body.

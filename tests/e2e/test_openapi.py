@@ -94,6 +94,7 @@ def test_no_answer_is_outside_the_document_whatever_is_asked(
         *("--max-examples", os.environ.get("SCHEMATHESIS_EXAMPLES", EXAMPLES)),
         *("--phases", "examples,coverage,fuzzing"),
         *("--seed", "17", "--workers", "1", "--no-color", "--suppress-health-check", "all"),
+        *("--generation-with-security-parameters", "false"),
         *("--report", "ndjson", "--report-ndjson-path", str(report)),
     ]
     made = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
