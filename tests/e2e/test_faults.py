@@ -120,7 +120,7 @@ def test_under_faults_through_both_doors_nothing_is_lost_and_nothing_counts_twic
     offer(stack.stack, demo_catalog())
     history = of_this_test("faults")
     halves = {"stream": history[: len(history) // 2], "bus": history[len(history) // 2 :]}
-    proxy.ask("POST", "rules", [{"service": "dynamodb", **rule, "id": name} for name, rule in RULES.items()])
+    rules = proxy.ask("POST", "rules", [{"service": "dynamodb", **rule} for rule in RULES.values()])
     with environment_of(stack, AWS_ENDPOINT_URL_DYNAMODB=proxy.url):
         for door, half in halves.items():
             path = tmp_path / f"{door}.jsonl"
@@ -128,7 +128,11 @@ def test_under_faults_through_both_doors_nothing_is_lost_and_nothing_counts_twic
             emit_and_wait(stack, str(path), "--format", "interactions", "--door", door, "--order", "file")
     fired = proxy.fired()
     proxy.ask("POST", "rules", [])
-    counts = {name: sum(fault["rule"] == name for fault in fired) for name in RULES}
+    counts = {
+        name: sum(fault["rule_id"] == rule["id"] for fault in fired)
+        for name, rule in zip(RULES, rules, strict=True)
+    }
+    print(f"faults fired: {counts}")
     assert min(counts.values()) > 0, f"each kind of fault has fired: {counts}"
     check_every_view(stack, expected_rows("faults"), LAST_DAY)
     before = items(stack)

@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,7 @@ def _argument(loader: _Loader, _: str, node: yaml.Node) -> Any:
 _Loader.add_multi_constructor("!", _argument)
 
 
+@cache
 def template() -> dict[str, Any]:
     """The template, its intrinsic functions replaced by their arguments."""
     loaded: dict[str, Any] = yaml.load(TEMPLATE.read_text(), _Loader)
