@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 CONNECTIONS = 16
 """Of each client's pool: more than the threads that commit at once."""
 
-# Standard mode: exponential backoff with jitter. A call gives up well before the shortest of the
-# functions' timeouts; what did not pass then is delivered again by the event source.
+# Standard mode: exponential backoff with jitter. A call gives up after about 20 seconds, well before the
+# shortest of the functions' timeouts; what did not pass then is delivered again by the event source.
 _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 5},
-    connect_timeout=2,
-    read_timeout=5,
+    connect_timeout=1,
+    read_timeout=3,
     max_pool_connections=CONNECTIONS,
     # The items are built by one tested module, and checking each again costs as much as sending it.
     parameter_validation=False,

@@ -5,6 +5,7 @@ Invariants: every record is applied, recognised as a duplicate, or in quarantine
 fails the invocation after everything else was tried, and is delivered again.
 """
 
+import math
 import os
 import random
 import time
@@ -37,10 +38,16 @@ MAX_RACES = 20
 """That a learner's commit may lose to other writers before the batch is left to come again."""
 FIRST_PAUSE, MAX_PAUSE = 0.005, 0.2
 """Seconds, at most, after a lost race: the first pause, and any."""
+SECONDS_PER_LEARNER = 30
+"""What a learner's calls may take with all their retries (functions/aws.py), and the quarantine after."""
 
 
 class Contended(Exception):
     """Other writers were faster each time: the batch must come again."""
+
+
+class OutOfTime(Exception):
+    """The invocation ends too soon to begin with another learner: the batch must come again."""
 
 
 class Received(NamedTuple):
@@ -83,9 +90,12 @@ class Projector:
     """How learners are gone through: one after the other, or several at a time (`Executor.map`)."""
     pause: Callable[[float], None] = time.sleep
 
-    def project(self, records: Iterable[Mapping[str, Any]]) -> Outcome:
+    def project(
+        self, records: Iterable[Mapping[str, Any]], time_left: Callable[[], float] = lambda: math.inf
+    ) -> Outcome:
         """Bring the records of one Kinesis event into the views.
 
+        `time_left`: seconds until the invocation is cut off; what can't be begun before comes again.
         Raises an ExceptionGroup where something could not be written, after all else was tried.
         """
         outcome = Outcome()
@@ -97,7 +107,7 @@ class Projector:
                 outcome.quarantined.append(received)
         errors: list[Exception] = []
         for chunk in batched(by_learner.items(), STATES_PER_READ):
-            for result in self._project_learners(dict(chunk)):
+            for result in self._project_learners(dict(chunk), time_left):
                 if isinstance(result, Outcome):
                     outcome.add(result)
                 else:
@@ -107,7 +117,9 @@ class Projector:
             raise ExceptionGroup(f"{len(errors)} learners' views could not be written", errors)
         return outcome
 
-    def _project_learners(self, batch: dict[str, list[Received]]) -> list[Outcome | Exception]:
+    def _project_learners(
+        self, batch: dict[str, list[Received]], time_left: Callable[[], float]
+    ) -> list[Outcome | Exception]:
         learners, head = self.store.load(batch)
         self.catalog = self.store.catalog(self.catalog, head)
         if not all(self._is_known(r.interaction) for received in batch.values() for r in received):
@@ -121,6 +133,8 @@ class Projector:
         )
 
         def attempt(user_id: str) -> Outcome | Exception:
+            if time_left() < SECONDS_PER_LEARNER:
+                return OutOfTime()
             try:
                 return self._project_learner(learners[user_id], days[user_id], batch[user_id])
             except Exception as error:  # raised again with the others', once every learner was tried
@@ -221,7 +235,7 @@ def projector() -> Projector:
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: "LambdaContext") -> None:
     """Kinesis event -> views."""
-    outcome = projector().project(event["Records"])
+    outcome = projector().project(event["Records"], lambda: context.get_remaining_time_in_millis() / 1000)
     codes = Counter(record.code for record in outcome.quarantined)
     logger.info(
         "batch",

@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ import pytest
 
 from cli.demo import LAST_DAY, demo_catalog, demo_interactions
 from cli.emit import offer
+from cli.local import TOOLS
 from tests.e2e.conftest import Deployed
 from tests.e2e.test_real_logs import check_every_view, demo_rows, emit_and_wait, items
 
@@ -67,7 +67,7 @@ def proxy(stack: Deployed, tmp_path: Path) -> Iterator[Proxy]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "microburst", "--host", "127.0.0.1", "--port", str(port)]
+    command = [str(TOOLS / "microburst"), "--host", "127.0.0.1", "--port", str(port)]
     with (tmp_path / "microburst.log").open("wb") as log:
         process = subprocess.Popen(
             [*command, "--upstream", str(stack.stack.endpoint_url)], stdout=log, stderr=subprocess.STDOUT

@@ -21,6 +21,10 @@ class Context:
     invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:project"
     aws_request_id = "request-1"
 
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        return 120_000
+
 
 def test_interactions_become_a_state(world: World) -> None:
     outcome = world.project(
@@ -235,6 +239,28 @@ def test_a_learner_that_can_not_be_written_fails_the_batch_after_all_others_were
     assert world.store.read_state("bob") is not None
     assert world.store.read_state("ann") is None
     assert [message["code"] for message in world.quarantined()] == ["malformed"]
+
+
+def test_no_learner_is_begun_with_that_the_invocations_end_would_cut_off(world: World) -> None:
+    clock = iter([100.0, 100.0, 20.0, 10.0])
+    batch: list[Any] = [interaction("a", user_id=f"learner-{n}") for n in range(4)]
+    with pytest.raises(ExceptionGroup) as failure:
+        world.projector().project(stream_event(*batch, b"no JSON")["Records"], lambda: next(clock))
+    assert [type(error) for error in failure.value.exceptions] == [project.OutOfTime] * 2
+    assert len([sk for _, sk in world.items() if sk == "STATE"]) == 2
+    assert len(world.quarantined()) == 1, "the quarantine has its time"
+    assert world.project(*batch).applied == 2, "the rest, when the batch comes again"
+
+
+def test_20000_interactions_of_one_learner_in_a_day_come_in_two_batches(world: World) -> None:
+    for half in (0, 10_000):
+        batch = [interaction(f"e{n}", score=None, time_spent=0) for n in range(half, half + 10_000)]
+        world.calls.clear()
+        assert world.project(*batch).applied == 10_000
+        assert world.operations().count("PutItem") == 1
+    learner = world.store.read_state("ann")
+    assert learner is not None
+    assert learner.total.interactions == 20_000
 
 
 def test_a_batch_fails_when_quarantine_does(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
