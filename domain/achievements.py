@@ -312,7 +312,8 @@ class Rarity:
         """The share of learners who have it, 0 to 1; None where nobody was counted yet."""
         if not self.learners:
             return None
-        return round(self.earned.get(achievement_id, 0) / self.learners, 4)
+        # A learner may be counted a moment after their first award.
+        return min(1.0, round(self.earned.get(achievement_id, 0) / self.learners, 4))
 
 
 @dataclass(slots=True)

@@ -116,7 +116,7 @@ def day_date(number: int) -> date:
     return date.fromordinal(number + _FIRST_ORDINAL)
 
 
-@cache
+@lru_cache(maxsize=20_000)
 def day_text(number: int) -> str:
     """The date of a day number, as `2026-03-01`. A calendar shows the same ones again and again."""
     return day_date(number).isoformat()

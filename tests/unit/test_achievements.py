@@ -265,3 +265,11 @@ def test_an_award_says_all_that_a_retired_rule_can_no_longer_say() -> None:
         0,
         "SAA",
     )
+
+
+def test_a_share_is_never_more_than_all_and_unknown_before_anybody_is_counted() -> None:
+    assert Rarity().share("streak-3") is None
+    assert Rarity(0, {"streak-3": 1}).share("streak-3") is None
+    assert Rarity(1, {"streak-3": 2}).share("streak-3") == 1
+    assert Rarity(3, {"streak-3": 1}).share("streak-3") == 0.3333
+    assert Rarity(3).share("streak-7") == 0
