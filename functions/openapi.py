@@ -57,7 +57,9 @@ def document() -> str:
     paths: dict[str, Any] = {}
     for path, found in read_part["paths"].items():
         name = path.rpartition("/")[2]
-        paths[path] = {"get": _operation(found["get"], name, getattr(read, name).__doc__, _ERRORS)}
+        operation = _operation(found["get"], name, getattr(read, name).__doc__, _ERRORS)
+        operation["responses"]["304"] = {"description": "As it is by the ETag in If-None-Match"}
+        paths[path] = {"get": operation}
     for path, found in ingest_part["paths"].items():
         name = f"post_{path.rpartition('/')[2]}"
         operation = _operation(found["post"], name, getattr(ingest, name).__doc__, _ERRORS | _ERRORS_OF_POSTS)
