@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -122,11 +123,16 @@ def test_under_faults_through_both_doors_nothing_is_lost_and_nothing_counts_twic
     history = of_this_test("faults")
     halves = {"stream": history[: len(history) // 2], "bus": history[len(history) // 2 :]}
     rules = proxy.ask("POST", "rules", [{"service": "dynamodb", **rule} for rule in RULES.values()])
+    quarantined: Counter[str] = Counter()
     with environment_of(stack, AWS_ENDPOINT_URL_DYNAMODB=proxy.url):
         for door, half in halves.items():
             path = tmp_path / f"{door}.jsonl"
             path.write_text("".join(f"{json.dumps(fields)}\n" for fields in half))
-            emit_and_wait(stack, str(path), "--format", "interactions", "--door", door, "--order", "file")
+            found = emit_and_wait(
+                stack, str(path), "--format", "interactions", "--door", door, "--order", "file"
+            )
+            quarantined.update(found["quarantined"])
+    assert quarantined == {"invalid": 5, "unknown_content": 1}
     fired = proxy.fired()
     proxy.ask("POST", "rules", [])
     counts = {

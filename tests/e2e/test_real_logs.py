@@ -1,7 +1,7 @@
 """Two real logs through the deployed stack, compared with plain recomputation from their rows.
 
 The logs are not part of the repository: these tests read ../shared/data beside it. Where that is absent,
-they check the same on a log that the demo's generator makes.
+test_faults checks the same on a log that the demo's generator makes.
 """
 
 import csv
@@ -18,8 +18,7 @@ from typing import Any
 
 import pytest
 
-from cli.demo import LAST_DAY, demo_catalog, demo_interactions
-from cli.emit import offer
+from cli.demo import demo_catalog, demo_interactions
 from domain import shapes, views
 from domain.interaction import day_number
 from domain.views import Standpoint
@@ -249,25 +248,6 @@ def emit_and_wait(stack: Deployed, *arguments: str) -> Row:
     return {**emitted, **waited}
 
 
-@pytest.fixture
-def demo_log(tmp_path: Path) -> Path:
-    path = tmp_path / "demo.jsonl"
-    path.write_text("".join(f"{json.dumps(fields)}\n" for fields in demo_interactions()))
-    return path
-
-
-def test_every_view_of_the_demo_equals_recomputation_and_emitting_it_again_changes_none(
-    stack: Deployed, demo_log: Path
-) -> None:
-    offer(stack.stack, demo_catalog())
-    summary = emit_and_wait(stack, str(demo_log), "--format", "interactions", "--order", "file")
-    assert summary["quarantined"] == {"invalid": 5, "unknown_content": 1}
-    check_every_view(stack, demo_rows(), LAST_DAY)
-    before = items(stack)
-    emit_and_wait(stack, str(demo_log), "--format", "interactions", "--door", "bus")
-    assert items(stack) == before
-
-
 @pytest.mark.parametrize(
     ("path", "form", "door", "rows", "learners", "longest", "today"),
     [
@@ -287,7 +267,7 @@ def test_every_view_of_a_real_log_equals_recomputation_and_emitting_it_again_cha
     today: date,
 ) -> None:
     if not path.exists():
-        print(f"{path} is absent: the demo's log stands in for it, in the test above")
+        print(f"{path} is absent: the demo's log stands in for it, in test_faults")
         assert len(demo_rows()) > 4_000
         return
     summary = emit_and_wait(stack, str(path), "--format", form, "--door", door)
