@@ -10,7 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 import yaml
 from moto import mock_aws
@@ -73,7 +72,7 @@ def template() -> dict[str, Any]:
 def _create_table(name: str, logical_id: str) -> None:
     properties = template()["Resources"][logical_id]["Properties"]
     names = ("BillingMode", "AttributeDefinitions", "KeySchema")
-    boto3.client("dynamodb").create_table(TableName=name, **{n: properties[n] for n in names})
+    aws.dynamodb().create_table(TableName=name, **{n: properties[n] for n in names})
 
 
 @dataclass
@@ -101,16 +100,16 @@ class World:
     def item(self, user_id: str, sk: str) -> Item | None:
         """One item of a learner, as it is stored."""
         key = {"pk": {"S": f"USER#{user_id}"}, "sk": {"S": sk}}
-        return boto3.client("dynamodb").get_item(TableName=VIEWS, Key=key).get("Item")
+        return aws.dynamodb().get_item(TableName=VIEWS, Key=key).get("Item")
 
     def items(self) -> dict[tuple[str, str], Item]:
         """All items of the views table, by key."""
-        found = boto3.client("dynamodb").scan(TableName=VIEWS)["Items"]
+        found = aws.dynamodb().scan(TableName=VIEWS)["Items"]
         return {(i["pk"]["S"], i["sk"]["S"]): dict(i) for i in found}
 
     def quarantined(self) -> list[dict[str, Any]]:
         """The messages in quarantine, taken out of it."""
-        queue = boto3.client("sqs")
+        queue = aws.sqs()
         found = []
         while messages := queue.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get(
             "Messages"
@@ -136,10 +135,10 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         _forget()
         _create_table(VIEWS, "ViewsTable")
         _create_table(CONTENT, "ContentTable")
-        boto3.client("kinesis").create_stream(StreamName=STREAM, ShardCount=1)
-        boto3.client("events").create_event_bus(Name=BUS)
-        boto3.client("s3").create_bucket(Bucket=BUCKET)
-        url = boto3.client("sqs").create_queue(QueueName="quarantine")["QueueUrl"]
+        aws.kinesis().create_stream(StreamName=STREAM, ShardCount=1)
+        aws.eventbridge().create_event_bus(Name=BUS)
+        aws.s3().create_bucket(Bucket=BUCKET)
+        url = aws.sqs().create_queue(QueueName="quarantine")["QueueUrl"]
         environment = {
             "VIEWS_TABLE": VIEWS,
             "QUARANTINE_URL": url,
@@ -160,15 +159,17 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         def record(params: dict[str, Any], model: Any, **_: Any) -> None:
             made.calls.append((model.name, params))
 
-        for client in (aws.dynamodb(), aws.kinesis(), aws.sqs(), aws.s3(), aws.eventbridge()):
+        clients = (aws.dynamodb(), aws.kinesis(), aws.sqs(), aws.s3(), aws.eventbridge())
+        for client in clients:
             client.meta.events.register("provide-client-params.*", record)
         yield made
+        for client in clients:
+            client.meta.events.unregister("provide-client-params.*", record)
         _forget()
 
 
 def _forget() -> None:
-    """What a process keeps from one invocation to the next."""
-    aws._client.cache_clear()
+    """What a process keeps from one invocation to the next, but for the clients: they know nothing."""
     for kept in (announce.store, catalog.store, project.projector, read.store):
         kept.cache_clear()
     read._shared = read._Shared()
