@@ -67,10 +67,6 @@ class Head:
     version: int
     certifications: Mapping[str, int]
 
-    def only(self, code: str) -> "Head":
-        """The head as if there were no other certification."""
-        return Head(self.version, {c: v for c, v in self.certifications.items() if c == code})
-
 
 @dataclass(frozen=True, slots=True)
 class Stored:
