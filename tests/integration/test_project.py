@@ -1,16 +1,20 @@
 """The consumer: from the stream's records to items, with every bad record in quarantine."""
 
 import json
+import random
 from base64 import b64decode
 from typing import Any
 
 import boto3
 import pytest
+from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import ClientError
 
+from domain.learner import Learner
 from functions import aws, project, store
+from functions.observability import logger, metrics
 from functions.store import Store
-from tests.integration.conftest import BUCKET, VIEWS, World, interaction, stream_event
+from tests.integration.conftest import ARRIVAL, BUCKET, VIEWS, World, interaction, stream_event
 
 
 class Context:
@@ -21,9 +25,10 @@ class Context:
     invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:project"
     aws_request_id = "request-1"
 
-    @staticmethod
-    def get_remaining_time_in_millis() -> int:
-        return 120_000
+    milliseconds_left = 120_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.milliseconds_left
 
 
 def test_interactions_become_a_state(world: World) -> None:
@@ -169,6 +174,7 @@ def test_a_bad_record_goes_to_quarantine_and_its_neighbours_are_applied(world: W
         assert [fault["field"] for fault in message["faults"]] == [field]
     assert message["position"] == {"shard": "shardId-000000000000", "sequence_number": "2"}
     assert message["door"] == "stream"
+    assert message["arrived_at"] == ARRIVAL.isoformat()
     if "payload" in message:
         assert b64decode(message["payload"]) == payload
     else:
@@ -222,6 +228,76 @@ def test_a_lost_race_is_folded_again_onto_what_stands_there(
     assert (learner.total.interactions, learner.version) == (3, 3)
 
 
+def test_a_learner_whom_others_always_write_first_comes_again_with_the_batch(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(random, "uniform", lambda shortest, longest: shortest - longest)
+    projector = world.projector()
+    projector.pause = pauses.append
+    tries: list[int] = []
+
+    def commit(_: Store, change: Any) -> Learner:
+        tries.append(change.learner.version)
+        return Learner("ann", version=len(tries))
+
+    monkeypatch.setattr(Store, "commit", commit)
+    with pytest.raises(ExceptionGroup) as failure:
+        projector.project(stream_event(interaction("a"))["Records"])
+    [contended] = failure.value.exceptions
+    assert isinstance(contended, project.Contended)
+    assert str(contended) == "lost 20 races for the state of one learner"
+    assert tries == list(range(1, 21)), "each time onto what stands"
+    assert pauses == [-0.01, -0.02, -0.04, -0.08, -0.16, *[-0.2] * 14], "full jitter, and bounded"
+
+
+def test_the_function_is_set_up_by_its_environment_and_says_once_what_became_of_a_batch(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STREAK_FREEZES", "2")
+    said: list[tuple[str, Any]] = []
+    counted: list[tuple[str, Any, float]] = []
+    count = metrics.add_metric
+
+    def add_metric(*metric: Any) -> None:
+        counted.append(metric)
+        count(*metric)
+
+    monkeypatch.setattr(metrics, "add_metric", add_metric)
+    monkeypatch.setattr(logger, "info", lambda text, extra: said.append((text, extra)))
+    batch: list[Any] = [
+        interaction("a"),
+        interaction("a"),
+        interaction("b"),
+        b"{",
+        interaction("c", content_id="new"),
+    ]
+    project.handler(stream_event(*batch), Context())
+    assert said == [
+        ("batch", {"applied": 2, "duplicates": 1, "quarantined": {"malformed": 1, "unknown_content": 1}})
+    ]
+    assert counted == [
+        ("Applied", MetricUnit.Count, 2),
+        ("Duplicates", MetricUnit.Count, 1),
+        ("Quarantined", MetricUnit.Count, 2),
+    ]
+    made = project.projector()
+    assert (made.freezes, made.store.table) == (2, VIEWS)
+    assert (made.quarantine.url, made.quarantine.bucket) == (world.queue_url, BUCKET)
+    assert project.projector() is made, "one for the life of the process"
+
+
+def test_the_function_begins_nothing_that_would_outlast_its_invocation(world: World) -> None:
+    context = Context()
+    context.milliseconds_left = 29_999
+    with pytest.raises(ExceptionGroup):
+        project.handler(stream_event(interaction("a")), context)
+    assert world.store.read_state("ann") is None
+    context.milliseconds_left = 30_000
+    project.handler(stream_event(interaction("a")), context)
+    assert world.store.read_state("ann") is not None
+
+
 def test_a_learner_that_can_not_be_written_fails_the_batch_after_all_others_were(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,7 +309,7 @@ def test_a_learner_that_can_not_be_written_fails_the_batch_after_all_others_were
         return real(**arguments)
 
     monkeypatch.setattr(aws.dynamodb(), "put_item", put_item)
-    with pytest.raises(ExceptionGroup) as failure:
+    with pytest.raises(ExceptionGroup, match=r"^1 learners' views could not be written") as failure:
         world.project(interaction("a"), b"no JSON", interaction("b", user_id="bob"))
     assert len(failure.value.exceptions) == 1
     assert world.store.read_state("bob") is not None
@@ -304,7 +380,11 @@ def test_a_day_that_is_full_refuses_what_is_new_and_blocks_no_other(
     monkeypatch.setattr(store, "MAX_ITEM_BYTES", 8 * 1024)
     ids = [f"e{n}" for n in range(1_200)]
     outcome = world.project(*map(interaction, ids), interaction("x", user_id="bob"))
-    assert {record.code for record in outcome.quarantined} == {"state_full"}
+    assert {(record.code, record.reason) for record in outcome.quarantined} == {
+        ("state_full", "the learner's state or this day of it is full")
+    }
+    kept = {record.position.sequence_number for record in outcome.quarantined}
+    assert len(kept) == len(outcome.quarantined)
     learner = world.store.read_state("ann")
     assert learner is not None
     assert learner.total.interactions == outcome.applied - 1

@@ -205,6 +205,37 @@ def test_new_rules_find_what_is_overdue_and_retired_ones_keep_what_was_earned(
     assert "completed-3" in fold(earned, {}, [interaction(50)], CATALOG).learner.earned
 
 
+def test_goals_and_what_is_overdue_go_by_the_streak_policy() -> None:
+    history = [interaction(n, day=9_000 + n) for n in range(15) if n != 7]
+    learner = after(*history).learner
+    plain = {goal.achievement.achievement_id: goal.value for goal in goals(learner, CATALOG)}
+    assert (plain["streak-14"], plain["streak-30"]) == (7, 7)
+    bridged = {goal.achievement.achievement_id: goal.value for goal in goals(learner, CATALOG, 1)}
+    assert (bridged["streak-14"], bridged["streak-30"]) == (14, 14)
+    assert overdue(learner, CATALOG, 7) == []
+    assert [award.achievement_id for award in overdue(learner, CATALOG, 7, 1)] == ["streak-14"]
+
+
+def test_goals_say_how_far_along_a_certification_and_its_categories_are() -> None:
+    change = after(*completed(0, 1, score=8_600), interaction(9, content_id="c-5", score=PERFECT))
+    found = {
+        goal.achievement.achievement_id: (goal.value, goal.target) for goal in goals(change.learner, CATALOG)
+    }
+    assert found["SAA:half"] == (33, 50)
+    assert found["SAA:all"] == (33, 100)
+    assert found["SAA:perfect-5"] == (1, 5)
+    assert found["SAA:mastered:storage"][0] == 66
+    assert found[f"SAA:mastered:{slug('S & R')}"][0] == 0
+    assert "SAA:first" not in found, "it is earned"
+
+
+def test_a_certification_that_no_catalog_has_any_more_keeps_its_goals_without_contents() -> None:
+    change = after(*completed(0))
+    found = {goal.achievement.achievement_id: goal.value for goal in goals(change.learner, Catalog())}
+    assert found["SAA:half"] == found["SAA:all"] == 0
+    assert not [name for name in found if "mastered" in name]
+
+
 def test_progress_says_how_far_along_the_nearest_are() -> None:
     change = after(*completed(0, 1), interaction(9, seconds=5 * HOUR))
     at = Standpoint(change.learner, {}, change.awards, CATALOG, 9_000, rarity=Rarity(4, {"SAA:first": 1}))
