@@ -58,15 +58,18 @@ def put_back(stack: Stack, chosen: Sequence[Held]) -> int:
         records = [{"Data": m.payload, "PartitionKey": _partition_key(m.payload)} for m in chunk]
         results = kinesis.put_records(StreamName=stack.outputs["StreamName"], Records=records)["Records"]
         taken = [m for m, result in zip(chunk, results, strict=True) if "ErrorCode" not in result]
-        for receipts in batched([receipt for m in taken for receipt in m.receipts], 10):
-            entries = [{"Id": str(n), "ReceiptHandle": receipt} for n, receipt in enumerate(receipts)]
-            sqs.delete_message_batch(QueueUrl=stack.outputs["QuarantineUrl"], Entries=entries)
+        for queue in {m.queue for m in taken}:
+            of_queue = [receipt for m in taken if m.queue == queue for receipt in m.receipts]
+            for receipts in batched(of_queue, 10):
+                entries = [{"Id": str(n), "ReceiptHandle": receipt} for n, receipt in enumerate(receipts)]
+                sqs.delete_message_batch(QueueUrl=queue, Entries=entries)
         sent += len(taken)
     return sent
 
 
 def _partition_key(payload: bytes) -> str:
-    return str(json.loads(payload)["user_id"])
+    # What the bus could not deliver may lack one: the consumer then says so, with the field's name.
+    return str(json.loads(payload).get("user_id") or "unknown")
 
 
 def _described(message: Held) -> dict[str, Any]:

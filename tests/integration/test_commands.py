@@ -1,5 +1,6 @@
 """The commands' work on moto: redrive, and the backfill of new rules."""
 
+import json
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from domain import achievements, learner
 from domain.achievements import Achievement
 from domain.catalog import ContentMetadata
 from domain.interaction import day_number
-from functions import catalog
+from functions import aws, catalog
 from functions.store import Store
 from tests.integration.conftest import BUCKET, STREAM, VIEWS, World, interaction
 
@@ -25,6 +26,7 @@ def stack(world: World) -> Stack:
     outputs = {
         "ViewsTableName": VIEWS,
         "QuarantineUrl": world.queue_url,
+        "RuleDeadLettersUrl": aws.sqs().create_queue(QueueName="dead-letters")["QueueUrl"],
         "EventLogBucket": BUCKET,
         "StreamName": STREAM,
     }
@@ -74,6 +76,27 @@ def test_a_record_that_was_quarantined_twice_is_put_back_once(world: World, stac
     assert put_back(stack, [held]) == 1
     assert world.quarantined() == []
     assert len(in_stream()) == 1
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["the event", "its detail"])
+def test_what_the_bus_could_not_deliver_goes_back_through_the_stream(
+    world: World, stack: Stack, whole: bool
+) -> None:
+    url = stack.outputs["RuleDeadLettersUrl"]
+    for detail in (interaction("x"), {"event_id": "of-nobody"}):
+        body = {"version": "0", "detail-type": "interaction.recorded", "detail": detail} if whole else detail
+        attributes: Any = {"ERROR_CODE": {"DataType": "String", "StringValue": "NO_PERMISSIONS"}}
+        aws.sqs().send_message(QueueUrl=url, MessageBody=json.dumps(body), MessageAttributes=attributes)
+    for _ in range(2):
+        held = look(stack)
+        assert [(one.code, one.reason) for one in held] == [
+            ("undelivered", "the bus could not put it into the stream: NO_PERMISSIONS")
+        ] * 2
+    assert put_back(stack, held) == 2
+    assert look(stack) == []
+    outcome = project_all(world)
+    assert outcome.applied == 1
+    assert [record.code for record in outcome.quarantined] == ["invalid"], "it says what it lacks now"
 
 
 NEW_RULE: Achievement[Any] = Achievement(
