@@ -277,6 +277,7 @@ def test_where_a_refusal_brings_no_state_along_it_is_read(
     assert world.store.commit(change(1, days=days)) == Learner("ann"), "nothing is stored"
     [(name, read)] = world.calls[-1:]
     assert name == "GetItem"
+    assert read["Key"] == {"pk": {"S": "USER#ann"}, "sk": {"S": "STATE"}}
     assert read["ConsistentRead"] is True
     assert world.store.commit(change(1, days=days)) is None
 
@@ -375,6 +376,41 @@ def test_days_are_read_a_hundred_at_a_time_and_consistently(world: World) -> Non
     asked = [params["RequestItems"][VIEWS] for _, params in world.calls]
     assert [len(request["Keys"]) for request in asked] == [100, 51]
     assert all(request["ConsistentRead"] for request in asked)
+
+
+def test_a_day_that_closed_while_the_query_went_over_its_pages_is_read_after_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = [f"2026-02-{day:02}T09:00:00Z" for day in (20, 21, 22)]
+    world.project(*(interaction(at[:10], occurred_at=at, timezone=None) for at in days))
+    first = day_number(date(2026, 2, 20))
+    whole = world.store.read("ann", first)
+    assert whole is not None
+    assert [*whole.days] == [first, first + 1, first + 2]
+    query = store.Store._query
+
+    def states_only(self: store.Store, pk: str, from_sk: str) -> Any:
+        return (item for item in query(self, pk, from_sk) if item["sk"]["S"] == "STATE")
+
+    monkeypatch.setattr(store.Store, "_query", states_only)
+    for start in (first, first + 1, first + 2, first + 3):
+        world.calls.clear()
+        found = world.store.read("ann", start)
+        assert found is not None
+        assert found.days == {number: day for number, day in whole.days.items() if number >= start}
+        # The latest day is in the state; only closed ones are asked for.
+        reads = [
+            params["RequestItems"][VIEWS]["Keys"] for name, params in world.calls if name == "BatchGetItem"
+        ]
+        assert sum(map(len, reads)) == max(0, first + 2 - start)
+
+
+def test_a_learner_without_a_day_has_a_view_too(world: World) -> None:
+    assert world.store.commit(change(1)) is None
+    stored = world.store.read("ann", 0)
+    assert stored is not None
+    assert (stored.learner, stored.days, stored.awards) == (Learner("ann", 1), {}, ())
+    assert world.store.read("bob", 0) is None
 
 
 def test_all_states_are_found_over_many_pages(world: World) -> None:
