@@ -3,6 +3,7 @@
 import json
 import random
 from base64 import b64decode
+from datetime import date
 from typing import Any
 
 import boto3
@@ -10,7 +11,9 @@ import pytest
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import ClientError
 
-from domain.learner import Learner
+from domain.interaction import day_number
+from domain.learner import Change, Day, Learner
+from domain.streaks import StudyCalendar
 from functions import aws, project, store
 from functions.observability import logger, metrics
 from functions.store import Store
@@ -371,6 +374,25 @@ def test_a_batch_over_more_days_than_one_transaction_takes_is_split(world: World
     assert learner.total.interactions == 240
     sizes = [len(p["TransactItems"]) for name, p in world.calls if name == "TransactWriteItems"]
     assert max(sizes) <= 100
+
+
+def test_a_batch_over_more_bytes_than_one_transaction_takes_is_split(world: World) -> None:
+    first, many = day_number(date(2026, 2, 10)), frozenset(range(45_000))
+    calendar = StudyCalendar()
+    for number in range(first, first + 12):
+        calendar = calendar.add(number)
+    for n in range(12):  # 350 KB each
+        learner = Learner("ann", n + 1, calendar=calendar, latest=Day(first + 12))
+        assert world.store.commit(Change(learner, (Day(first + n, digests=many),), (), 1, 0, ())) is None
+    world.calls.clear()
+    batch = [interaction(f"e{n}", occurred_at=f"2026-02-{10 + n}T09:00:00+02:00") for n in range(12)]
+    assert world.project(*batch).applied == 12
+    written = [p["TransactItems"] for name, p in world.calls if name == "TransactWriteItems"]
+    sizes = [sum(item["Put"]["Item"]["sk"]["S"].startswith("DAY#") for item in items) for items in written]
+    assert sizes == [6, 6], "half of the days each"
+    days = world.store.load_days({"ann": range(first, first + 12)})["ann"]
+    assert {len(day.digests) for day in days.values()} == {45_001}
+    assert world.project(*batch).duplicates == 12
 
 
 def test_a_day_that_is_full_refuses_what_is_new_and_blocks_no_other(
