@@ -92,7 +92,7 @@ class Reached(NamedTuple):
     score: int
 
 
-def standing(learner: Learner, freezes: int = 0) -> Reached:
+def standing(learner: Learner, freezes: int) -> Reached:
     """What the rules about a learner look at. `freezes`: the streak policy."""
     sums = learner.total
     return Reached(

@@ -11,10 +11,11 @@ import pytest
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import ClientError
 
+from domain.catalog import ContentMetadata
 from domain.interaction import day_number
 from domain.learner import Change, Day, Learner
 from domain.streaks import StudyCalendar
-from functions import aws, project, store
+from functions import aws, catalog, project, store
 from functions.observability import logger, metrics
 from functions.store import Store
 from tests.integration.conftest import ARRIVAL, BUCKET, VIEWS, World, interaction, stream_event
@@ -174,6 +175,7 @@ def test_a_bad_record_goes_to_quarantine_and_its_neighbours_are_applied(world: W
     assert message["code"] == code
     assert message["reason"]
     if field:
+        assert message["reason"].startswith(f"{field}: ")
         assert [fault["field"] for fault in message["faults"]] == [field]
     assert message["position"] == {"shard": "shardId-000000000000", "sequence_number": "2"}
     assert message["door"] == "stream"
@@ -350,14 +352,29 @@ def test_a_batch_fails_when_quarantine_does(world: World, monkeypatch: pytest.Mo
 
 
 def test_content_that_arrived_since_the_catalog_was_read_is_found(world: World) -> None:
-    from domain.catalog import ContentMetadata
-    from functions import catalog
-
     projector = world.projector()
     projector.project(stream_event(interaction("a"))["Records"])
     catalog.keep(world.store, {"SAA": [ContentMetadata("saa-new", "Storage")]}, 1)
     outcome = projector.project(stream_event(interaction("b", content_id="saa-new"))["Records"])
     assert outcome.applied == 1
+
+
+def test_known_content_that_came_into_another_certification_meanwhile_is_found_there(world: World) -> None:
+    projector = world.projector()
+    projector.project(stream_event(interaction("a"))["Records"])
+    catalog.keep(world.store, {"DVA": [ContentMetadata("saa-1", "Storage")]}, 1)
+    outcome = projector.project(stream_event(interaction("b", certification_type="DVA"))["Records"])
+    assert (outcome.applied, outcome.quarantined) == (1, [])
+
+
+def test_the_consumer_goes_by_the_streak_policy(world: World) -> None:
+    batch = [
+        interaction(f"e{day}", occurred_at=f"2026-02-{day:02}T09:00:00+02:00")
+        for day in range(1, 16)
+        if day != 8
+    ]
+    world.projector(freezes=1).project(stream_event(*batch)["Records"])
+    assert world.item("ann", "EARNED#streak-14") is not None
 
 
 def test_a_batch_over_more_days_than_one_transaction_takes_is_split(world: World) -> None:
@@ -385,14 +402,18 @@ def test_a_batch_over_more_bytes_than_one_transaction_takes_is_split(world: Worl
         learner = Learner("ann", n + 1, calendar=calendar, latest=Day(first + 12))
         assert world.store.commit(Change(learner, (Day(first + n, digests=many),), (), 1, 0, ())) is None
     world.calls.clear()
-    batch = [interaction(f"e{n}", occurred_at=f"2026-02-{10 + n}T09:00:00+02:00") for n in range(12)]
-    assert world.project(*batch).applied == 12
+    batch = [
+        interaction(f"{hour}-{n}", occurred_at=f"2026-02-{10 + n}T{hour}:00:00+02:00")
+        for hour in ("09", "10")
+        for n in range(12)
+    ]
+    assert world.project(*batch).applied == 24
     written = [p["TransactItems"] for name, p in world.calls if name == "TransactWriteItems"]
     sizes = [sum(item["Put"]["Item"]["sk"]["S"].startswith("DAY#") for item in items) for items in written]
-    assert sizes == [6, 6], "half of the days each"
+    assert sizes == [6, 6], "half of the days each: a day is written once"
     days = world.store.load_days({"ann": range(first, first + 12)})["ann"]
-    assert {len(day.digests) for day in days.values()} == {45_001}
-    assert world.project(*batch).duplicates == 12
+    assert {len(day.digests) for day in days.values()} == {45_002}
+    assert world.project(*batch).duplicates == 24
 
 
 def test_a_day_that_is_full_refuses_what_is_new_and_blocks_no_other(
@@ -418,6 +439,24 @@ def test_a_day_that_is_full_refuses_what_is_new_and_blocks_no_other(
     assert (again.applied, again.duplicates) == (0, learner.total.interactions)
     other_day = world.project(interaction("y", occurred_at="2026-02-20T09:00:00Z"))
     assert other_day.applied + len(other_day.quarantined) == 1
+
+
+def test_a_closed_day_that_is_full_recognises_what_is_in_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "MAX_ITEM_BYTES", 8 * 1024)
+    ids = [f"e{n}" for n in range(1_200)]
+    applied = world.project(*map(interaction, ids)).applied
+    world.project(interaction("next", occurred_at="2026-03-02T09:00:00+02:00"))
+    closed = world.item("ann", "DAY#2026-03-01")
+    # A closed day has more room than the state: it is filled to its own limit.
+    outcome = world.project(*map(interaction, ids))
+    assert outcome.duplicates == applied
+    assert outcome.applied + len(outcome.quarantined) == 1_200 - applied
+    full = world.project(*map(interaction, ids))
+    assert (full.applied, full.duplicates) == (0, applied + outcome.applied)
+    assert len(full.quarantined) == len(outcome.quarantined) > 0
+    assert closed != world.item("ann", "DAY#2026-03-01")
 
 
 def test_what_dynamodb_itself_finds_too_large_is_refused_like_what_was_measured(

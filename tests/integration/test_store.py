@@ -364,6 +364,54 @@ def test_what_a_batch_read_leaves_undone_is_asked_for_again_ever_more_slowly(
     assert pauses == [0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0, 1.0, 1.0, 1.0]
 
 
+def test_a_batch_read_that_reads_nothing_at_first_is_asked_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    real: Any = aws.dynamodb().batch_get_item
+    asked: list[Any] = []
+
+    def nothing_at_first(RequestItems: Any) -> Any:
+        asked.append(RequestItems)
+        return (
+            real(RequestItems=RequestItems)
+            if asked[1:]
+            else {"Responses": {}, "UnprocessedKeys": RequestItems}
+        )
+
+    monkeypatch.setattr(aws.dynamodb(), "batch_get_item", nothing_at_first)
+    _, head = world.store.load(["ann"])
+    assert head.version == 2
+    assert len(asked) == len(pauses) + 1 == 2
+
+
+def test_before_any_content_is_known_the_catalog_is_empty(world: World) -> None:
+    aws.dynamodb().delete_item(TableName=VIEWS, Key=store._HEAD)
+    assert world.store.load(["ann"]) == ({"ann": Learner("ann")}, store.Head(0, {}))
+    assert world.store.head() == store.Head(0, {})
+    assert world.store.full_catalog().certifications == {}
+
+
+def test_awards_are_in_the_order_in_which_they_were_earned(world: World) -> None:
+    earned = [
+        Award(name, "time", name, "", "", 1, at) for name, at in (("z", 1), ("b", 2), ("a", 3), ("c", 2))
+    ]
+    assert world.store.commit(change(1, awards=tuple(earned))) is None
+    stored = world.store.read("ann", 0)
+    assert stored is not None
+    assert [award.achievement_id for award in stored.awards] == ["z", "b", "c", "a"]
+
+
+def test_a_view_is_read_from_the_state_downwards(world: World) -> None:
+    # So that a day is read after the state that closed it, and is as new as that or newer.
+    world.project(*STUDY)
+    world.calls.clear()
+    world.store.read("ann", 0)
+    [(name, query)] = world.calls
+    assert name == "Query"
+    assert query["ScanIndexForward"] is False
+    assert query["ExpressionAttributeValues"] == {":pk": {"S": "USER#ann"}, ":from": {"S": "DAY#2000-01-01"}}
+
+
 def test_days_are_read_a_hundred_at_a_time_and_consistently(world: World) -> None:
     first = day_number(date(2026, 1, 1))
     for start in range(0, 150, 50):

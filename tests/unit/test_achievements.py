@@ -216,6 +216,15 @@ def test_goals_and_what_is_overdue_go_by_the_streak_policy() -> None:
     assert [award.achievement_id for award in overdue(learner, CATALOG, 7, 1)] == ["streak-14"]
 
 
+def test_all_that_rules_of_every_kind_say_is_overdue_where_nothing_was_awarded_yet() -> None:
+    badly = [interaction(10 + n, content_id=f"c-{n}", kind="completed", score=8_499) for n in (3, 4, 5)]
+    learner = after(*completed(0, 1, 2, score=PERFECT), *badly).learner
+    assert learner.earned >= {"SAA:all", "SAA:mastered:storage"}
+    found = overdue(replace(learner, earned=frozenset()), CATALOG, 7)
+    assert {award.achievement_id for award in found} == learner.earned
+    assert {award.earned_at for award in found} == {7}
+
+
 def test_goals_say_how_far_along_a_certification_and_its_categories_are() -> None:
     change = after(*completed(0, 1, score=8_600), interaction(9, content_id="c-5", score=PERFECT))
     found = {

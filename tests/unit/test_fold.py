@@ -232,6 +232,14 @@ def test_a_streak_goes_on_over_batches_under_the_same_policy() -> None:
     assert "streak-14" not in fold(before, {}, history[-1:], CATALOG).learner.earned
 
 
+def test_a_kinder_policy_gives_a_streak_its_award_with_the_next_interaction_of_any_day() -> None:
+    history = fourteen_days_but_one_missed()
+    before = fold(Learner("ann"), {}, history, CATALOG).learner
+    more = interaction(99, occurred_at="2026-03-15T13:00:00Z")
+    assert "streak-14" in fold(before, {}, [more], CATALOG, 1).learner.earned
+    assert "streak-14" not in fold(before, {}, [more], CATALOG).learner.earned
+
+
 def test_a_late_interaction_mends_the_streak() -> None:
     days = [f"2026-03-0{n}T12:00:00Z" for n in (1, 2, 4)]
     learner, _, _ = folded([[interaction(n, occurred_at=at)] for n, at in enumerate(days)])
