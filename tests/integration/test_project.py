@@ -359,12 +359,29 @@ def test_content_that_arrived_since_the_catalog_was_read_is_found(world: World) 
     assert outcome.applied == 1
 
 
-def test_known_content_that_came_into_another_certification_meanwhile_is_found_there(world: World) -> None:
+def test_known_content_that_comes_into_another_certification_meanwhile_is_found_there(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     projector = world.projector()
     projector.project(stream_event(interaction("a"))["Records"])
-    catalog.keep(world.store, {"DVA": [ContentMetadata("saa-1", "Storage")]}, 1)
+    load = Store.load
+
+    def load_before_it_comes(self: Store, user_ids: Any) -> Any:
+        loaded = load(self, user_ids)
+        catalog.keep(world.store, {"DVA": [ContentMetadata("saa-1", "Storage")]}, 1)
+        return loaded
+
+    monkeypatch.setattr(Store, "load", load_before_it_comes)
     outcome = projector.project(stream_event(interaction("b", certification_type="DVA"))["Records"])
     assert (outcome.applied, outcome.quarantined) == (1, [])
+
+
+def test_outcomes_add_up() -> None:
+    refused = project.Received(*[None] * 4).refused  # type: ignore[arg-type]  # nothing looks at it
+    sum_of = project.Outcome(1, 2, [refused("a", "")])
+    sum_of.add(project.Outcome(3, 4, [refused("b", "")]))
+    assert (sum_of.applied, sum_of.duplicates) == (4, 6)
+    assert [one.code for one in sum_of.quarantined] == ["a", "b"]
 
 
 def test_the_consumer_goes_by_the_streak_policy(world: World) -> None:
