@@ -12,9 +12,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.stack import Stack, connect
+from cli.stream import MAX_RECORDS, record
 
 NAME = "streakline-bridge"
-MAX_RECORDS = 500
 
 
 def make_bridge(stack: Stack) -> str:
@@ -52,7 +52,7 @@ def _move(sqs: Any, kinesis: Any, url: str, stream: str) -> int:
             break
     if not messages:
         return 0
-    records = [{"Data": m["Body"].encode(), "PartitionKey": _partition_key(m["Body"])} for m in messages]
+    records = [record(m["Body"].encode()).entry for m in messages]
     answer = kinesis.put_records(StreamName=stream, Records=records)
     taken = [m for m, result in zip(messages, answer["Records"], strict=True) if "ErrorCode" not in result]
     for start in range(0, len(taken), 10):
@@ -62,15 +62,6 @@ def _move(sqs: Any, kinesis: Any, url: str, stream: str) -> int:
         ]
         sqs.delete_message_batch(QueueUrl=url, Entries=entries)
     return len(taken)
-
-
-def _partition_key(body: str) -> str:
-    """As the template's rule takes it; any key will do for what is no interaction."""
-    try:
-        fields = json.loads(body)
-    except ValueError:
-        return "invalid"
-    return str(fields.get("user_id") or "invalid")[:256] if isinstance(fields, dict) else "invalid"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """`streakline emit`: puts a log's interactions through one of the doors."""
 
 import json
-import random
 import time
 import urllib.error
 import urllib.request
@@ -17,9 +16,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cli.logs import FORMATS, CatalogRow, Fields, in_order_of_time
 from cli.manifest import emitted, note
 from cli.stack import Stack, on_stack, print_json
+from cli.stream import MAX_TRIES, pause, record, until_taken
+from cli.stream import put as put_records
 from cli.token import id_token
 
-MAX_TRIES = 10
 CATALOG_SECONDS = 60
 """How long the catalog may take to know new content."""
 
@@ -69,7 +69,7 @@ def offer(stack: Stack, rows: Sequence[CatalogRow]) -> None:
             request = dynamodb.batch_write_item(RequestItems=request).get("UnprocessedItems")
             if not request:
                 break
-            _pause(attempt)
+            pause(attempt)
         else:
             raise click.ClickException("the content table does not take the catalog; try again later")
     deadline = time.monotonic() + CATALOG_SECONDS
@@ -110,19 +110,7 @@ def put(stack: Stack, door: str, interactions: Sequence[Fields]) -> None:
 
 
 def _through_stream(stack: Stack, interactions: Sequence[Fields]) -> Iterator[int]:
-    kinesis, stream = stack.client("kinesis"), stack.outputs["StreamName"]
-    for chunk in batched(interactions, 500):
-        records = [
-            {"Data": json.dumps(fields).encode(), "PartitionKey": str(fields.get("user_id") or "unknown")}
-            for fields in chunk
-        ]
-
-        def attempt(left: list[Any]) -> list[Any]:
-            results = kinesis.put_records(StreamName=stream, Records=left)["Records"]
-            return [record for record, result in zip(left, results, strict=True) if "ErrorCode" in result]
-
-        _until_taken(records, attempt)
-        yield len(chunk)
+    return put_records(stack, (record(json.dumps(fields).encode()) for fields in interactions))
 
 
 def _through_bus(stack: Stack, interactions: Sequence[Fields]) -> Iterator[int]:
@@ -142,7 +130,7 @@ def _through_bus(stack: Stack, interactions: Sequence[Fields]) -> Iterator[int]:
             results = events.put_events(Entries=left)["Entries"]
             return [entry for entry, result in zip(left, results, strict=True) if "ErrorCode" in result]
 
-        _until_taken(entries, attempt)
+        until_taken(entries, attempt)
         yield len(chunk)
 
 
@@ -174,17 +162,3 @@ DOORS: dict[str, Callable[[Stack, Sequence[Fields]], Iterator[int]]] = {
     "bus": _through_bus,
     "api": _through_api,
 }
-
-
-def _until_taken(entries: list[Any], attempt: Callable[[list[Any]], list[Any]]) -> None:
-    """Try until each entry is taken: these calls succeed in part."""
-    for tries in range(MAX_TRIES):
-        entries = attempt(entries)
-        if not entries:
-            return
-        _pause(tries)
-    raise click.ClickException(f"{len(entries)} interactions are not taken; emit again later, it is harmless")
-
-
-def _pause(attempt: int) -> None:
-    time.sleep(random.uniform(0, min(5.0, 0.1 * 2**attempt)))

@@ -1,96 +1,171 @@
-"""Looks into what counts as quarantine, without taking anything out: its queue, the bus's dead letters."""
+"""Looks into all that counts as quarantine: its queue, the bus's dead letters, the batches that aged out."""
 
 import json
 from base64 import b64decode
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import batched
-from typing import Any
+from types import TracebackType
+from typing import Any, NamedTuple, Self
 
 from cli.stack import Stack
+from cli.stream import Record, record
 
 type Message = dict[str, Any]
 
-HIDDEN_SECONDS = 120
+HIDDEN_SECONDS = 900
 """How long a message is hidden from others at most while it is looked at."""
+WAIT_SECONDS = 1
+"""Without waiting, SQS asks only some of its servers, and misses messages. The local one is but one."""
+FAILED_BATCHES = "aws/lambda/"
+"""Where Lambda's event sources put what aged out, by AWS's documentation of on-failure destinations."""
+
+
+class Place(NamedTuple):
+    """What holds quarantined records: a message of a queue, or an object of a bucket."""
+
+    container: str
+    """The queue's URL, or the bucket's name."""
+    id: str
+    """The message's id, or the object's key."""
+
+
+class Pointer(NamedTuple):
+    """Where a payload is that is too large for a message."""
+
+    bucket: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A message in quarantine."""
+    """A record in quarantine."""
 
-    queue: str
-    """The URL of the queue that holds it."""
-    receipts: tuple[str, ...]
-    """More than one where a batch that was delivered again has put the record here again."""
     code: str
     reason: str
     position: str
+    """What the record is recognised by where a batch that was delivered again has put it here again."""
     arrived_at: str
-    payload: bytes
+    kept: Record | Pointer
 
 
-def look(stack: Stack) -> list[Held]:
-    """All messages there are, the same record once; they stay where they are, visible to others again."""
-    sqs = stack.client("sqs")
-    return [
-        held
-        for output, read in (("QuarantineUrl", _held), ("RuleDeadLettersUrl", _undelivered))
-        for held in _look(stack, sqs, stack.outputs[output], read)
-    ]
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One thing in quarantine, and the records that are in it: mostly one, a failed batch's many."""
+
+    place: Place
+    held: tuple[Held, ...]
 
 
-def _look(stack: Stack, sqs: Any, url: str, read: Callable[[Stack, str, Message], Held]) -> list[Held]:
-    by_position: dict[str, Held] = {}
-    for message in _receive(sqs, url):
-        held = read(stack, url, message)
-        known = by_position.get(held.position)
-        receipts = (*known.receipts, *held.receipts) if known else held.receipts
-        by_position[held.position] = replace(held, receipts=receipts)
-    for chunk in batched([receipt for held in by_position.values() for receipt in held.receipts], 10):
-        entries = [
-            {"Id": str(n), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
-            for n, receipt in enumerate(chunk)
-        ]
-        sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
-    return list(by_position.values())
+class Quarantined:
+    """Everything in quarantine, one letter after the other; what was not taken out stays.
+
+    While it is open, messages that were seen are hidden from others.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._sqs = stack.client("sqs")
+        self._s3 = stack.client("s3")
+        self._seen: set[Place] = set()
+        self._receipts: dict[Place, str] = {}
+        """Of the messages that are hidden."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let others see what is left."""
+        for url, receipts in _by_queue(self._receipts):
+            entries = [
+                {"Id": str(n), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
+                for n, receipt in enumerate(receipts)
+            ]
+            self._sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
+
+    def __iter__(self) -> Iterator[Letter]:
+        """The letters. The same record can be in more than one of them."""
+        outputs = self._stack.outputs
+        for place, message in self._messages(outputs["QuarantineUrl"]):
+            yield Letter(place, (_refused(json.loads(message["Body"])),))
+        for place, message in self._messages(outputs["RuleDeadLettersUrl"]):
+            yield Letter(place, (_undelivered(message),))
+        pages = self._s3.get_paginator("list_objects_v2")
+        for page in pages.paginate(Bucket=outputs["EventLogBucket"], Prefix=FAILED_BATCHES):
+            for found in page.get("Contents", []):
+                place = Place(outputs["EventLogBucket"], found["Key"])
+                yield Letter(place, tuple(_failed(json.loads(self._object(*place)))))
+
+    def record(self, held: Held) -> Record:
+        """The record as it came."""
+        return record(self._object(*held.kept)) if isinstance(held.kept, Pointer) else held.kept
+
+    def take_out(self, letters: Iterable[Letter]) -> None:
+        """Remove letters for good: the stream has their records."""
+        receipts: dict[Place, str] = {}
+        for letter in letters:
+            if letter.place in self._receipts:
+                receipts[letter.place] = self._receipts.pop(letter.place)
+            else:
+                self._s3.delete_object(Bucket=letter.place.container, Key=letter.place.id)
+        for url, chunk in _by_queue(receipts):
+            entries = [{"Id": str(n), "ReceiptHandle": receipt} for n, receipt in enumerate(chunk)]
+            self._sqs.delete_message_batch(QueueUrl=url, Entries=entries)
+
+    def _object(self, bucket: str, key: str) -> bytes:
+        data: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return data
+
+    def _messages(self, url: str) -> Iterator[tuple[Place, Message]]:
+        wait_seconds = 0 if self._stack.endpoint_url else WAIT_SECONDS
+        while True:
+            answer = self._sqs.receive_message(
+                QueueUrl=url,
+                MaxNumberOfMessages=10,
+                VisibilityTimeout=HIDDEN_SECONDS,
+                WaitTimeSeconds=wait_seconds,
+                MessageAttributeNames=["All"],
+                MessageSystemAttributeNames=["SentTimestamp"],
+            )
+            messages = {Place(url, message["MessageId"]): message for message in answer.get("Messages", [])}
+            new = {place: message for place, message in messages.items() if place not in self._seen}
+            self._receipts |= {place: message["ReceiptHandle"] for place, message in messages.items()}
+            self._seen |= messages.keys()
+            if not new:
+                # All that it has now was seen before, and has come out of hiding since.
+                return
+            yield from new.items()
 
 
-def _receive(sqs: Any, url: str) -> Iterator[Message]:
-    while True:
-        answer = sqs.receive_message(
-            QueueUrl=url,
-            MaxNumberOfMessages=10,
-            VisibilityTimeout=HIDDEN_SECONDS,
-            WaitTimeSeconds=0,
-            MessageAttributeNames=["All"],
-            MessageSystemAttributeNames=["SentTimestamp"],
-        )
-        if not answer.get("Messages"):
-            return
-        yield from answer["Messages"]
+def look(stack: Stack) -> list[tuple[Held, Record]]:
+    """All records in quarantine, the same one once; they stay where they are."""
+    with Quarantined(stack) as quarantined:
+        found = {held.position: held for letter in quarantined for held in letter.held}
+        return [(held, quarantined.record(held)) for held in found.values()]
 
 
-def _held(stack: Stack, url: str, message: Message) -> Held:
-    body = json.loads(message["Body"])
-    if "payload" in body:
-        payload = b64decode(body["payload"])
-    else:
-        place = body["payload_s3"]
-        payload = stack.client("s3").get_object(Bucket=place["bucket"], Key=place["key"])["Body"].read()
+def _by_queue(receipts: dict[Place, str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The queues, each with up to ten receipts at a time."""
+    for url in {place.container for place in receipts}:
+        for chunk in batched([r for place, r in receipts.items() if place.container == url], 10):
+            yield url, chunk
+
+
+def _refused(body: Any) -> Held:
+    """What the consumer has put into quarantine."""
     return Held(
-        queue=url,
-        receipts=(message["ReceiptHandle"],),
         code=body["code"],
         reason=body["reason"],
         position=":".join(body["position"].values()),
         arrived_at=body["arrived_at"],
-        payload=payload,
+        kept=record(b64decode(body["payload"])) if "payload" in body else Pointer(**body["payload_s3"]),
     )
 
 
-def _undelivered(_: Stack, url: str, message: Message) -> Held:
+def _undelivered(message: Message) -> Held:
     """An event that the bus's rule could not put into the stream, such as one without a user_id."""
     event = json.loads(message["Body"])
     # The interaction alone, where the rule has taken it out of the event already.
@@ -99,11 +174,31 @@ def _undelivered(_: Stack, url: str, message: Message) -> Held:
     error = attributes.get("ERROR_MESSAGE") or attributes.get("ERROR_CODE") or "it does not say why"
     sent = int(message["Attributes"]["SentTimestamp"]) / 1000
     return Held(
-        queue=url,
-        receipts=(message["ReceiptHandle"],),
         code="undelivered",
         reason=f"the bus could not put it into the stream: {error}",
         position=f"bus:{message['MessageId']}",
         arrived_at=datetime.fromtimestamp(sent, UTC).isoformat(),
-        payload=json.dumps(interaction).encode(),
+        kept=record(json.dumps(interaction).encode()),
     )
+
+
+def _failed(invocation: Any) -> Iterator[Held]:
+    """The records of a batch that a function failed on until it was too old."""
+    context = invocation["requestContext"]
+    reason = f"{context['functionArn']} failed on its batch until it was given up: {context['condition']}"
+    for one in json.loads(invocation["payload"])["Records"]:
+        if "kinesis" in one:
+            code, kept = (
+                "failed_batch",
+                Record(b64decode(one["kinesis"]["data"]), one["kinesis"]["partitionKey"]),
+            )
+        else:
+            # From a table's stream: nothing that the stream of interactions could mend.
+            code, kept = "failed_change", Record(json.dumps(one).encode(), "nobody")
+        yield Held(
+            code=code,
+            reason=reason,
+            position=one["eventID"],
+            arrived_at=invocation["timestamp"],
+            kept=kept,
+        )

@@ -1,18 +1,30 @@
 """`streakline redrive`: puts quarantined records back through the stream."""
 
-import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import batched
 from typing import Any
 
 import click
+from rich.console import Console
 
-from cli.quarantine import Held, look
+from cli.quarantine import Held, Letter, Quarantined
 from cli.stack import Stack, on_stack, print_json
+from cli.stream import put
 
-FOR_GOOD = {"malformed", "invalid"}
-"""Reasons that lie in the record itself: it stays, for its producer to look at."""
+FOR_GOOD = {"malformed", "invalid", "failed_change"}
+"""Reasons that the stream can't mend: the record stays, for its producer or the engineer to look at."""
+LETTERS_AT_ONCE = 100
+
+
+@dataclass(slots=True)
+class Redriven:
+    """What became of the records in quarantine; each counts once, however often it lies there."""
+
+    back: Counter[str] = field(default_factory=Counter)
+    """By code: those that are in the stream again, or would be."""
+    staying: list[Held] = field(default_factory=list)
 
 
 @click.command()
@@ -26,56 +38,81 @@ def redrive(stack: Stack, reason: str | None, dry_run: bool, as_json: bool) -> N
     Records whose fault lies in themselves stay, and are listed. Running it twice has no effect beyond
     once: what was applied in the meantime is recognised.
     """
-    held = [message for message in look(stack) if reason in (None, message.code)]
-    chosen = [message for message in held if message.code not in FOR_GOOD]
-    staying = [message for message in held if message.code in FOR_GOOD]
-    sent = 0 if dry_run else put_back(stack, chosen)
+    listed: list[str] = []
+    with Console(stderr=True).status("looking into quarantine") as status:
+
+        def tell(held: Held) -> None:
+            if dry_run:
+                listed.append(f"  {held.position}  {held.code}: {held.reason}")
+            status.update(f"looking into quarantine: {held.position}")
+
+        done = put_back(stack, reason, dry_run=dry_run, tell=tell)
     if as_json:
         print_json(
             {
-                "redriven": sent,
-                "eligible": dict(Counter(message.code for message in chosen)),
-                "staying": [_described(message) for message in staying],
+                "redriven": 0 if dry_run else done.back.total(),
+                "eligible": dict(done.back),
+                "staying": [_described(held) for held in done.staying],
             }
         )
         return
-    for code, count in sorted(Counter(message.code for message in chosen).items()):
+    for code, count in sorted(done.back.items()):
         click.echo(f"{'would go back' if dry_run else 'back in the stream'}: {count:5,}  {code}")
-    if dry_run:
-        for message in chosen:
-            click.echo(f"  {message.position}  {message.reason}")
-    for message in staying:
-        click.echo(f"stays: {message.position}  {message.code}: {message.reason}")
-    if not held:
+    for line in listed:
+        click.echo(line)
+    for held in done.staying:
+        click.echo(f"stays: {held.position}  {held.code}: {held.reason}")
+    if not done.back and not done.staying:
         click.echo("Nothing in quarantine" + (f" for {reason}." if reason else "."))
 
 
-def put_back(stack: Stack, chosen: Sequence[Held]) -> int:
-    """Put records into the stream, and take those out of quarantine that it has; how many."""
-    kinesis, sqs = stack.client("kinesis"), stack.client("sqs")
-    sent = 0
-    for chunk in batched(chosen, 10):
-        records = [{"Data": m.payload, "PartitionKey": _partition_key(m.payload)} for m in chunk]
-        results = kinesis.put_records(StreamName=stack.outputs["StreamName"], Records=records)["Records"]
-        taken = [m for m, result in zip(chunk, results, strict=True) if "ErrorCode" not in result]
-        for queue in {m.queue for m in taken}:
-            of_queue = [receipt for m in taken if m.queue == queue for receipt in m.receipts]
-            for receipts in batched(of_queue, 10):
-                entries = [{"Id": str(n), "ReceiptHandle": receipt} for n, receipt in enumerate(receipts)]
-                sqs.delete_message_batch(QueueUrl=queue, Entries=entries)
-        sent += len(taken)
-    return sent
+def put_back(
+    stack: Stack,
+    reason: str | None = None,
+    *,
+    dry_run: bool = False,
+    tell: Callable[[Held], None] = lambda _: None,
+) -> Redriven:
+    """Put records into the stream, and take them out of quarantine once it has them.
+
+    `reason`: only those with this code. `dry_run`: only look. `tell`: called for each that goes back.
+    Raises click.ClickException where the stream does not take them; what it has not got stays.
+    """
+    done = Redriven()
+    known: set[str] = set()
+    with Quarantined(stack) as quarantined:
+        for letters in batched(_going_back(quarantined, done.staying, reason), LETTERS_AT_ONCE):
+            # A record lies here again where its batch was delivered again.
+            held = {h.position: h for letter in letters for h in letter.held if h.position not in known}
+            known |= held.keys()
+            if not dry_run:
+                for _ in put(stack, map(quarantined.record, held.values())):
+                    pass
+                quarantined.take_out(letters)
+            for one in held.values():
+                done.back[one.code] += 1
+                tell(one)
+    return done
 
 
-def _partition_key(payload: bytes) -> str:
-    # What the bus could not deliver may lack one: the consumer then says so, with the field's name.
-    return str(json.loads(payload).get("user_id") or "unknown")
+def _going_back(letters: Iterable[Letter], staying: list[Held], reason: str | None) -> Iterator[Letter]:
+    """The letters that the stream may mend; the records of the others are added to `staying`."""
+    listed: set[str] = set()
+    for letter in letters:
+        code = letter.held[0].code
+        if reason not in (None, code):
+            continue
+        if code not in FOR_GOOD:
+            yield letter
+            continue
+        staying += [held for held in letter.held if held.position not in listed]
+        listed.update(held.position for held in letter.held)
 
 
-def _described(message: Held) -> dict[str, Any]:
+def _described(held: Held) -> dict[str, Any]:
     return {
-        "position": message.position,
-        "code": message.code,
-        "reason": message.reason,
-        "arrived_at": message.arrived_at,
+        "position": held.position,
+        "code": held.code,
+        "reason": held.reason,
+        "arrived_at": held.arrived_at,
     }

@@ -77,7 +77,7 @@ def find(stack: Stack, entries: list[Emitted], timeout: float, tell: Callable[[i
         tell(len(open_days))
         missing = [entry for entry in entries if _is_open(entry, open_days, held)]
         if missing and len(open_days) <= LOOK_AT:
-            held = {fingerprint(message.payload): message.code for message in look(stack)}
+            held = {fingerprint(record.data): one.code for one, record in look(stack)}
             missing = [entry for entry in missing if entry.payload not in held]
         if not missing or time.monotonic() - begun > timeout:
             break

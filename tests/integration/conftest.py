@@ -198,6 +198,7 @@ def stream_event(*interactions: dict[str, Any] | bytes, first: int = 1) -> dict[
             {
                 "eventID": f"shardId-000000000000:{first + n}",
                 "kinesis": {
+                    "partitionKey": "of-no-matter",
                     "sequenceNumber": str(first + n),
                     "data": b64encode(
                         given if isinstance(given, bytes) else json.dumps(given).encode()

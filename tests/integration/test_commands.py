@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import click
 import pytest
+from botocore.exceptions import ClientError
 
+from cli import quarantine, stream
 from cli.backfill import Backfill, backfill
 from cli.quarantine import look
 from cli.redrive import put_back
@@ -18,11 +21,12 @@ from domain.catalog import ContentMetadata
 from domain.interaction import day_number
 from functions import aws, catalog
 from functions.store import Store
-from tests.integration.conftest import BUCKET, STREAM, VIEWS, World, interaction
+from tests.integration.conftest import BUCKET, STREAM, VIEWS, World, interaction, stream_event
 
 
 @pytest.fixture
-def stack(world: World) -> Stack:
+def stack(world: World, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    monkeypatch.setattr(quarantine, "WAIT_SECONDS", 0)
     outputs = {
         "ViewsTableName": VIEWS,
         "QuarantineUrl": world.queue_url,
@@ -47,10 +51,26 @@ def project_all(world: World) -> Any:
     return world.project(*in_stream())
 
 
+def codes(stack: Stack) -> list[str]:
+    """What is in quarantine."""
+    return sorted(held.code for held, _ in look(stack))
+
+
 def test_looking_into_quarantine_takes_nothing_out(world: World, stack: Stack) -> None:
     world.project(b"no JSON", interaction("x", content_id="later"))
-    assert sorted(held.code for held in look(stack)) == ["malformed", "unknown_content"]
-    assert sorted(held.code for held in look(stack)) == ["malformed", "unknown_content"]
+    for _ in range(2):
+        assert codes(stack) == ["malformed", "unknown_content"]
+
+
+def test_a_dry_run_puts_nothing_back_and_takes_nothing_out(world: World, stack: Stack) -> None:
+    world.project(b"no JSON", interaction("x", content_id="later"))
+    told: list[str] = []
+    done = put_back(stack, dry_run=True, tell=lambda held: told.append(held.position))
+    assert done.back == {"unknown_content": 1}
+    assert len(told) == 1
+    assert [held.code for held in done.staying] == ["malformed"]
+    assert in_stream() == []
+    assert codes(stack) == ["malformed", "unknown_content"]
 
 
 def test_content_that_came_late_is_applied_after_a_redrive_and_a_second_one_has_no_effect(
@@ -58,24 +78,103 @@ def test_content_that_came_late_is_applied_after_a_redrive_and_a_second_one_has_
 ) -> None:
     world.project(interaction("x", content_id="later"))
     catalog.keep(world.store, {"SAA": [ContentMetadata("later", "Storage")]}, 1)
-    assert put_back(stack, look(stack)) == 1
-    assert look(stack) == []
+    assert put_back(stack).back == {"unknown_content": 1}
+    assert codes(stack) == []
     assert project_all(world).applied == 1
     before = world.items()
-    assert put_back(stack, look(stack)) == 0
+    assert put_back(stack).back == {}
     assert project_all(world).duplicates == 1
     assert world.items() == before
 
 
+def test_what_no_second_delivery_can_mend_stays_and_is_listed(world: World, stack: Stack) -> None:
+    world.project(b"no JSON", interaction("x", score=101), interaction("y", content_id="later"))
+    done = put_back(stack)
+    assert done.back == {"unknown_content": 1}
+    assert sorted(held.code for held in done.staying) == ["invalid", "malformed"]
+    assert codes(stack) == ["invalid", "malformed"]
+
+
+def test_a_redrive_for_one_reason_leaves_the_others_alone(world: World, stack: Stack) -> None:
+    world.project(
+        b"no JSON", interaction("x", content_id="later"), interaction("y", certification_type="DVA")
+    )
+    done = put_back(stack, "unknown_certification")
+    assert done.back == {"unknown_certification": 1}
+    assert done.staying == []
+    assert codes(stack) == ["malformed", "unknown_content"]
+
+
 def test_a_record_that_was_quarantined_twice_is_put_back_once(world: World, stack: Stack) -> None:
     bad = interaction("x", content_id="later")
-    world.project(bad)
-    world.project(bad)  # the same position: the batch was delivered again
-    [held] = look(stack)
-    assert len(held.receipts) == 2
-    assert put_back(stack, [held]) == 1
-    assert world.quarantined() == []
+    world.project(bad, b"no JSON")
+    world.project(bad, b"no JSON")  # the same positions: the batch was delivered again
+    done = put_back(stack)
+    assert done.back == {"unknown_content": 1}
+    assert len(done.staying) == 1
     assert len(in_stream()) == 1
+    assert [message["code"] for message in world.quarantined()] == ["malformed"] * 2
+
+
+def test_more_than_a_look_shows_at_once_goes_back_in_its_order(world: World, stack: Stack) -> None:
+    late = [interaction(f"e{n}", content_id="later") for n in range(250)]
+    world.project(*late)
+    assert put_back(stack).back == {"unknown_content": 250}
+    assert codes(stack) == []
+    assert sorted(json.loads(data)["event_id"] for data in in_stream()) == sorted(
+        fields["event_id"] for fields in late
+    )
+
+
+def test_what_the_stream_does_not_take_stays_in_quarantine(
+    world: World, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.project(interaction("x", content_id="later"))
+    monkeypatch.setitem(stack.outputs, "StreamName", "there-is-none")
+    with pytest.raises(ClientError):
+        put_back(stack)
+    assert codes(stack) == ["unknown_content"]
+
+
+def test_records_refused_one_by_one_are_put_again_until_they_are_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stream, "pause", lambda _: None)
+    calls: list[list[int]] = []
+
+    def half(left: list[int]) -> list[int]:
+        calls.append(left)
+        return left[len(left) // 2 + 1 :]
+
+    stream.until_taken([1, 2, 3, 4, 5], half)
+    assert calls == [[1, 2, 3, 4, 5], [4, 5]]
+    with pytest.raises(click.ClickException, match="1 records are not taken"):
+        stream.until_taken([1], lambda left: left)
+
+
+def test_a_call_to_the_stream_keeps_its_limits_of_records_and_bytes() -> None:
+    small = [stream.record(b"{}")] * 501
+    assert [len(chunk) for chunk in stream._chunks(small)] == [500, 1]
+    large = [stream.record(bytes(1024 * 1024))] * 6
+    assert [len(chunk) for chunk in stream._chunks(large)] == [4, 2], "the keys count too"
+    assert list(stream._chunks([])) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "key"),
+    [
+        (b'{"user_id": "ann"}', "ann"),
+        (b'{"user_id": ""}', "nobody"),
+        (b'{"user_id": 17}', "nobody"),
+        (b"{}", "nobody"),
+        (b"[1]", "nobody"),
+        (b"\xff", "nobody"),
+        (b"[" * 100_000, "nobody"),
+        (json.dumps({"user_id": "x" * 300}).encode(), "x" * 256),
+    ],
+)
+def test_each_record_has_a_partition_key_that_the_stream_takes(data: bytes, key: str) -> None:
+    assert stream.record(data) == (data, key)
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["the event", "its detail"])
@@ -83,20 +182,82 @@ def test_what_the_bus_could_not_deliver_goes_back_through_the_stream(
     world: World, stack: Stack, whole: bool
 ) -> None:
     url = stack.outputs["RuleDeadLettersUrl"]
-    for detail in (interaction("x"), {"event_id": "of-nobody"}):
+    # The second has no partition key, and that of the third is too long: why the bus could not deliver them.
+    details = [interaction("x"), {"event_id": "of-nobody"}, interaction("y", user_id="y" * 300)]
+    for detail in details:
         body = {"version": "0", "detail-type": "interaction.recorded", "detail": detail} if whole else detail
         attributes: Any = {"ERROR_CODE": {"DataType": "String", "StringValue": "NO_PERMISSIONS"}}
         aws.sqs().send_message(QueueUrl=url, MessageBody=json.dumps(body), MessageAttributes=attributes)
     for _ in range(2):
-        held = look(stack)
-        assert [(one.code, one.reason) for one in held] == [
+        assert [(held.code, held.reason) for held, _ in look(stack)] == [
             ("undelivered", "the bus could not put it into the stream: NO_PERMISSIONS")
-        ] * 2
-    assert put_back(stack, held) == 2
-    assert look(stack) == []
+        ] * 3
+    assert put_back(stack).back == {"undelivered": 3}
+    assert codes(stack) == []
     outcome = project_all(world)
     assert outcome.applied == 1
-    assert [record.code for record in outcome.quarantined] == ["invalid"], "it says what it lacks now"
+    assert [record.code for record in outcome.quarantined] == ["invalid"] * 2, "it says what they lack now"
+
+
+def given_up(key: str, records: list[dict[str, Any]]) -> None:
+    """Put a batch into the bucket as Lambda does with one that is too old."""
+    invocation = {
+        "requestContext": {
+            "requestId": "c9b8fa9f",
+            "functionArn": "arn:aws:lambda:us-east-1:123456789012:function:project",
+            "condition": "MaximumRecordAgeExceeded",
+            "approximateInvokeCount": 4711,
+        },
+        "version": "1.0",
+        "timestamp": "2026-03-08T12:00:00.000Z",
+        "payload": json.dumps({"Records": records}),
+    }
+    aws.s3().put_object(Bucket=BUCKET, Key=key, Body=json.dumps(invocation).encode())
+
+
+def test_a_batch_that_aged_out_of_the_stream_goes_back_through_it(world: World, stack: Stack) -> None:
+    records = stream_event(interaction("x"), b"\xff no JSON", interaction("y"))["Records"]
+    key = "aws/lambda/e4b0/shardId-000000000000/2026/03/08/2026-03-08T12.00.00-5a17"
+    given_up(key, records)
+    aws.s3().put_object(Bucket=BUCKET, Key="log/2026/03/08/of-no-batch", Body=b"x")
+    found = look(stack)
+    assert [(held.code, held.position) for held, _ in found] == [
+        ("failed_batch", record["eventID"]) for record in records
+    ]
+    assert found[0][0].reason == (
+        "arn:aws:lambda:us-east-1:123456789012:function:project failed on its batch "
+        "until it was given up: MaximumRecordAgeExceeded"
+    )
+    assert put_back(stack).back == {"failed_batch": 3}
+    assert codes(stack) == []
+    outcome = project_all(world)
+    assert (outcome.applied, [record.code for record in outcome.quarantined]) == (2, ["malformed"])
+    keys = [found["Key"] for found in aws.s3().list_objects_v2(Bucket=BUCKET)["Contents"]]
+    assert keys == ["log/2026/03/08/of-no-batch"]
+
+
+def test_a_change_of_the_catalog_that_aged_out_stays_and_is_listed(world: World, stack: Stack) -> None:
+    change = {"eventID": "c4ca4238", "eventName": "INSERT", "dynamodb": {"Keys": {}}}
+    given_up("aws/lambda/77aa/shardId-00001/2026/03/08/2026-03-08T12.00.00-5a17", [change])
+    for _ in range(2):
+        done = put_back(stack)
+        assert done.back == {}
+        [held] = done.staying
+        assert (held.code, held.position, held.arrived_at) == (
+            "failed_change",
+            "c4ca4238",
+            "2026-03-08T12:00:00.000Z",
+        )
+    assert in_stream() == []
+
+
+def test_a_payload_too_large_for_a_message_is_listed_and_can_be_looked_at(world: World, stack: Stack) -> None:
+    large = b"\xff" * 1024 * 1024
+    world.project(large)
+    [(held, record)] = look(stack)
+    assert held.code == "malformed"
+    assert record.data == large
+    assert [held.code for held in put_back(stack).staying] == ["malformed"]
 
 
 NEW_RULE: Achievement[Any] = Achievement(
