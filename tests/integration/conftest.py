@@ -47,7 +47,7 @@ CATALOG = {
 type Item = dict[str, Any]
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """Reads CloudFormation's short forms (`!Ref x`) as their arguments: tests need only plain values."""
 
 
