@@ -112,6 +112,8 @@ class Circumstances:
     """How often a batch that succeeded comes again."""
     rival_rate: float = 0.0
     """How often a batch is given to two consumers at once."""
+    expiry_rate: float = 0.0
+    """How often a batch that failed is given up for its age."""
     catalog_first: bool = False
     """All content is in the catalog before any interaction arrives, and none changes after."""
     moves: bool = False
@@ -170,6 +172,7 @@ def _circumstances(random: Random, gentle: bool) -> Circumstances:
         bisects=chance() < 0.6,
         redelivery_rate=random.choice((0.0, 0.0, 0.1, 0.2)),
         rival_rate=random.choice((0.0, 0.0, 0.2, 0.4)),
+        expiry_rate=random.choice((0.0, 0.0, 0.0, 0.1)),
         catalog_first=chance() < 0.4,
         moves=chance() < 0.3,
         freezes=random.choice((0, 0, 1, 2)),

@@ -23,6 +23,7 @@ def test_the_views_of_20000_histories_equal_their_recomputation_and_every_record
         "crashes",
         "failed batches",
         "poison",
+        "records that aged out",
         "redelivered records",
         "redriven records",
         "refused as state_full",
@@ -47,7 +48,7 @@ def test_histories_mix_all_that_they_are_to_mix() -> None:
     circumstances = [history(seed).circumstances for seed in range(400)]
     for name in ("bisects", "splits", "moves", "catalog_first", "by_key", "knows_tokens", "may_refuse"):
         assert {getattr(c, name) for c in circumstances} == {True, False}, name
-    for name in ("fault_rate", "redelivery_rate", "rival_rate", "freezes", "readers"):
+    for name in ("fault_rate", "redelivery_rate", "rival_rate", "expiry_rate", "freezes", "readers"):
         assert min(getattr(c, name) for c in circumstances) == 0
         assert max(getattr(c, name) for c in circumstances) > 0, name
     assert min(c.transaction_items for c in circumstances) == 10, "days of a batch exceed a transaction"

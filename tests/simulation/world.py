@@ -96,11 +96,24 @@ class Sqs:
 class S3:
     """The bucket for large payloads."""
 
-    def __init__(self) -> None:
+    def __init__(self, world: "World") -> None:
+        self.world = world
         self.objects: dict[str, bytes] = {}
 
     def put_object(self, *, Bucket: str, Key: str, Body: bytes) -> None:
+        world = self.world
+        world.switch()
+        fault = world.plan.draw("quarantine: put_object", SEND_FAULTS)
+        world.note("quarantine: put_object", fault)
+        if fault == CRASH_BEFORE:
+            raise Crash("put_object")
+        if fault == THROTTLED:
+            raise client_error("SlowDown", "Please reduce your request rate.", "PutObject", 503)
         self.objects[Key] = Body
+        if fault == CRASH_AFTER:
+            raise Crash("put_object")
+        if fault == LOST:
+            raise client_error("InternalError", "no answer", "PutObject", 500)
 
 
 class World:
@@ -116,13 +129,15 @@ class World:
         self.knows_tokens = c.knows_tokens
         self.dynamo = Dynamo(self)
         self.sqs = Sqs(self)
-        self.s3 = S3()
+        self.s3 = S3(self)
         self.main = getcurrent()
         self.actors: list[greenlet] = []
         self.names: dict[greenlet, str] = {}
         self.steps = 0
         self.now = 1_790_000_000_000_000
         self.log: dict[str, Logged] = {}
+        self.expired: list[Logged] = []
+        """Records that were given up for their age: they are in the on-failure destination."""
         self.known_since: dict[tuple[str, str], int] = {}
         """(certification, content) -> the step by which the catalog had it."""
         self.began: dict[Any, int] = {}
@@ -247,15 +262,15 @@ class World:
             if child:
                 self.spawn(f"shard-{number}{n + 1}", self._poll, child)
 
-    def _poll(self, records: list[Logged]) -> None:
+    def _poll(self, records: list[Logged], may_expire: bool = True) -> None:
         start = 0
         while start < len(records):
             size = 1 + self.below(self.circumstances.batch_size)
-            self._deliver(records[start : start + size])
+            self._deliver(records[start : start + size], may_expire)
             start += size
 
-    def _deliver(self, batch: list[Logged]) -> None:
-        """Until it is taken: whole, or in halves."""
+    def _deliver(self, batch: list[Logged], may_expire: bool) -> None:
+        """Until it is taken: whole, or in halves; or, where it may, until it is too old."""
         c = self.circumstances
         if self.chance(c.rival_rate):
             # The event source took its consumer for lost, and started another.
@@ -265,10 +280,13 @@ class World:
             taken = self._invoke(batch)
             if taken and not self.chance(c.redelivery_rate):
                 return
+            if not taken and may_expire and self.chance(c.expiry_rate):
+                self.expired += batch
+                return
             if not taken and c.bisects and len(batch) > 1 and self.chance(0.5):
                 middle = len(batch) // 2
-                self._deliver(batch[:middle])
-                self._deliver(batch[middle:])
+                self._deliver(batch[:middle], may_expire)
+                self._deliver(batch[middle:], may_expire)
                 return
             self.seen["redelivered records"] += len(batch)
 
@@ -302,19 +320,27 @@ class World:
         return Projector(self.store, quarantine, self.circumstances.freezes, pause=self.pause)
 
     def _redrive(self) -> None:
-        """What was quarantined for unknown content comes again, now that the catalog is complete."""
+        """What was quarantined for unknown content comes again, now that the catalog is complete.
+
+        So does what was given up for its age, from the on-failure destination.
+        """
         payloads = {
             self._payload(message): message["position"]
             for message in self.sqs.messages
             if message["code"] in UNKNOWN
         }
-        again = []
-        for n, (payload, position) in enumerate(payloads.items()):
-            record = self.log[f"{position['shard']}:{position['sequence_number']}"].record
-            late = record._replace(payload=payload, arrived_at=record.arrived_at + 86400)
-            again.append(self._logged(late, "redrive", n))
-        self.seen["redriven records"] += len(again)
-        self.spawn("redrive", self._poll, again)
+        records = [
+            self.log[f"{position['shard']}:{position['sequence_number']}"].record._replace(payload=payload)
+            for payload, position in payloads.items()
+        ]
+        records += [logged.record for logged in self.expired]
+        again = [
+            self._logged(record._replace(arrived_at=record.arrived_at + 6 * 86400), "redrive", n)
+            for n, record in enumerate(records)
+        ]
+        self.seen["redriven records"] += len(payloads)
+        self.seen["records that aged out"] += len(self.expired)
+        self.spawn("redrive", self._poll, again, False)
         self.run_actors()
 
     def _replay(self) -> None:
@@ -458,7 +484,11 @@ class World:
         distinct: dict[str, dict[tuple[str, Any, str], recompute.Seen]] = {}
         refused: set[tuple[str, Any, str]] = set()
         missing: dict[tuple[str, Any, str], str] = {}
+        expired = {f"{logged.shard}:{logged.sequence_number}" for logged in self.expired}
         for position, logged in self.log.items():
+            if position in expired:
+                # It came again under another position, and is looked for under that.
+                continue
             codes = quarantined.get(position, set())
             seen = recompute.read(logged.record)
             if seen is None:
