@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from struct import pack, unpack
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -140,7 +140,7 @@ class Store:
         be announced. Raises TooLarge.
         """
         learner = change.learner
-        state = {
+        state: Any = {
             "Item": _state_item(learner),
             "TableName": self.table,
             **_if_version(learner.version - 1),
@@ -150,10 +150,10 @@ class Store:
         _check_size([state["Item"], *others])
         try:
             if others:
-                puts = [{"Put": state}, *({"Put": {"Item": i, "TableName": self.table}} for i in others)]
-                self.client.transact_write_items(TransactItems=cast(Any, puts))
+                puts: Any = [{"Put": state}, *({"Put": {"Item": i, "TableName": self.table}} for i in others)]
+                self.client.transact_write_items(TransactItems=puts)
             else:
-                self.client.put_item(**cast(Any, state))
+                self.client.put_item(**state)
         except ClientError as error:
             if _is_oversize(error):
                 raise TooLarge(str(error)) from error
@@ -204,7 +204,7 @@ class Store:
         `after`: {} at first, then what the page before gave; None: there is no further page.
         """
         start: Any = {"ExclusiveStartKey": after} if after else {}
-        answer = self.client.scan(
+        answer: Any = self.client.scan(
             TableName=self.table,
             Segment=segment,
             TotalSegments=segments,
@@ -213,8 +213,7 @@ class Store:
             ConsistentRead=True,
             **start,
         )
-        learners = [_learner(item) for item in cast("list[Item]", answer["Items"])]
-        return learners, cast("Item | None", answer.get("LastEvaluatedKey"))
+        return [_learner(item) for item in answer["Items"]], answer.get("LastEvaluatedKey")
 
     # -- rarity ------------------------------------------------------------------------------------
 
@@ -228,14 +227,14 @@ class Store:
             counter = f"HELD#{insert.award.achievement_id}"
             key = _key(insert.user_id, f"EARNED#{insert.award.achievement_id}")
             condition = "attribute_exists(pk) AND attribute_not_exists(counted)"
-        mark = {
+        mark: Any = {
             "Key": key,
             "TableName": self.table,
             "UpdateExpression": "SET counted = :yes",
             "ConditionExpression": condition,
             "ExpressionAttributeValues": {":yes": {"BOOL": True}},
         }
-        add = {
+        add: Any = {
             "Key": {"pk": {"S": _RARITY_PK}, "sk": {"S": counter}},
             "TableName": self.table,
             # Not a bare one: it is made with the mark or not at all.
@@ -244,7 +243,7 @@ class Store:
         }
         for attempt in range(MAX_COUNT_TRIES):
             try:
-                self.client.transact_write_items(TransactItems=cast(Any, [{"Update": mark}, {"Update": add}]))
+                self.client.transact_write_items(TransactItems=[{"Update": mark}, {"Update": add}])
             except ClientError as error:
                 if not _is_contention(error):
                     raise
@@ -338,24 +337,25 @@ class Store:
     # -- calls -------------------------------------------------------------------------------------
 
     def _get(self, key: Item) -> Item | None:
-        answer = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
-        return cast("Item | None", answer.get("Item"))
+        answer: Any = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
+        item: Item | None = answer.get("Item")
+        return item
 
     def _query(self, pk: str, from_sk: str) -> Iterator[Item]:
-        pages = self.client.get_paginator("query").paginate(
+        pages: Any = self.client.get_paginator("query").paginate(
             TableName=self.table,
             KeyConditionExpression="pk = :pk AND sk >= :from",
             ExpressionAttributeValues={":pk": {"S": pk}, ":from": {"S": from_sk}},
             ScanIndexForward=False,
         )
         for page in pages:
-            yield from cast("list[Item]", page["Items"])
+            yield from page["Items"]
 
     def _batch_get(self, keys: list[Item]) -> Iterator[Item]:
         request: Any = {self.table: {"Keys": keys, "ConsistentRead": True}}
         for attempt in range(10):
-            answer = self.client.batch_get_item(RequestItems=request)
-            yield from cast("list[Item]", answer["Responses"].get(self.table, []))
+            answer: Any = self.client.batch_get_item(RequestItems=request)
+            yield from answer["Responses"].get(self.table, [])
             request = answer.get("UnprocessedKeys")
             if not request:
                 return
@@ -402,7 +402,9 @@ _CONTENTION = {
 
 
 def _reasons(error: ClientError) -> list[Item]:
-    return cast("list[Item]", error.response.get("CancellationReasons", []))
+    response: Any = error.response
+    reasons: list[Item] = response.get("CancellationReasons", [])
+    return reasons
 
 
 def _is_contention(error: ClientError) -> bool:
@@ -419,10 +421,9 @@ def _is_oversize(error: ClientError) -> bool:
 
 def _standing_item(error: ClientError) -> Item | None:
     """The state that failed the condition, where DynamoDB has sent it along."""
-    item = error.response.get("Item")
-    for reason in _reasons(error):
-        item = item or reason.get("Item")
-    return cast("Item | None", item)
+    response: Any = error.response
+    items = (refused.get("Item") for refused in (response, *_reasons(error)))
+    return next(filter(None, items), None)
 
 
 # -- sizes -----------------------------------------------------------------------------------------
