@@ -1,7 +1,7 @@
 # `make demo` and `make test` do all the set-up; the rest is for every day.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up down test lint simulate bench clean
+.PHONY: help setup demo up down test lint simulate mutate bench clean
 
 VENV := .venv
 TOOLS := .cache/tools
@@ -27,6 +27,10 @@ $(VENV)/.complete: pyproject.toml
 $(TOOLS)/.complete: requirements-tools.txt
 	$(call new-environment,$(TOOLS))
 	$(TOOLS)/bin/python -m pip install --disable-pip-version-check -r requirements-tools.txt
+	@touch $@
+
+$(VENV)/.mutation: $(VENV)/.complete
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[dev,mutation]'
 	@touch $@
 
 define new-environment
@@ -60,9 +64,13 @@ lint: setup ## Format, lint, types, template
 simulate: setup ## Run SEEDS=n histories with faults, or replay SEED=s
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),20000))
 
+mutate: $(VENV)/.mutation ## Which changes of the core's code no test notices: half an hour
+	$(BIN)/mutmut run --max-children 2
+	$(BIN)/mutmut results
+
 bench: setup ## Timings of the hot paths
 	@for benchmark in imports streaks readiness; do \
 		echo "== $$benchmark"; $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
 
 clean: ## Remove what set-up and runs left behind, but for the local stack's data
-	rm -rf $(VENV) $(TOOLS) .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(TOOLS) .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis mutants

@@ -5,6 +5,7 @@ from base64 import b64decode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from itertools import batched
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -59,7 +60,7 @@ class Letter:
 
 
 class Quarantined:
-    """Everything in quarantine, one letter after the other; what was not taken out stays.
+    """All that is in quarantine now, one letter after the other; what was not taken out stays.
 
     While it is open, messages that were seen are hidden from others.
     """
@@ -71,6 +72,8 @@ class Quarantined:
         self._seen: set[Place] = set()
         self._receipts: dict[Place, str] = {}
         """Of the messages that are hidden."""
+        self._begun: int | None = None
+        """When the first look was, in milliseconds since 1970 by the queues' clock."""
 
     def __enter__(self) -> Self:
         return self
@@ -131,13 +134,20 @@ class Quarantined:
                 MessageSystemAttributeNames=["SentTimestamp"],
             )
             messages = {Place(url, message["MessageId"]): message for message in answer.get("Messages", [])}
-            new = {place: message for place, message in messages.items() if place not in self._seen}
+            if self._begun is None:
+                # Its seconds are whole: those of this one were there.
+                date = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+                self._begun = int(date.timestamp() + 1) * 1000
+            unseen = {place: message for place, message in messages.items() if place not in self._seen}
             self._receipts |= {place: message["ReceiptHandle"] for place, message in messages.items()}
             self._seen |= messages.keys()
-            if not new:
+            if not unseen:
                 # All that it has now was seen before, and has come out of hiding since.
                 return
-            yield from new.items()
+            for place, message in unseen.items():
+                # What is newer may have been put back a moment ago, and refused again: that has no end.
+                if int(message["Attributes"]["SentTimestamp"]) <= self._begun:
+                    yield place, message
 
 
 def look(stack: Stack) -> list[tuple[Held, Record]]:

@@ -13,6 +13,9 @@ DIFFICULTIES = ("beginner", "intermediate", "advanced")
 NO_DIFFICULTY = "unspecified"
 NO_CATEGORY = "Uncategorized"
 MAX_CATEGORY_LENGTH = 100
+MAX_CATEGORY_BYTES = 160
+"""Of UTF-8: a thousand contents must fit into an item of 400 KB, however long their names are."""
+MAX_QUESTIONS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

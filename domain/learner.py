@@ -6,7 +6,7 @@ the awards that were reached. Folding the same interactions in any order or batc
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from domain.achievements import (
     ACHIEVEMENTS,
@@ -139,11 +139,10 @@ def overdue(learner: Learner, catalog: Catalog, now: int, freezes: int = 0) -> l
 
     `now`: microseconds since 1970, the awards' earned_at, for when it was reached is not known.
     """
-    return [
-        goal.achievement._replace(earned_at=now)
-        for goal in goals(learner, catalog, freezes)
-        if goal.value >= goal.target
-    ]
+    reached = [goal.achievement for goal in goals(learner, catalog, freezes) if goal.value >= goal.target]
+    # Categories that differ in case alone share an achievement.
+    once = {achievement.achievement_id: achievement for achievement in reached}
+    return [achievement._replace(earned_at=now) for achievement in once.values()]
 
 
 def _goal[S](rule: Achievement[S], reached: S) -> Goal:
@@ -229,7 +228,7 @@ def fold(
     applied = len(interactions) - duplicates - len(refused)
     if not applied:
         return Change(learner, (), (), 0, duplicates, tuple(refused))
-    after, closed = draft.freeze(learner.earned.union(a.achievement_id for a in awards))
+    after, closed = draft.freeze()
     return Change(after, closed, tuple(awards), applied, duplicates, tuple(refused))
 
 
@@ -353,6 +352,7 @@ class _Draft:
         self.seconds = before.seconds
         self.scored = before.scored
         self.score = before.score
+        self._earned = learner.earned
         self._waiting: Waiting[Standing] = Waiting.of(ACHIEVEMENTS, learner.earned)
         self._waiting_by_certification: dict[str, Waiting[CertificationStanding]] = {}
         self._waiting_by_category: dict[tuple[str, str], Waiting[CategoryStanding]] = {}
@@ -386,10 +386,17 @@ class _Draft:
         self, interaction: Interaction, place: Place, certification: Certification
     ) -> Iterator[Award]:
         """What the interaction that was just applied has reached, each once."""
+        for rule in self._reached(place, certification):
+            # Categories that differ in case alone share an achievement.
+            if rule.id not in self._earned:
+                self._earned |= {rule.id}
+                yield award(rule, interaction.at)
+
+    def _reached(self, place: Place, certification: Certification) -> Iterator[Achievement[Any]]:
+        """The rules that are fulfilled now, and were not before."""
         code, content = place
         track = self._tracks[code]
-        for rule in self._waiting.take(self):
-            yield award(rule, interaction.at)
+        yield from self._waiting.take(self)
 
         of_certification = self._waiting_by_certification.get(code)
         if of_certification is None:
@@ -401,8 +408,7 @@ class _Draft:
             len(certification.active),
             track.perfect,
         )
-        for achieved in of_certification.take(reached):
-            yield award(achieved, interaction.at)
+        yield from of_certification.take(reached)
 
         category = content.category
         of_category = self._waiting_by_category.get((code, category))
@@ -414,8 +420,7 @@ class _Draft:
         mastery = CategoryStanding(
             (track.completed & contents.bits).bit_count(), len(contents), sums[_SCORED], sums[_SCORE]
         )
-        for mastered in of_category.take(mastery):
-            yield award(mastered, interaction.at)
+        yield from of_category.take(mastery)
 
     def _day(self, number: int) -> _DayDraft:
         draft = self._days.get(number)
@@ -430,7 +435,7 @@ class _Draft:
             draft = self._days[number] = _DayDraft(day)
         return draft
 
-    def freeze(self, earned: frozenset[str]) -> tuple[Learner, tuple[Day, ...]]:
+    def freeze(self) -> tuple[Learner, tuple[Day, ...]]:
         """The new state, and the closed days to be written."""
         changed = {number: draft.freeze() for number, draft in self._days.items() if draft.changed}
         latest = self._before.latest
@@ -444,7 +449,7 @@ class _Draft:
             self._calendar,
             self._zone,
             newest,
-            earned,
+            self._earned,
         )
         return after, tuple(changed[number] for number in sorted(changed))
 

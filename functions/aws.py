@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 CONNECTIONS = 16
 """Of each client's pool: more than the threads that commit at once."""
 
-# Standard mode: exponential backoff with jitter. A call gives up after about 20 seconds, well before the
-# shortest of the functions' timeouts; what did not pass then is delivered again by the event source.
+# Standard mode: exponential backoff with jitter. A call gives up after 23 seconds at most (4 attempts of 4
+# seconds, pauses of up to 1, 2 and 4 between them), before the shortest of the functions' timeouts; what did
+# not pass then is delivered again by the event source, or asked for again by whom the API told 503.
 _CONFIG = Config(
-    retries={"mode": "standard", "total_max_attempts": 5},
+    retries={"mode": "standard", "total_max_attempts": 4},
     connect_timeout=1,
     read_timeout=3,
     max_pool_connections=CONNECTIONS,

@@ -10,7 +10,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from domain.catalog import (
     DIFFICULTIES,
+    MAX_CATEGORY_BYTES,
     MAX_CATEGORY_LENGTH,
+    MAX_QUESTIONS,
     NO_CATEGORY,
     NO_DIFFICULTY,
     Catalog,
@@ -97,9 +99,9 @@ def metadata(content_id: str, image: Mapping[str, Any]) -> ContentMetadata:
     pass_mark = image.get("pass_mark", {}).get("N")
     return ContentMetadata(
         content_id=content_id,
-        category=category[:MAX_CATEGORY_LENGTH],
+        category=category[:MAX_CATEGORY_LENGTH].encode()[:MAX_CATEGORY_BYTES].decode(errors="ignore"),
         difficulty=difficulty if difficulty in DIFFICULTIES else NO_DIFFICULTY,
-        questions=max(1, int(float(questions))),
+        questions=min(max(1, int(float(questions))), MAX_QUESTIONS),
         pass_mark=None if pass_mark is None else min(100.0, max(0.0, float(pass_mark))),
     )
 

@@ -27,7 +27,7 @@ from domain.learner import Change, Day, Learner, closed_days, fold, is_applied
 from functions import aws
 from functions.observability import logger, metrics
 from functions.quarantine import Position, Quarantine, Quarantined
-from functions.store import STATES_PER_READ, Store, TooLarge
+from functions.store import STATES_PER_READ, Store, TooLarge, is_passing
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -38,8 +38,9 @@ MAX_RACES = 20
 """That a learner's commit may lose to other writers before the batch is left to come again."""
 FIRST_PAUSE, MAX_PAUSE = 0.005, 0.2
 """Seconds, at most, after a lost race: the first pause, and any."""
-SECONDS_PER_LEARNER = 30
-"""What a learner's calls may take with all their retries (functions/aws.py), and the quarantine after."""
+SECONDS_PER_WRITE = 30
+"""What a call may take with all its retries (functions/aws.py), and the quarantine after."""
+MAX_REASON_LENGTH = 500
 
 
 class Contended(Exception):
@@ -47,7 +48,7 @@ class Contended(Exception):
 
 
 class OutOfTime(Exception):
-    """The invocation ends too soon to begin with another learner: the batch must come again."""
+    """The invocation ends too soon to begin with another write: the batch must come again."""
 
 
 class Received(NamedTuple):
@@ -70,12 +71,15 @@ class Outcome:
     applied: int = 0
     duplicates: int = 0
     quarantined: list[Quarantined] = field(default_factory=list)
+    bugs: list[Exception] = field(default_factory=list)
+    """Why learners' parts of it are in quarantine as `failed`."""
 
     def add(self, other: "Outcome") -> None:
         """Count the other's in."""
         self.applied += other.applied
         self.duplicates += other.duplicates
         self.quarantined += other.quarantined
+        self.bugs += other.bugs
 
 
 @dataclass(slots=True)
@@ -107,15 +111,23 @@ class Projector:
                 outcome.quarantined.append(received)
         errors: list[Exception] = []
         for chunk in batched(by_learner.items(), STATES_PER_READ):
-            for result in self._project_learners(dict(chunk), time_left):
+            for result in self._project_chunk(dict(chunk), time_left):
                 if isinstance(result, Outcome):
                     outcome.add(result)
                 else:
                     errors.append(result)
         self.quarantine.put(outcome.quarantined)
         if errors:
-            raise ExceptionGroup(f"{len(errors)} learners' views could not be written", errors)
+            raise ExceptionGroup(f"{len(errors)} reads or writes of the batch failed", errors)
         return outcome
+
+    def _project_chunk(
+        self, batch: dict[str, list[Received]], time_left: Callable[[], float]
+    ) -> list[Outcome | Exception]:
+        try:
+            return self._project_learners(batch, time_left)
+        except Exception as error:  # raised again with the others', once all else was tried
+            return [error]
 
     def _project_learners(
         self, batch: dict[str, list[Received]], time_left: Callable[[], float]
@@ -133,12 +145,15 @@ class Projector:
         )
 
         def attempt(user_id: str) -> Outcome | Exception:
-            if time_left() < SECONDS_PER_LEARNER:
-                return OutOfTime()
             try:
-                return self._project_learner(learners[user_id], days[user_id], batch[user_id])
-            except Exception as error:  # raised again with the others', once every learner was tried
-                return error
+                return self._project_learner(learners[user_id], days[user_id], batch[user_id], time_left)
+            except Exception as error:
+                if isinstance(error, Contended | OutOfTime) or is_passing(error):
+                    return error  # raised again with the others', once every learner was tried
+                # It would fail each time, and hold up the learners behind it until somebody has mended it.
+                reason = f"a bug, its trace is in the log: {error!r}"[:MAX_REASON_LENGTH]
+                refused = [r.refused("failed", reason) for r in batch[user_id]]
+                return Outcome(quarantined=refused, bugs=[error])
 
         return list(self.each(attempt, batch))
 
@@ -146,7 +161,11 @@ class Projector:
         return self.catalog.knows(interaction.content_id, interaction.certification)
 
     def _project_learner(
-        self, learner: Learner, days: Mapping[int, Day], received: Sequence[Received]
+        self,
+        learner: Learner,
+        days: Mapping[int, Day],
+        received: Sequence[Received],
+        time_left: Callable[[], float],
     ) -> Outcome:
         """One learner's part of a batch: mostly one fold and one write.
 
@@ -158,6 +177,8 @@ class Projector:
         parts = [list(received)]
         races = 0
         while parts:
+            if time_left() < SECONDS_PER_WRITE:
+                raise OutOfTime
             part = parts.pop()
             fresh = [
                 r for r in part if r.interaction.day not in full or is_applied(learner, days, r.interaction)
@@ -241,6 +262,8 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> None:
         "batch",
         extra={"applied": outcome.applied, "duplicates": outcome.duplicates, "quarantined": dict(codes)},
     )
+    if outcome.bugs:
+        logger.error("failed", extra={"learners": len(outcome.bugs)}, exc_info=outcome.bugs[0])
     metrics.add_metric("Applied", MetricUnit.Count, outcome.applied)
     metrics.add_metric("Duplicates", MetricUnit.Count, outcome.duplicates)
     metrics.add_metric("Quarantined", MetricUnit.Count, len(outcome.quarantined))

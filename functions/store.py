@@ -21,7 +21,7 @@ from datetime import date
 from struct import pack, unpack
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from domain.achievements import Award, Rarity
 from domain.catalog import Catalog, Certification, Content, ContentSet
@@ -48,6 +48,8 @@ STATES_PER_READ = MAX_BATCH_GET - 1
 ORDINALS_PER_PART = 1000
 MAX_CATALOG_READS = 20
 """That other writers of the catalog may come between."""
+MAX_READ_TRIES = 10
+"""Of a batch read that DynamoDB leaves undone."""
 
 MAX_COUNT_TRIES = 20
 
@@ -353,7 +355,7 @@ class Store:
 
     def _batch_get(self, keys: list[Item]) -> Iterator[Item]:
         request: Any = {self.table: {"Keys": keys, "ConsistentRead": True}}
-        for attempt in range(10):
+        for attempt in range(MAX_READ_TRIES):
             answer: Any = self.client.batch_get_item(RequestItems=request)
             yield from answer["Responses"].get(self.table, [])
             request = answer.get("UnprocessedKeys")
@@ -400,6 +402,8 @@ _CONTENTION = {
     "TransactionConflict",
 }
 
+_INVALID = {"ValidationException", "ValidationError"}
+
 
 def _reasons(error: ClientError) -> list[Item]:
     response: Any = error.response
@@ -407,10 +411,20 @@ def _reasons(error: ClientError) -> list[Item]:
     return reasons
 
 
+def _codes(error: ClientError) -> set[str | None]:
+    return {error.response["Error"]["Code"], *(reason.get("Code") for reason in _reasons(error))}
+
+
 def _is_contention(error: ClientError) -> bool:
     """Whether another writer was faster, or is at it: nothing was written, and a new fold may pass."""
-    codes = {error.response["Error"]["Code"], *(reason.get("Code") for reason in _reasons(error))}
-    return bool(codes & _CONTENTION)
+    return bool(_codes(error) & _CONTENTION)
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether a call that failed so may pass when it is made again: neither a bug nor an invalid request."""
+    if isinstance(error, ClientError):
+        return not _codes(error) & _INVALID
+    return isinstance(error, BotoCoreError | TimeoutError)
 
 
 def _is_oversize(error: ClientError) -> bool:

@@ -6,6 +6,7 @@ import pytest
 
 from domain.catalog import NO_CATEGORY, NO_DIFFICULTY, ContentMetadata
 from functions import catalog
+from functions.store import MAX_ITEM_BYTES, item_bytes
 from tests.integration.conftest import CATALOG_TIME, World, interaction
 
 
@@ -59,11 +60,13 @@ def test_a_row_that_can_not_be_named_leaves_the_others_alone(world: World) -> No
         ({"category": {"S": "  Storage "}}, ContentMetadata("c", "Storage", NO_DIFFICULTY, 1)),
         ({"category": {"S": " "}}, ContentMetadata("c", NO_CATEGORY, NO_DIFFICULTY, 1)),
         ({"category": {"S": "x" * 200}}, ContentMetadata("c", "x" * 100, NO_DIFFICULTY, 1)),
+        ({"category": {"S": "図" * 60}}, ContentMetadata("c", "図" * 53, NO_DIFFICULTY, 1)),
         ({"category": {"NULL": True}}, ContentMetadata("c", NO_CATEGORY, NO_DIFFICULTY, 1)),
         ({"difficulty_level": {"S": "Advanced"}}, ContentMetadata("c", NO_CATEGORY, "advanced", 1)),
         ({"difficulty_level": {"S": "hard"}}, ContentMetadata("c", NO_CATEGORY, NO_DIFFICULTY, 1)),
         ({"question_count": {"N": "12"}}, ContentMetadata("c", NO_CATEGORY, NO_DIFFICULTY, 12)),
         ({"question_count": {"N": "0"}}, ContentMetadata("c", NO_CATEGORY, NO_DIFFICULTY, 1)),
+        ({"question_count": {"N": "1E30"}}, ContentMetadata("c", NO_CATEGORY, NO_DIFFICULTY, 1_000_000)),
         ({"question_count": {"S": "ten"}}, ContentMetadata("c", NO_CATEGORY, NO_DIFFICULTY, 1)),
         ({"pass_mark": {"N": "65.5"}}, ContentMetadata("c", pass_mark=65.5)),
         ({"pass_mark": {"N": "650"}}, ContentMetadata("c", pass_mark=100)),
@@ -105,3 +108,16 @@ def test_two_certifications_with_one_name_as_the_others_beginning_are_kept_apart
     certifications = world.store.full_catalog().certifications
     assert [c.content_id for c in certifications["SAA-C03"].contents] == ["new-1"]
     assert len(certifications["SAA"].contents) == 3
+
+
+def test_a_part_of_a_catalog_is_no_larger_than_an_item_whatever_its_contents_are_called(world: World) -> None:
+    image = {
+        "category": {"S": "図" * 100},
+        "difficulty_level": {"S": "intermediate"},
+        "question_count": {"N": "1E30"},
+        "pass_mark": {"N": "66.66666666666667"},
+    }
+    longest = [catalog.metadata(f"{n:0128}", image) for n in range(1_000)]
+    catalog.keep(world.store, {"X" * 64: longest}, CATALOG_TIME)
+    [part] = [item for (_, sk), item in world.items().items() if sk.startswith("CERT#XX")]
+    assert item_bytes(part) < MAX_ITEM_BYTES

@@ -1,7 +1,8 @@
 """The commands' work on moto: redrive, and the backfill of new rules."""
 
 import json
-from datetime import date
+from base64 import b64encode
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,73 @@ def test_more_than_a_look_shows_at_once_goes_back_in_its_order(world: World, sta
     assert sorted(json.loads(data)["event_id"] for data in in_stream()) == sorted(
         fields["event_id"] for fields in late
     )
+
+
+class Refilled:
+    """A stack whose consumer puts back into quarantine at once whatever comes through the stream."""
+
+    endpoint_url = None
+
+    def __init__(self, letters: int) -> None:
+        names = ("QuarantineUrl", "RuleDeadLettersUrl", "EventLogBucket", "StreamName")
+        self.outputs = {name: name for name in names}
+        self.clock = datetime(2026, 3, 2, tzinfo=UTC)
+        self.waiting: dict[str, dict[str, Any]] = {}
+        self.sent = 0
+        self.put = 0
+        for n in range(letters):
+            self._refuse(f'{{"user_id": "{n}"}}'.encode())
+        self.clock += timedelta(minutes=5)
+
+    def client(self, _: str) -> "Refilled":
+        return self
+
+    def _refuse(self, payload: bytes) -> None:
+        self.sent += 1
+        body = {
+            "code": "unknown_content",
+            "reason": "",
+            "position": {"shard": "shardId-0", "sequence_number": str(self.sent)},
+            "arrived_at": "",
+            "payload": b64encode(payload).decode(),
+        }
+        self.waiting[str(self.sent)] = {
+            "MessageId": str(self.sent),
+            "ReceiptHandle": str(self.sent),
+            "Body": json.dumps(body),
+            "Attributes": {"SentTimestamp": str(int(self.clock.timestamp() * 1000))},
+        }
+
+    def receive_message(self, *, QueueUrl: str, **_: Any) -> dict[str, Any]:
+        taken = list(self.waiting)[:10] if QueueUrl == "QuarantineUrl" else []
+        date = self.clock.strftime("%a, %d %b %Y %H:%M:%S GMT")
+        messages = [self.waiting.pop(key) for key in taken]
+        return {"Messages": messages, "ResponseMetadata": {"HTTPHeaders": {"date": date}}}
+
+    def put_records(self, *, Records: list[dict[str, Any]], **_: Any) -> dict[str, Any]:
+        self.put += len(Records)
+        self.clock += timedelta(seconds=2)
+        for one in Records:
+            self._refuse(one["Data"])
+        return {"Records": [{} for _ in Records]}
+
+    def delete_message_batch(self, **_: Any) -> None:
+        return
+
+    change_message_visibility_batch = delete_message_batch
+
+    def get_paginator(self, _: str) -> "Refilled":
+        return self
+
+    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        return [{}]
+
+
+def test_a_redrive_ends_though_all_that_it_puts_back_is_refused_again() -> None:
+    stack = Refilled(300)
+    done = put_back(stack)  # type: ignore[arg-type]  # as much of a stack as a redrive sees
+    assert done.back == {"unknown_content": 300}
+    assert stack.put == 300
 
 
 def test_what_the_stream_does_not_take_stays_in_quarantine(

@@ -17,8 +17,16 @@ from domain.learner import Change, Day, Learner
 from domain.streaks import StudyCalendar
 from functions import aws, catalog, project, store
 from functions.observability import logger, metrics
-from functions.store import Store
-from tests.integration.conftest import ARRIVAL, BUCKET, VIEWS, World, interaction, stream_event
+from functions.store import STATES_PER_READ, Store
+from tests.integration.conftest import (
+    ARRIVAL,
+    BUCKET,
+    CATALOG_TIME,
+    VIEWS,
+    World,
+    interaction,
+    stream_event,
+)
 
 
 class Context:
@@ -314,7 +322,7 @@ def test_a_learner_that_can_not_be_written_fails_the_batch_after_all_others_were
         return real(**arguments)
 
     monkeypatch.setattr(aws.dynamodb(), "put_item", put_item)
-    with pytest.raises(ExceptionGroup, match=r"^1 learners' views could not be written") as failure:
+    with pytest.raises(ExceptionGroup, match=r"^1 reads or writes of the batch failed") as failure:
         world.project(interaction("a"), b"no JSON", interaction("b", user_id="bob"))
     assert len(failure.value.exceptions) == 1
     assert world.store.read_state("bob") is not None
@@ -331,6 +339,88 @@ def test_no_learner_is_begun_with_that_the_invocations_end_would_cut_off(world: 
     assert len([sk for _, sk in world.items() if sk == "STATE"]) == 2
     assert len(world.quarantined()) == 1, "the quarantine has its time"
     assert world.project(*batch).applied == 2, "the rest, when the batch comes again"
+
+
+def test_a_failed_read_leaves_the_other_learners_and_the_quarantine_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = aws.dynamodb().batch_get_item, iter(range(100))
+
+    def batch_get_item(**arguments: Any) -> Any:
+        if next(calls) == 1:
+            raise ClientError({"Error": {"Code": "InternalServerError", "Message": "down"}}, "BatchGetItem")
+        return real(**arguments)
+
+    monkeypatch.setattr(aws.dynamodb(), "batch_get_item", batch_get_item)
+    batch = [interaction("a", user_id=f"learner-{n}") for n in range(3 * STATES_PER_READ)]
+    with pytest.raises(ExceptionGroup, match=r"^1 reads or writes of the batch failed"):
+        world.project(*batch, b"no JSON")
+    assert len([sk for _, sk in world.items() if sk == "STATE"]) == 2 * STATES_PER_READ
+    assert [message["code"] for message in world.quarantined()] == ["malformed"]
+    assert world.project(*batch).applied == STATES_PER_READ
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KeyError("a bug"),
+        ClientError({"Error": {"Code": "ValidationException", "Message": "no such operator"}}, "PutItem"),
+    ],
+    ids=["a bug", "an invalid request"],
+)
+def test_a_learner_for_whom_there_is_a_bug_holds_up_nobody_and_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    said: list[tuple[str, Any]] = []
+    monkeypatch.setattr(logger, "error", lambda text, **more: said.append((text, more)))
+    real = aws.dynamodb().put_item
+
+    def put_item(**arguments: Any) -> Any:
+        if arguments["Item"]["pk"]["S"] == "USER#ann":
+            raise error
+        return real(**arguments)
+
+    monkeypatch.setattr(aws.dynamodb(), "put_item", put_item)
+    batch = stream_event(interaction("a"), interaction("b"), interaction("c", user_id="bob"))
+    project.handler(batch, Context())
+    held = world.quarantined()
+    assert [(message["code"], message["position"]["sequence_number"]) for message in held] == [
+        ("failed", "1"),
+        ("failed", "2"),
+    ]
+    assert held[0]["reason"] == f"a bug, its trace is in the log: {error!r}"
+    assert world.store.read_state("bob") is not None
+    assert said == [("failed", {"extra": {"learners": 1}, "exc_info": error})]
+
+
+def test_categories_that_differ_in_case_alone_bring_one_award(world: World) -> None:
+    of_one_name = [ContentMetadata("net-1", "Networking"), ContentMetadata("net-2", "networking")]
+    catalog.keep(world.store, {"SAA": of_one_name}, CATALOG_TIME)
+    both = [
+        interaction(f"e{n}", content_id=f"net-{n}", interaction_type="completed", score=100) for n in (1, 2)
+    ]
+    assert world.project(*both).applied == 2
+    assert world.item("ann", "EARNED#SAA:mastered:networking") is not None
+    learner = world.store.read_state("ann")
+    assert learner is not None
+    assert learner.total.interactions == 2
+
+
+def test_no_write_is_begun_that_the_invocations_end_would_cut_off(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "MAX_TRANSACTION_ITEMS", 10)
+    clock = iter([100.0] * 6 + [29.9] * 10)
+    days = [interaction(f"e{n}", occurred_at=f"2026-02-{n:02}T09:00:00+00:00") for n in range(1, 29)]
+    with pytest.raises(ExceptionGroup) as failure:
+        world.projector().project(stream_event(*days)["Records"], lambda: next(clock))
+    assert [type(error) for error in failure.value.exceptions] == [project.OutOfTime]
+    learner = world.store.read_state("ann")
+    assert learner is not None
+    written = learner.total.interactions
+    assert 0 < written < 28, "each part is complete in itself"
+    again = world.project(*days)
+    assert (again.applied, again.duplicates) == (28 - written, written)
 
 
 def test_20000_interactions_of_one_learner_in_a_day_come_in_two_batches(world: World) -> None:

@@ -7,14 +7,14 @@ from datetime import date
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from domain.achievements import Award
 from domain.catalog import ContentMetadata
 from domain.interaction import day_number
 from domain.learner import Change, Day, Learner
 from functions import aws, catalog, store
-from functions.store import NewAward, NewLearner, TooLarge, inserted, item_bytes
+from functions.store import NewAward, NewLearner, TooLarge, inserted, is_passing, item_bytes
 from tests.integration.conftest import VIEWS, World, interaction
 
 Item = dict[str, Any]
@@ -556,3 +556,28 @@ def test_a_catalog_that_others_changed_meanwhile_is_not_written(
     )
     with pytest.raises(ClientError, match="InternalServerError"):
         world.store.commit_catalog(world.store.head(), saa, saa)
+
+
+def refused(code: str, *reasons: str) -> ClientError:
+    response: Any = {"Error": {"Code": code}, "CancellationReasons": [{"Code": reason} for reason in reasons]}
+    return ClientError(response, "TransactWriteItems")
+
+
+@pytest.mark.parametrize(
+    ("error", "passing"),
+    [
+        (refused("ProvisionedThroughputExceededException"), True),
+        (refused("InternalServerError"), True),
+        (refused("AccessDeniedException"), True),
+        (refused("TransactionCanceledException", "None", "ThrottlingError"), True),
+        (EndpointConnectionError(endpoint_url="x"), True),
+        (TimeoutError(), True),
+        (refused("ValidationException"), False),
+        (refused("TransactionCanceledException", "None", "ValidationError"), False),
+        (KeyError("x"), False),
+        (ValueError("a state of a later format"), False),
+    ],
+    ids=repr,
+)
+def test_a_bug_is_told_from_a_failure_that_may_pass(error: Exception, passing: bool) -> None:
+    assert is_passing(error) is passing

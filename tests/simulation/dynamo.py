@@ -42,6 +42,7 @@ type Key = tuple[str, str]
 
 TABLE = "views"
 ENDPOINT = "https://dynamodb.eu-north-1.amazonaws.com"
+TOO_LARGE = "Item size has exceeded the maximum allowed size"
 _STORE_FILE = store.__file__
 
 
@@ -137,6 +138,8 @@ class Dynamo:
         self._check_table(TableName)
 
         def execute() -> dict[str, Any]:
+            if self._misjudged(_key(Item)):
+                raise client_error("ValidationException", TOO_LARGE, "PutItem")
             try:
                 self._check_condition(_key(Item), guard)
             except ConditionFailed as failed:
@@ -160,6 +163,9 @@ class Dynamo:
             self._check_table(put["TableName"])
         if not 1 <= len(puts) <= store.MAX_TRANSACTION_ITEMS or len(set(keys)) < len(keys):
             raise Violation(f"TransactWriteItems refuses these {len(puts)} items: {keys}")
+        size = sum(store.item_bytes(put["Item"]) for put in puts)
+        if size > store.MAX_TRANSACTION_BYTES and keys[0][0] != "CATALOG":
+            raise Violation(f"TransactWriteItems refuses {size} bytes")
         done = False
 
         def execute() -> Item:
@@ -168,6 +174,9 @@ class Dynamo:
             nonlocal done
             if done and self.world.knows_tokens:
                 return {}
+            if self._misjudged(keys[0]):
+                reason = {"Code": "ValidationError", "Message": TOO_LARGE}
+                raise _cancelled([reason, *({"Code": "None"} for _ in puts[1:])])
             reasons: list[Item] = []
             for put, key in zip(puts, keys, strict=True):
                 try:
@@ -309,6 +318,11 @@ class Dynamo:
         if not consistent and (earlier := self.before.get(key)) and self.world.chance(0.3):
             return earlier[self.world.below(len(earlier))]
         return self.items.get(key)
+
+    def _misjudged(self, key: Key) -> bool:
+        """Whether a learner's write is larger than the caller has measured."""
+        rate = self.world.circumstances.misjudged_rate
+        return bool(rate) and key[1] == "STATE" and self.world.chance(rate)
 
     def _check_condition(self, key: Key, put: Mapping[str, Any]) -> None:
         expression = put.get("ConditionExpression")

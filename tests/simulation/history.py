@@ -26,7 +26,8 @@ ZONES = (
 )
 OFFSETS = ("+00:00", "-12:00", "+14:00", "+05:45", "-03:30", "+02:00", "-08:00")
 CERTIFICATIONS = ("SAA", "CCP", "GENERAL", "Own-1")
-CATEGORIES = ("Compute", "Storage", "Data Stores")
+CATEGORIES = ("Compute", "Storage", "storage", "Data Stores")
+"""Two of them share an achievement, for its name has no case."""
 MOVING_CATEGORIES = ("Moving One", "Moving Two")
 """Of content that moves: an interaction counts under the one in force when it is applied."""
 DIFFICULTIES = ("beginner", "intermediate")
@@ -98,7 +99,16 @@ class Circumstances:
     batch_get: int = 100
     ordinals_per_part: int = 1000
     page_items: int = 100
+    transaction_bytes: int = 4 * 1024 * 1024
     inline_bytes: int = 64 * 1024
+    max_races: int = 20
+    """How often a learner's or the catalog's writer may lose."""
+    max_reads: int = 20
+    """How often a read that is left undone, or is overtaken, is made again."""
+    hurry_rate: float = 0.0
+    """How often an invocation's end is near before a write."""
+    misjudged_rate: float = 0.0
+    """How often DynamoDB finds too large what was measured and found to fit."""
     knows_tokens: bool = True
     """Whether the store knows a transaction's retry by its token."""
     by_key: bool = True
@@ -122,8 +132,12 @@ class Circumstances:
 
     @property
     def may_refuse(self) -> bool:
-        """Whether items are so small here that a state can be full."""
-        return self.item_bytes < 400 * 1024
+        """Whether so little fits here that a state or a day can be full."""
+        return (
+            self.item_bytes < 400 * 1024
+            or self.transaction_bytes < 4 * 1024 * 1024
+            or self.misjudged_rate > 0
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +177,11 @@ def _circumstances(random: Random, gentle: bool) -> Circumstances:
         batch_get=random.choice((100, 100, 100, 2, 4)),
         ordinals_per_part=random.choice((1000, 1000, 3, 5)),
         page_items=random.choice((100, 100, 1, 3)),
+        transaction_bytes=4 * 1024 * 1024 if gentle or chance() < 0.95 else random.randrange(1500, 6000),
+        max_races=random.choice((20, 20, 3, 1)),
+        max_reads=random.choice((20, 20, 2)),
+        hurry_rate=random.choice((0.0, 0.0, 0.0, 0.03)),
+        misjudged_rate=0.0 if gentle or chance() < 0.97 else 0.05,
         inline_bytes=random.choice((64 * 1024, 64 * 1024, 30)),
         knows_tokens=chance() < 0.6,
         by_key=chance() < 0.6,

@@ -116,8 +116,8 @@ def day_closed_twice(patch: pytest.MonkeyPatch) -> None:
     """The day that stays open is written as a closed one besides."""
     freeze = learner_module._Draft.freeze
 
-    def twice(draft: Any, earned: frozenset[str]) -> tuple[Learner, tuple[Day, ...]]:
-        after, closed = freeze(draft, earned)
+    def twice(draft: Any) -> tuple[Learner, tuple[Day, ...]]:
+        after, closed = freeze(draft)
         assert after.latest is not None
         return after, (*closed, after.latest) if closed else closed
 
@@ -147,9 +147,9 @@ def late_day_folded_onto_a_bucket_read_before_the_condition_failed(patch: pytest
             user: {n: known[user, n] for n in days if (user, n) in known} for user, days in wanted.items()
         }
 
-    def forgetting(projector: Any, records: Any) -> Any:
+    def forgetting(projector: Any, *arguments: Any) -> Any:
         read.pop(getcurrent(), None)
-        return project(projector, records)
+        return project(projector, *arguments)
 
     patch.setattr(Store, "load_days", once)
     patch.setattr(functions.project.Projector, "project", forgetting)

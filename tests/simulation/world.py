@@ -5,6 +5,7 @@ so everything can come between any two calls, and a seed replays it all.
 """
 
 import json
+import math
 from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -72,8 +73,9 @@ class Sqs:
 
     def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, str]]) -> dict[str, Any]:
         world = self.world
-        if not 1 <= len(Entries) <= 10 or len({entry["Id"] for entry in Entries}) < len(Entries):
-            raise Violation(f"SQS refuses these {len(Entries)} entries")
+        size = sum(len(entry["MessageBody"].encode()) for entry in Entries)
+        if not 1 <= len(Entries) <= 10 or len({e["Id"] for e in Entries}) < len(Entries) or size > 256 * 1024:
+            raise Violation(f"SQS refuses these {len(Entries)} entries of {size} bytes")
         world.switch()
         fault = world.plan.draw("quarantine: send_message_batch", SEND_FAULTS)
         world.note("quarantine: send_message_batch", fault)
@@ -298,7 +300,7 @@ class World:
         if self.trace is not None:
             self.note(f"batch of records {[logged.record.number for logged in batch]}")
         try:
-            outcome = projector.project([logged.event for logged in batch])
+            outcome = projector.project([logged.event for logged in batch], self._time_left)
         except Crash:
             self.seen["crashes"] += 1
             return False
@@ -306,6 +308,7 @@ class World:
             if unexpected := [e for e in _leaves(error) if not _is_passing(e)]:
                 raise Violation(f"the consumer fails with {unexpected[0]!r}") from error
             self.note(f"the batch fails: {_leaves(error)[0]!r}")
+            self.seen.update(type(leaf).__name__ for leaf in _leaves(error))
             self.containers.append(projector)
             self.seen["failed batches"] += 1
             return False
@@ -314,6 +317,10 @@ class World:
         if accounted != len(batch):
             raise Violation(f"{accounted} of {len(batch)} records are accounted for")
         return True
+
+    def _time_left(self) -> float:
+        hurry_rate = self.circumstances.hurry_rate
+        return 0.0 if hurry_rate and self.chance(hurry_rate) else math.inf
 
     def _container(self) -> Projector:
         quarantine = Quarantine(cast(Any, self.sqs), cast(Any, self.s3), "queue", "bucket")
@@ -390,6 +397,7 @@ class World:
         except Exception as error:
             if not _is_passing(error):
                 raise Violation(f"the catalog's keeper fails with {error!r}") from error
+            self.seen[f"keeper's {type(error).__name__}"] += 1
             return False
         return True
 
@@ -620,6 +628,7 @@ def _is_passing(error: BaseException) -> bool:
         BotoCoreError,
         TimeoutError,
         functions.project.Contended,
+        functions.project.OutOfTime,
         functions.catalog.Contended,
     )
     return isinstance(error, passing) or str(error).startswith("quarantine took not all")
@@ -643,11 +652,16 @@ def circumstances(world: World) -> Iterator[None]:
     changes: list[tuple[Any, str, Any]] = [
         (project, "random", world.random),
         (project, "STATES_PER_READ", c.batch_get - 1),
+        (project, "MAX_RACES", c.max_races),
+        (functions.catalog, "MAX_RACES", c.max_races),
         (store, "time", _Clock(world)),
         (store, "random", world.random),
         (store, "MAX_BATCH_GET", c.batch_get),
         (store, "MAX_TRANSACTION_ITEMS", c.transaction_items),
+        (store, "MAX_TRANSACTION_BYTES", c.transaction_bytes),
         (store, "MAX_ITEM_BYTES", c.item_bytes),
+        (store, "MAX_CATALOG_READS", c.max_reads),
+        (store, "MAX_READ_TRIES", c.max_reads),
         (store, "ORDINALS_PER_PART", c.ordinals_per_part),
         (quarantine, "MAX_INLINE_BYTES", c.inline_bytes),
     ]

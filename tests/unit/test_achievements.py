@@ -205,6 +205,20 @@ def test_new_rules_find_what_is_overdue_and_retired_ones_keep_what_was_earned(
     assert "completed-3" in fold(earned, {}, [interaction(50)], CATALOG).learner.earned
 
 
+def test_categories_that_differ_in_case_alone_are_mastered_once() -> None:
+    contents = [ContentMetadata("n-1", "Networking"), ContentMetadata("n-2", "networking")]
+    catalog = Catalog({"SAA": assign(Certification("SAA"), contents, 1)})
+    both = [interaction(n, content_id=f"n-{n}", kind="completed", score=PERFECT) for n in (1, 2)]
+    together = fold(Learner("ann"), {}, both, catalog)
+    assert ids(together.awards).count("SAA:mastered:networking") == 1
+    first = fold(Learner("ann"), {}, both[:1], catalog)
+    second = fold(first.learner, {}, both[1:], catalog)
+    assert [*first.awards, *second.awards] == list(together.awards)
+    assert second.learner.earned == together.learner.earned
+    nothing_awarded = replace(together.learner, earned=frozenset())
+    assert ids(tuple(overdue(nothing_awarded, catalog, 7))).count("SAA:mastered:networking") == 1
+
+
 def test_goals_and_what_is_overdue_go_by_the_streak_policy() -> None:
     history = [interaction(n, day=9_000 + n) for n in range(15) if n != 7]
     learner = after(*history).learner
