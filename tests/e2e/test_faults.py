@@ -161,12 +161,32 @@ def workers(stack: Deployed) -> list[int]:
     return found
 
 
+def event_source(stack: Deployed) -> dict[str, Any]:
+    """The consumer's, and what it says became of the last batch."""
+    client = stack.stack.client("lambda")
+    [mapping] = client.list_event_source_mappings(FunctionName=consumer(stack))["EventSourceMappings"]
+    return dict(mapping)
+
+
+@contextmanager
+def batches_of(stack: Deployed, size: int) -> Iterator[None]:
+    """The event source with another size of batches, for as long as this lasts."""
+    client, mapping = stack.stack.client("lambda"), event_source(stack)
+    client.update_event_source_mapping(UUID=mapping["UUID"], BatchSize=size)
+    try:
+        yield
+    finally:
+        client.update_event_source_mapping(UUID=mapping["UUID"], BatchSize=mapping["BatchSize"])
+
+
 def test_the_consumers_process_may_die_in_the_middle_of_a_batch(stack: Deployed, tmp_path: Path) -> None:
     offer(stack.stack, demo_catalog())
     path = tmp_path / "killed.jsonl"
     path.write_text("".join(f"{json.dumps(fields)}\n" for fields in of_this_test("killed")))
     killed: set[int] = set()
-    with ThreadPoolExecutor(1) as background:
+    cut_off = 0
+    # In small batches the consumer is at it for longer than the kills take.
+    with batches_of(stack, 50), ThreadPoolExecutor(1) as background:
         emitted = background.submit(
             stack.streakline, "emit", str(path), "--format", "interactions", "--order", "file"
         )
@@ -175,9 +195,18 @@ def test_the_consumers_process_may_die_in_the_middle_of_a_batch(stack: Deployed,
             for worker in workers(stack):
                 os.kill(worker, signal.SIGKILL)
                 killed.add(worker)
-            time.sleep(0.7)
+            # A batch that was cut off has failed; the event source delivers it again a second later.
+            failed = False
+            for _ in range(7):
+                time.sleep(0.1)
+                failed = failed or event_source(stack)["LastProcessingResult"] == "FAILED"
+            cut_off += failed
+            while failed and time.monotonic() < deadline:
+                time.sleep(0.1)
+                failed = event_source(stack)["LastProcessingResult"] == "FAILED"
         emitted.result()
-    assert killed
+    print(f"{len(killed)} processes killed, {cut_off} of them in the middle of a batch")
+    assert cut_off > 0
     waited = stack.streakline("wait", "--timeout", "120")
     assert waited["missing"] == 0
     check_every_view(stack, expected_rows("killed"), LAST_DAY)

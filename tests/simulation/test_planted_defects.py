@@ -11,6 +11,7 @@ from greenlet import getcurrent
 import functions.catalog
 import functions.project
 import functions.store
+from domain import achievements
 from domain import learner as learner_module
 from domain.catalog import Certification, ContentMetadata, assign
 from domain.interaction import Interaction
@@ -208,6 +209,15 @@ def days_read_before_the_state_that_guards_them(patch: pytest.MonkeyPatch) -> No
     patch.setattr(functions.project, "fold", filled)
 
 
+def an_award_given_for_each_rule_that_shares_it(patch: pytest.MonkeyPatch) -> None:
+    def newly_earned(draft: Any, interaction: Interaction, *rest: Any) -> Any:
+        for rule in draft._reached(*rest):
+            draft._earned |= {rule.id}
+            yield achievements.award(rule, interaction.at)
+
+    patch.setattr(learner_module._Draft, "newly_earned", newly_earned)
+
+
 DEFECTS: tuple[Planting, ...] = (
     no_version_condition,
     digest_check_left_out,
@@ -220,6 +230,7 @@ DEFECTS: tuple[Planting, ...] = (
     ordinals_reused,
     quarantine_that_took_not_all_is_taken_for_done,
     days_read_before_the_state_that_guards_them,
+    an_award_given_for_each_rule_that_shares_it,
 )
 
 
