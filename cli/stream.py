@@ -22,7 +22,7 @@ class Record(NamedTuple):
 
     data: bytes
     key: str
-    """The partition key: the learner."""
+    """The partition key: the learner. ASCII."""
 
     @property
     def entry(self) -> dict[str, Any]:
@@ -37,8 +37,8 @@ def record(data: bytes) -> Record:
     except (ValueError, RecursionError):
         fields = None
     user_id = fields.get("user_id") if isinstance(fields, dict) else None
-    nobody = not isinstance(user_id, str) or not user_id
-    return Record(data, "nobody" if nobody else str(user_id)[:MAX_KEY_LENGTH])
+    key = user_id[:MAX_KEY_LENGTH] if isinstance(user_id, str) and user_id.isascii() else ""
+    return Record(data, key or "nobody")
 
 
 def put(stack: Stack, records: Iterable[Record]) -> Iterator[int]:
@@ -58,7 +58,7 @@ def _chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
     chunk: list[Record] = []
     size = 0
     for one in records:
-        more = len(one.data) + len(one.key.encode(errors="surrogatepass"))
+        more = len(one.data) + len(one.key)
         if chunk and (len(chunk) == MAX_RECORDS or size + more > MAX_BYTES):
             yield chunk
             chunk, size = [], 0

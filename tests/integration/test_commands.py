@@ -234,6 +234,7 @@ def test_a_call_to_the_stream_keeps_its_limits_of_records_and_bytes() -> None:
         (b'{"user_id": "ann"}', "ann"),
         (b'{"user_id": ""}', "nobody"),
         (b'{"user_id": 17}', "nobody"),
+        (b'{"user_id": "\\ud800"}', "nobody"),
         (b"{}", "nobody"),
         (b"[1]", "nobody"),
         (b"\xff", "nobody"),
