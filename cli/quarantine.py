@@ -19,6 +19,8 @@ HIDDEN_SECONDS = 900
 """How long a message is hidden from others at most while it is looked at."""
 WAIT_SECONDS = 1
 """Without waiting, SQS asks only some of its servers, and misses messages. The local one is but one."""
+BARREN = 10
+"""Answers in a row of nothing but what came since or was seen before, after which a queue is done."""
 FAILED_BATCHES = "aws/lambda/"
 """Where Lambda's event sources put what aged out, by AWS's documentation of on-failure destinations."""
 
@@ -59,7 +61,7 @@ class Letter:
     held: tuple[Held, ...]
 
 
-class Quarantined:
+class Letters:
     """All that is in quarantine now, one letter after the other; what was not taken out stays.
 
     While it is open, messages that were seen are hidden from others.
@@ -124,7 +126,8 @@ class Quarantined:
 
     def _messages(self, url: str) -> Iterator[tuple[Place, Message]]:
         wait_seconds = 0 if self._stack.endpoint_url else WAIT_SECONDS
-        while True:
+        barren = 0
+        while barren < BARREN:
             answer = self._sqs.receive_message(
                 QueueUrl=url,
                 MaxNumberOfMessages=10,
@@ -138,23 +141,25 @@ class Quarantined:
                 # Its seconds are whole: those of this one were there.
                 date = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
                 self._begun = int(date.timestamp() + 1) * 1000
-            unseen = {place: message for place, message in messages.items() if place not in self._seen}
+            # What is newer may have been put back a moment ago, and refused again: that has no end.
+            waiting = [
+                (place, message)
+                for place, message in messages.items()
+                if place not in self._seen and int(message["Attributes"]["SentTimestamp"]) <= self._begun
+            ]
             self._receipts |= {place: message["ReceiptHandle"] for place, message in messages.items()}
             self._seen |= messages.keys()
-            if not unseen:
-                # All that it has now was seen before, and has come out of hiding since.
+            if not messages:
                 return
-            for place, message in unseen.items():
-                # What is newer may have been put back a moment ago, and refused again: that has no end.
-                if int(message["Attributes"]["SentTimestamp"]) <= self._begun:
-                    yield place, message
+            barren = 0 if waiting else barren + 1
+            yield from waiting
 
 
 def look(stack: Stack) -> list[tuple[Held, Record]]:
     """All records in quarantine, the same one once; they stay where they are."""
-    with Quarantined(stack) as quarantined:
-        found = {held.position: held for letter in quarantined for held in letter.held}
-        return [(held, quarantined.record(held)) for held in found.values()]
+    with Letters(stack) as letters:
+        found = {held.position: held for letter in letters for held in letter.held}
+        return [(held, letters.record(held)) for held in found.values()]
 
 
 def _by_queue(receipts: dict[Place, str]) -> Iterator[tuple[str, tuple[str, ...]]]:

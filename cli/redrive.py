@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from cli.quarantine import Held, Letter, Quarantined
+from cli.quarantine import Held, Letter, Letters
 from cli.stack import Stack, on_stack, print_json
 from cli.stream import put
 
@@ -80,15 +80,15 @@ def put_back(
     """
     done = Redriven()
     known: set[str] = set()
-    with Quarantined(stack) as quarantined:
-        for letters in batched(_going_back(quarantined, done.staying, reason), LETTERS_AT_ONCE):
+    with Letters(stack) as letters:
+        for some in batched(_going_back(letters, done.staying, reason), LETTERS_AT_ONCE):
             # A record lies here again where its batch was delivered again.
-            held = {h.position: h for letter in letters for h in letter.held if h.position not in known}
+            held = {h.position: h for letter in some for h in letter.held if h.position not in known}
             known |= held.keys()
             if not dry_run:
-                for _ in put(stack, map(quarantined.record, held.values())):
+                for _ in put(stack, map(letters.record, held.values())):
                     pass
-                quarantined.take_out(letters)
+                letters.take_out(some)
             for one in held.values():
                 done.back[one.code] += 1
                 tell(one)

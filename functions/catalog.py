@@ -1,6 +1,7 @@
 """Keeps the catalog: the content table's stream -> `CATALOG` items, each content with an ordinal for good."""
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 MAX_RACES = 20
 """That a change of the catalog may lose to other writers before its batch is left to come again."""
 
+_CONTROL = re.compile(r"[\x00-\x1f]+")
 _key = TypeAdapter(tuple[ContentId, CertificationCode])
 
 
@@ -93,7 +95,7 @@ def changes_of(records: Iterable[Mapping[str, Any]]) -> tuple[dict[str, list[Con
 
 def metadata(content_id: str, image: Mapping[str, Any]) -> ContentMetadata:
     """What a row of the content table says; what it lacks, or says in a way of its own, has a default."""
-    category = image.get("category", {}).get("S", "").strip() or NO_CATEGORY
+    category = _CONTROL.sub(" ", image.get("category", {}).get("S", "")).strip() or NO_CATEGORY
     difficulty = image.get("difficulty_level", {}).get("S", "").strip().lower()
     questions = image.get("question_count", {}).get("N", "1")
     pass_mark = image.get("pass_mark", {}).get("N")

@@ -38,8 +38,8 @@ MAX_RACES = 20
 """That a learner's commit may lose to other writers before the batch is left to come again."""
 FIRST_PAUSE, MAX_PAUSE = 0.005, 0.2
 """Seconds, at most, after a lost race: the first pause, and any."""
-SECONDS_PER_WRITE = 30
-"""What a call may take with all its retries (functions/aws.py), and the quarantine after."""
+SECONDS_NEEDED = 50
+"""For two calls with all their retries (functions/aws.py): one that is begun, and the quarantine's after."""
 MAX_REASON_LENGTH = 500
 
 
@@ -48,7 +48,7 @@ class Contended(Exception):
 
 
 class OutOfTime(Exception):
-    """The invocation ends too soon to begin with another write: the batch must come again."""
+    """The invocation ends too soon to begin with more: the batch must come again."""
 
 
 class Received(NamedTuple):
@@ -66,7 +66,7 @@ class Received(NamedTuple):
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a batch: each of its records is in one of the three."""
+    """What became of a batch: each of its records is in one of the first three."""
 
     applied: int = 0
     duplicates: int = 0
@@ -117,6 +117,10 @@ class Projector:
                 else:
                     errors.append(result)
         self.quarantine.put(outcome.quarantined)
+        if outcome.bugs:
+            kinds = {type(bug): bug for bug in outcome.bugs}
+            traces = ExceptionGroup("one of each kind", list(kinds.values()))
+            logger.error("failed", extra={"learners": len(outcome.bugs)}, exc_info=traces)
         if errors:
             raise ExceptionGroup(f"{len(errors)} reads or writes of the batch failed", errors)
         return outcome
@@ -124,6 +128,8 @@ class Projector:
     def _project_chunk(
         self, batch: dict[str, list[Received]], time_left: Callable[[], float]
     ) -> list[Outcome | Exception]:
+        if time_left() < SECONDS_NEEDED:
+            return [OutOfTime()]
         try:
             return self._project_learners(batch, time_left)
         except Exception as error:  # raised again with the others', once all else was tried
@@ -151,7 +157,7 @@ class Projector:
                 if isinstance(error, Contended | OutOfTime) or is_passing(error):
                     return error  # raised again with the others', once every learner was tried
                 # It would fail each time, and hold up the learners behind it until somebody has mended it.
-                reason = f"a bug, its trace is in the log: {error!r}"[:MAX_REASON_LENGTH]
+                reason = f"a bug, as the log tells: {error!r}"[:MAX_REASON_LENGTH]
                 refused = [r.refused("failed", reason) for r in batch[user_id]]
                 return Outcome(quarantined=refused, bugs=[error])
 
@@ -177,7 +183,7 @@ class Projector:
         parts = [list(received)]
         races = 0
         while parts:
-            if time_left() < SECONDS_PER_WRITE:
+            if time_left() < SECONDS_NEEDED:
                 raise OutOfTime
             part = parts.pop()
             fresh = [
@@ -262,8 +268,6 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> None:
         "batch",
         extra={"applied": outcome.applied, "duplicates": outcome.duplicates, "quarantined": dict(codes)},
     )
-    if outcome.bugs:
-        logger.error("failed", extra={"learners": len(outcome.bugs)}, exc_info=outcome.bugs[0])
     metrics.add_metric("Applied", MetricUnit.Count, outcome.applied)
     metrics.add_metric("Duplicates", MetricUnit.Count, outcome.duplicates)
     metrics.add_metric("Quarantined", MetricUnit.Count, len(outcome.quarantined))

@@ -58,6 +58,10 @@ _RARITY_PK = "RARITY"
 _HEAD: Item = {"pk": {"S": _CATALOG_PK}, "sk": {"S": "HEAD"}}
 
 
+class LaterFormat(Exception):
+    """A state that a later release has written; this one can't read it."""
+
+
 class TooLarge(Exception):
     """A change that DynamoDB can't accept: an item over 400 KB, or too much for one transaction."""
 
@@ -421,10 +425,10 @@ def _is_contention(error: ClientError) -> bool:
 
 
 def is_passing(error: Exception) -> bool:
-    """Whether a call that failed so may pass when it is made again: neither a bug nor an invalid request."""
+    """Whether what failed so may pass when it is tried again: neither a bug nor an invalid request."""
     if isinstance(error, ClientError):
         return not _codes(error) & _INVALID
-    return isinstance(error, BotoCoreError | TimeoutError)
+    return isinstance(error, BotoCoreError | TimeoutError | LaterFormat)
 
 
 def _is_oversize(error: ClientError) -> bool:
@@ -516,7 +520,7 @@ def _state_item(learner: Learner) -> Item:
 
 def _learner(item: Item) -> Learner:
     if int(item["format"]["N"]) != FORMAT:
-        raise ValueError(f"state of format {item['format']['N']}; this release knows {FORMAT}")
+        raise LaterFormat(f"state of format {item['format']['N']}; this release knows {FORMAT}")
     latest = item["latest"]["M"] if "latest" in item else None
     return Learner(
         user_id=_user_id(item),

@@ -27,6 +27,8 @@ class Deployed:
     stack: Stack
     streakline: Callable[..., dict[str, Any]]
     """Runs `streakline ARGUMENTS --json`; what it printed."""
+    local: Path
+    """What the stack leaves behind while it runs, its functions' code included."""
 
     @property
     def api_url(self) -> str:
@@ -69,7 +71,8 @@ def _body(answer: Any) -> Any:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    environment = {**os.environ, "STREAKLINE_LOCAL": str(tmp_path_factory.mktemp("local"))}
+    local = tmp_path_factory.mktemp("local")
+    environment = {**os.environ, "STREAKLINE_LOCAL": str(local)}
 
     def streakline(*arguments: str) -> dict[str, Any]:
         command = [sys.executable, "-m", "cli", *arguments, "--json"]
@@ -82,7 +85,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 
     try:
         up = streakline("up")
-        yield Deployed(Stack(up["outputs"], up["api_url"], up["endpoint_url"], local_session()), streakline)
+        stack = Stack(up["outputs"], up["api_url"], up["endpoint_url"], local_session())
+        yield Deployed(stack, streakline, local)
     finally:
         down = [sys.executable, "-m", "cli", "down"]
         subprocess.run(down, cwd=REPOSITORY, env=environment, check=True)

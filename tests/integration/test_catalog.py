@@ -58,6 +58,7 @@ def test_a_row_that_can_not_be_named_leaves_the_others_alone(world: World) -> No
     [
         ({}, ContentMetadata("c", NO_CATEGORY, NO_DIFFICULTY, 1)),
         ({"category": {"S": "  Storage "}}, ContentMetadata("c", "Storage", NO_DIFFICULTY, 1)),
+        ({"category": {"S": "\tObject\x01\n Storage"}}, ContentMetadata("c", "Object  Storage")),
         ({"category": {"S": " "}}, ContentMetadata("c", NO_CATEGORY, NO_DIFFICULTY, 1)),
         ({"category": {"S": "x" * 200}}, ContentMetadata("c", "x" * 100, NO_DIFFICULTY, 1)),
         ({"category": {"S": "図" * 60}}, ContentMetadata("c", "図" * 53, NO_DIFFICULTY, 1)),
@@ -110,9 +111,12 @@ def test_two_certifications_with_one_name_as_the_others_beginning_are_kept_apart
     assert len(certifications["SAA"].contents) == 3
 
 
-def test_a_part_of_a_catalog_is_no_larger_than_an_item_whatever_its_contents_are_called(world: World) -> None:
+@pytest.mark.parametrize("category", ["図" * 100, '"' * 100, "a" + "\x01" * 98 + "a", "\\x" * 50])
+def test_a_part_of_a_catalog_is_no_larger_than_an_item_whatever_its_contents_are_called(
+    world: World, category: str
+) -> None:
     image = {
-        "category": {"S": "図" * 100},
+        "category": {"S": category},
         "difficulty_level": {"S": "intermediate"},
         "question_count": {"N": "1E30"},
         "pass_mark": {"N": "66.66666666666667"},

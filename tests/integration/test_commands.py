@@ -117,7 +117,7 @@ def test_a_record_that_was_quarantined_twice_is_put_back_once(world: World, stac
     assert [message["code"] for message in world.quarantined()] == ["malformed"] * 2
 
 
-def test_more_than_a_look_shows_at_once_goes_back_in_its_order(world: World, stack: Stack) -> None:
+def test_more_than_a_look_shows_at_once_goes_back(world: World, stack: Stack) -> None:
     late = [interaction(f"e{n}", content_id="later") for n in range(250)]
     world.project(*late)
     assert put_back(stack).back == {"unknown_content": 250}
@@ -128,11 +128,15 @@ def test_more_than_a_look_shows_at_once_goes_back_in_its_order(world: World, sta
 
 
 class Refilled:
-    """A stack whose consumer puts back into quarantine at once whatever comes through the stream."""
+    """A stack whose consumer puts back into quarantine at once whatever comes through the stream.
+
+    `foreign`: and others' records, one at each look.
+    """
 
     endpoint_url = None
 
-    def __init__(self, letters: int) -> None:
+    def __init__(self, letters: int, foreign: bool = False) -> None:
+        self.foreign = foreign
         names = ("QuarantineUrl", "RuleDeadLettersUrl", "EventLogBucket", "StreamName")
         self.outputs = {name: name for name in names}
         self.clock = datetime(2026, 3, 2, tzinfo=UTC)
@@ -166,6 +170,9 @@ class Refilled:
         taken = list(self.waiting)[:10] if QueueUrl == "QuarantineUrl" else []
         date = self.clock.strftime("%a, %d %b %Y %H:%M:%S GMT")
         messages = [self.waiting.pop(key) for key in taken]
+        if self.foreign:
+            self.clock += timedelta(seconds=2)
+            self._refuse(b"of others")
         return {"Messages": messages, "ResponseMetadata": {"HTTPHeaders": {"date": date}}}
 
     def put_records(self, *, Records: list[dict[str, Any]], **_: Any) -> dict[str, Any]:
@@ -187,8 +194,9 @@ class Refilled:
         return [{}]
 
 
-def test_a_redrive_ends_though_all_that_it_puts_back_is_refused_again() -> None:
-    stack = Refilled(300)
+@pytest.mark.parametrize("foreign", [False, True])
+def test_a_redrive_ends_though_all_that_it_puts_back_is_refused_again(foreign: bool) -> None:
+    stack = Refilled(300, foreign)
     done = put_back(stack)  # type: ignore[arg-type]  # as much of a stack as a redrive sees
     assert done.back == {"unknown_content": 300}
     assert stack.put == 300

@@ -14,7 +14,7 @@ from domain.catalog import ContentMetadata
 from domain.interaction import day_number
 from domain.learner import Change, Day, Learner
 from functions import aws, catalog, store
-from functions.store import NewAward, NewLearner, TooLarge, inserted, is_passing, item_bytes
+from functions.store import LaterFormat, NewAward, NewLearner, TooLarge, inserted, is_passing, item_bytes
 from tests.integration.conftest import VIEWS, World, interaction
 
 Item = dict[str, Any]
@@ -179,7 +179,7 @@ def test_what_earlier_releases_stored_is_read(world: World) -> None:
 
 def test_a_state_of_a_later_format_is_not_guessed_at(world: World) -> None:
     aws.dynamodb().put_item(TableName=VIEWS, Item={**STORED[0], "format": {"N": "2"}})
-    with pytest.raises(ValueError, match=r"^state of format 2; this release knows 1$"):
+    with pytest.raises(LaterFormat, match=r"^state of format 2; this release knows 1$"):
         world.store.read_state("ann")
 
 
@@ -575,7 +575,8 @@ def refused(code: str, *reasons: str) -> ClientError:
         (refused("ValidationException"), False),
         (refused("TransactionCanceledException", "None", "ValidationError"), False),
         (KeyError("x"), False),
-        (ValueError("a state of a later format"), False),
+        (LaterFormat(), True),
+        (ValueError("x"), False),
     ],
     ids=repr,
 )
