@@ -103,6 +103,19 @@ def test_a_rule_is_fulfilled_at_its_threshold_and_not_a_bit_below(rule: Achievem
     assert rule.measure(NOTHING._replace(**below)) < rule.target
 
 
+@pytest.mark.parametrize("first", [0, 1, 4, 9])
+def test_the_tenth_content_completed_is_the_tenth_in_whatever_batches_they_come(first: int) -> None:
+    catalog = Catalog(
+        {"SAA": assign(Certification("SAA"), [ContentMetadata(f"c-{n}") for n in range(12)], 1)}
+    )
+    # Each twice: what is completed again is no further content.
+    history = completed(*(n // 2 for n in range(22)))
+    before = after(*history[: 2 * first], catalog=catalog)
+    then = after(*history[2 * first :], learner=before.learner, catalog=catalog)
+    awards = [award for award in (*before.awards, *then.awards) if award.achievement_id == "completed-10"]
+    assert [award.earned_at for award in awards] == [history[18].at]
+
+
 def test_an_average_of_nine_scores_says_nothing_yet() -> None:
     perfect = [interaction(n, score=PERFECT) for n in range(10)]
     assert not [a for a in ids(after(*perfect[:9]).awards) if a.startswith("score")]
