@@ -395,6 +395,31 @@ def test_a_learner_for_whom_there_is_a_bug_holds_up_nobody_and_says_so(
     assert more["exc_info"].exceptions == (error,)
 
 
+def test_each_kind_of_bug_in_a_batch_has_its_trace_in_the_log_also_where_the_batch_fails(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[Any] = []
+    monkeypatch.setattr(logger, "error", lambda _, **more: said.append(more))
+    errors = {
+        "USER#ann": KeyError("a bug"),
+        "USER#bob": ValueError("another"),
+        "USER#cho": KeyError("the first again"),
+        "USER#dan": TimeoutError("it may pass"),
+    }
+
+    def put_item(**arguments: Any) -> Any:
+        raise errors[arguments["Item"]["pk"]["S"]]
+
+    monkeypatch.setattr(aws.dynamodb(), "put_item", put_item)
+    with pytest.raises(ExceptionGroup) as failure:
+        world.project(*(interaction("a", user_id=user) for user in ("ann", "bob", "cho", "dan")))
+    assert failure.value.exceptions == (errors["USER#dan"],)
+    assert [message["code"] for message in world.quarantined()] == ["failed"] * 3
+    [more] = said
+    assert more["extra"] == {"learners": 3}
+    assert sorted(type(error).__name__ for error in more["exc_info"].exceptions) == ["KeyError", "ValueError"]
+
+
 def test_categories_that_differ_in_case_alone_bring_one_award(world: World) -> None:
     of_one_name = [ContentMetadata("net-1", "Networking"), ContentMetadata("net-2", "networking")]
     catalog.keep(world.store, {"SAA": of_one_name}, CATALOG_TIME)
