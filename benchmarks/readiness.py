@@ -23,8 +23,10 @@ from statistics import correlation, fmean, median
 from typing import NamedTuple, TextIO
 
 from domain.catalog import NO_DIFFICULTY, Catalog, Certification, ContentMetadata, assign
-from domain.interaction import Interaction, day_number
-from domain.learner import Day, Learner, Track, closed_days, fold
+from domain.days import day_number
+from domain.fold import closed_days, fold
+from domain.interaction import Interaction
+from domain.learner import Day, Learner, Track
 from domain.readiness import CONSTANTS, Constants, Readiness, assess, content_share
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -12,7 +12,7 @@ from domain import views
 from domain.catalog import Catalog
 from domain.learner import Learner
 from domain.streaks import StudyCalendar, streaks
-from domain.views import Standpoint
+from domain.views import ViewContext
 
 DAYS = 3653
 FIRST = 6000
@@ -43,7 +43,7 @@ def main() -> None:
         learner = Learner("learner", calendar=calendar)
         figures = []
         for freezes in (0, 2):
-            at = Standpoint(learner, {}, (), Catalog(), today, freezes)
+            at = ViewContext(learner, {}, (), Catalog(), today, freezes)
             for call in (partial(streaks, calendar, today, freezes), partial(views.streak, at)):
                 figures.append(1e4 * median(repeat(call, number=100, repeat=9)))
         print(f"{name:20} " + " ".join(f"{figure:10.0f}" for figure in figures))

@@ -16,13 +16,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from cli.stack import LOCAL, Stack, on_stack, print_json
 from domain.catalog import Catalog
-from domain.learner import Change, Learner, overdue
+from domain.fold import Change
+from domain.learner import Learner, overdue
+from functions.errors import MAX_RACES
 from functions.store import Store
 
 SEGMENTS = 4
 """Parts of the table that are gone through at once."""
 PROGRESS_FILE = LOCAL / "backfill.json"
-MAX_RACES = 20
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from cli.manifest import forget, noted
 from cli.show import render
 from cli.stack import Stack, on_stack
 from cli.wait import find
-from domain.interaction import zone_of
+from domain.days import zone_of
 
 SEED = 20260301
 LAST_DAY = date(2026, 3, 1)

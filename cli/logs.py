@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo
 
-from domain.interaction import zone_of
+from domain.days import zone_of
 
 type Fields = dict[str, Any]
 """An interaction as an app writes it (docs of `domain.interaction.InteractionV1`)."""

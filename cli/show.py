@@ -11,8 +11,8 @@ from rich.text import Text
 
 from cli.stack import Stack, on_stack, print_json
 from domain import shapes
-from domain.interaction import day_number, today_in
-from domain.views import READINESS_DAYS, Standpoint, dashboard
+from domain.views import READINESS_DAYS, dashboard
+from functions.view_context import load_view_context
 
 PERIOD_DAYS = 30
 _BARS = " ▁▂▃▄▅▆▇█"
@@ -34,21 +34,19 @@ def show(stack: Stack, user: str, today: datetime | None, as_json: bool) -> None
 
 def _dashboard(stack: Stack, user: str, today: date | None) -> shapes.Dashboard:
     now = datetime.now(UTC)
-    first = day_number(today or now.date()) - max(PERIOD_DAYS, READINESS_DAYS) - 1
-    stored = stack.store.read(user, first)
-    if stored is None:
-        raise click.ClickException(f"no interaction of {user} has been applied")
-    zone = stored.learner.zone
-    at = Standpoint(
-        learner=stored.learner,
-        days=stored.days,
-        awards=stored.awards,
-        catalog=stack.store.full_catalog(),
-        today=day_number(today or today_in(zone.name if zone else None, now)),
+    context = load_view_context(
+        stack.store,
+        user,
+        stack.store.full_catalog(),
+        stack.store.rarity(),
         freezes=stack.freezes,
-        rarity=stack.store.rarity(),
+        period_days=max(PERIOD_DAYS, READINESS_DAYS),
+        today=today,
+        now=now,
     )
-    return dashboard(at, PERIOD_DAYS, now)
+    if context.learner.version == 0:
+        raise click.ClickException(f"no interaction of {user} has been applied")
+    return dashboard(context, PERIOD_DAYS, now)
 
 
 def render(console: Console, stack: Stack, user: str, today: date | None) -> None:

@@ -1,6 +1,6 @@
-"""Achievements: rules as data. Once earned, they stay.
+"""Achievements: rules as data. An earned achievement stays earned.
 
-A rule measures how far a learner is and names the target; adding an achievement is one line here.
+A rule measures a learner's standing and names the target. Adding an achievement is one line here.
 """
 
 import re
@@ -10,64 +10,53 @@ from functools import cache
 from hashlib import sha256
 from typing import NamedTuple, Protocol
 
+from domain.tally import HasSums, Sums, sum_of
+
 SCORES_BEFORE_AVERAGE = 10
-"""An average of fewer scores says little: score achievements wait for so many."""
+"""The number of scores before an average can earn an achievement: an average of fewer says little."""
 MASTERY_AVERAGE = 85
-"""Per cent, over a category's scored interactions."""
+"""The average, in per cent over a category's scored interactions, that mastery requires."""
 
 
-class Standing(Protocol):
-    """What a rule about the learner may look at, over everything applied so far."""
+class Standing(HasSums, Protocol):
+    """What a rule about the learner can read, over everything applied so far."""
 
     @property
     def longest_streak(self) -> int:
-        """Study days."""
+        """The longest streak ever, in study days."""
 
     @property
     def completed_content(self) -> int:
-        """Distinct contents completed, by certification."""
-
-    @property
-    def seconds(self) -> int:
-        """Time spent."""
-
-    @property
-    def scored(self) -> int:
-        """Interactions with a score."""
-
-    @property
-    def score(self) -> int:
-        """Sum of scores, in hundredths."""
+        """The number of distinct contents completed, summed over certifications."""
 
 
 class CertificationStanding(NamedTuple):
-    """What a rule about a certification may look at."""
+    """What a rule about a certification can read."""
 
     completed: int
-    """Distinct contents completed, active or not."""
+    """The number of distinct contents completed, active or not."""
     completed_active: int
     active: int
-    """Contents of the catalog as it is now."""
-    perfect: int
-    """Interactions with a score of 100."""
+    """The number of contents in the catalog as it is now."""
+    sums: Sums
+    """The certification's counters."""
 
 
 class CategoryStanding(NamedTuple):
-    """What a rule about a category may look at."""
+    """What a rule about a category can read."""
 
     completed_active: int
     active: int
-    scored: int
-    score: int
-    """Sum of scores, in hundredths."""
+    sums: Sums
+    """The category's counters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Achievement[S]:
-    """One rule: earned when `measure` reaches `target`.
+    """One rule: a learner earns it when `measure` reaches `target`.
 
-    In a rule about each certification or category, `id` is that of one of them once it is `of` it, and
-    titles and descriptions name it in braces.
+    A rule about certifications or categories is a pattern. Its title and description name the certification
+    or category in braces, and `of` turns it into the rule of one certification or category.
     """
 
     id: str
@@ -81,7 +70,7 @@ class Achievement[S]:
     certification: str | None = None
 
     def of(self, certification: str, category: str | None = None) -> "Achievement[S]":
-        """The rule for one certification, or one category of it."""
+        """Return the rule for one certification, or for one category of it."""
         names = {"certification": certification, "category": category}
         parts = [certification, self.id] + ([slug(category)] if category is not None else [])
         return replace(
@@ -94,7 +83,7 @@ class Achievement[S]:
 
 
 def slug(name: str) -> str:
-    """A name in letters, digits and hyphens; with a digest of it where that loses more than its case."""
+    """Return a name in letters, digits and hyphens, with a digest if that loses more than upper case."""
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     if plain.replace("-", " ") == name.lower():
         return plain
@@ -103,50 +92,50 @@ def slug(name: str) -> str:
 
 # -- measures --------------------------------------------------------------------------------------
 
+sum_of_scored, sum_of_score, sum_of_seconds = sum_of("scored"), sum_of("score"), sum_of("seconds")
+
 
 def streak_days(standing: Standing) -> int:
-    """The longest streak ever, in study days."""
+    """Return the longest streak ever, in study days."""
     return standing.longest_streak
 
 
-def average_score(standing: Standing) -> int:
-    """The average score in whole per cent, rounded down; 0 before there are enough scores."""
-    if standing.scored < SCORES_BEFORE_AVERAGE:
-        return 0
-    return standing.score // (standing.scored * 100)
+def average_score(standing: HasSums) -> int:
+    """Return the average score in whole per cent, rounded down; 0 until there are enough scores."""
+    scored = sum_of_scored(standing)
+    return sum_of_score(standing) // (scored * 100) if scored >= SCORES_BEFORE_AVERAGE else 0
 
 
 def completed_content(standing: Standing) -> int:
-    """Distinct contents completed, over all certifications."""
+    """Return the number of distinct contents completed, over all certifications."""
     return standing.completed_content
 
 
-def study_hours(standing: Standing) -> int:
-    """Whole hours of study."""
-    return standing.seconds // 3600
+def study_hours(standing: HasSums) -> int:
+    """Return the whole hours of study."""
+    return sum_of_seconds(standing) // 3600
 
 
 def certification_completed(standing: CertificationStanding) -> int:
-    """Distinct contents of the certification completed."""
+    """Return the number of distinct contents of the certification completed."""
     return standing.completed
 
 
 def certification_percent(standing: CertificationStanding) -> int:
-    """How much of the active catalog is completed, in whole per cent, rounded down."""
+    """Return how much of the active catalog is completed, in whole per cent, rounded down."""
     return 100 * standing.completed_active // standing.active if standing.active else 0
 
 
-def certification_perfect(standing: CertificationStanding) -> int:
-    """Interactions with a score of 100."""
-    return standing.perfect
-
-
 def category_mastery(standing: CategoryStanding) -> int:
-    """How much of the category is completed, in whole per cent; 99 at most while the average is too low."""
+    """Return how much of the category is completed, in whole per cent.
+
+    The result is at most 99 while the average score is too low.
+    """
     if not standing.active:
         return 0
     percent = 100 * standing.completed_active // standing.active
-    mastered = standing.scored and standing.score >= MASTERY_AVERAGE * 100 * standing.scored
+    scored = sum_of_scored(standing)
+    mastered = scored and sum_of_score(standing) >= MASTERY_AVERAGE * 100 * scored
     return percent if mastered else min(percent, 99)
 
 
@@ -197,7 +186,7 @@ ACHIEVEMENTS: tuple[Achievement[Standing], ...] = (
     _hours(100, "Dedicated Scholar", 600),
     _hours(200, "Study Champion", 1200),
 )
-"""About the learner."""
+"""Rules about the learner."""
 
 COMPLETE_CERTIFICATION: Achievement[CertificationStanding] = Achievement(
     id="all",
@@ -209,7 +198,7 @@ COMPLETE_CERTIFICATION: Achievement[CertificationStanding] = Achievement(
     measure=certification_percent,
     target=100,
 )
-"""Announced also as `certification.completed`."""
+"""Also announced as `certification.completed`."""
 
 CERTIFICATION_ACHIEVEMENTS: tuple[Achievement[CertificationStanding], ...] = (
     Achievement(
@@ -229,7 +218,7 @@ CERTIFICATION_ACHIEVEMENTS: tuple[Achievement[CertificationStanding], ...] = (
         description="Score 100 five times in {certification}",
         icon="💯",
         points=100,
-        measure=certification_perfect,
+        measure=sum_of("perfect"),
         target=5,
     ),
     Achievement(
@@ -244,7 +233,7 @@ CERTIFICATION_ACHIEVEMENTS: tuple[Achievement[CertificationStanding], ...] = (
     ),
     COMPLETE_CERTIFICATION,
 )
-"""About each certification."""
+"""Rules about each certification."""
 
 CATEGORY_ACHIEVEMENTS: tuple[Achievement[CategoryStanding], ...] = (
     Achievement(
@@ -258,23 +247,28 @@ CATEGORY_ACHIEVEMENTS: tuple[Achievement[CategoryStanding], ...] = (
         target=100,
     ),
 )
-"""About each category of a certification."""
+"""Rules about each category of a certification."""
+
+
+def learner_rules() -> tuple[Achievement[Standing], ...]:
+    """Return the rules about a learner."""
+    return ACHIEVEMENTS
 
 
 @cache
 def certification_rules(certification: str) -> tuple[Achievement[CertificationStanding], ...]:
-    """The rules of one certification."""
+    """Return the rules of one certification."""
     return tuple(rule.of(certification) for rule in CERTIFICATION_ACHIEVEMENTS)
 
 
 @cache
 def category_rules(certification: str, category: str) -> tuple[Achievement[CategoryStanding], ...]:
-    """The rules of one category of a certification."""
+    """Return the rules of one category of a certification."""
     return tuple(rule.of(certification, category) for rule in CATEGORY_ACHIEVEMENTS)
 
 
 class Award(NamedTuple):
-    """An achievement as it was earned: complete in itself, so that a retired rule keeps its awards."""
+    """An achievement as it was earned. It is complete in itself, so a retired rule keeps its awards."""
 
     achievement_id: str
     achievement_type: str
@@ -283,12 +277,12 @@ class Award(NamedTuple):
     badge_icon: str
     points: int
     earned_at: int
-    """occurred_at of the interaction that reached it, in microseconds since 1970."""
+    """The occurred_at of the interaction that earned it, in microseconds since 1970."""
     certification_type: str | None = None
 
 
 def award[S](achievement: Achievement[S], earned_at: int) -> Award:
-    """The achievement, earned."""
+    """Return the award of an achievement."""
     return Award(
         achievement.id,
         achievement.type,
@@ -303,31 +297,31 @@ def award[S](achievement: Achievement[S], earned_at: int) -> Award:
 
 @dataclass(frozen=True, slots=True)
 class Rarity:
-    """How many learners there are, and how many have each achievement, by its id."""
+    """The number of learners, and the number of learners who have each achievement, by its id."""
 
     learners: int = 0
     earned: Mapping[str, int] = field(default_factory=dict)
 
     def share(self, achievement_id: str) -> float | None:
-        """The share of learners who have it, 0 to 1; None where nobody was counted yet."""
+        """Return the share of learners who have it, 0 to 1; None if nobody has been counted yet."""
         if not self.learners:
             return None
-        # A learner may be counted a moment after their first award.
+        # A learner can be counted a moment after their first award.
         return min(1.0, round(self.earned.get(achievement_id, 0) / self.learners, 4))
 
 
 @dataclass(slots=True)
 class Waiting[S]:
-    """Rules yet to be fulfilled, by what they measure, the nearest target last.
+    """Rules that are not earned yet, grouped by their measure, with the nearest target last.
 
-    So that a measure is taken once for all its rules, and one comparison mostly suffices.
+    Each measure is taken once for all its rules, and mostly one comparison is enough.
     """
 
     rules: dict[Callable[[S], int], list[Achievement[S]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, rules: Iterable[Achievement[S]], earned: frozenset[str]) -> "Waiting[S]":
-        """The rules that are not earned."""
+        """Return those of the rules that are not earned."""
         groups: dict[Callable[[S], int], list[Achievement[S]]] = {}
         for rule in sorted(rules, key=lambda r: -r.target):
             if rule.id not in earned:
@@ -335,7 +329,7 @@ class Waiting[S]:
         return cls(groups)
 
     def take(self, standing: S) -> Iterator[Achievement[S]]:
-        """What this standing fulfils, taken out."""
+        """Remove and yield the rules that this standing fulfils."""
         for measure, rules in self.rules.items():
             if rules and (value := measure(standing)) >= rules[-1].target:
                 while rules and rules[-1].target <= value:

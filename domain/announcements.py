@@ -1,4 +1,4 @@
-"""What Streakline says on the bus: the events' models, from which their published schemas are made."""
+"""The events that Streakline publishes on the bus. Their JSON Schemas are generated from these models."""
 
 from datetime import datetime
 from hashlib import sha256
@@ -7,16 +7,17 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.achievements import COMPLETE_CERTIFICATION, Award
-from domain.interaction import CertificationCode, UserId, instant
+from domain.days import instant
+from domain.interaction import CertificationCode, UserId
 
 
 class AchievementEarned(BaseModel):
-    """`achievement.earned`, version 1: a learner has earned an achievement, for good."""
+    """`achievement.earned`, version 1: a learner has earned an achievement and keeps it."""
 
     model_config = ConfigDict(frozen=True)
 
     version: Literal[1] = 1
-    event_id: str = Field(description="The same at each delivery: drop what was seen before")
+    event_id: str = Field(description="The same at every delivery: ignore an id that you have seen before")
     user_id: UserId
     achievement_id: str
     achievement_type: str
@@ -25,7 +26,7 @@ class AchievementEarned(BaseModel):
     badge_icon: str
     points: int = Field(ge=0)
     certification_type: CertificationCode | None = Field(description="The certification it is about, if any")
-    earned_at: datetime = Field(description="When the interaction occurred that reached it")
+    earned_at: datetime = Field(description="When the interaction occurred that earned it")
 
 
 class CertificationCompleted(BaseModel):
@@ -34,7 +35,7 @@ class CertificationCompleted(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     version: Literal[1] = 1
-    event_id: str = Field(description="The same at each delivery: drop what was seen before")
+    event_id: str = Field(description="The same at every delivery: ignore an id that you have seen before")
     user_id: UserId
     certification_type: CertificationCode
     completed_at: datetime = Field(description="When the interaction occurred that completed it")
@@ -49,7 +50,7 @@ DETAIL_TYPES: dict[type[BaseModel], str] = {
 
 
 def announcements(user_id: str, award: Award) -> list[Announcement]:
-    """What an award is announced as; the same at each call."""
+    """Return the announcements of an award. They are the same at each call."""
     earned = AchievementEarned(
         event_id=_event_id("achievement.earned", user_id, award.achievement_id),
         user_id=user_id,

@@ -1,7 +1,7 @@
-"""What there is to learn: certifications, their content under stable ordinals, sets of content.
+"""The catalog: certifications, their content under stable ordinals, and sets of content.
 
-Each content of a certification gets an ordinal when it first appears, and keeps it for good: content
-that goes becomes inactive. So a set of content is a bitmap, and a distinct count needs no read.
+Each content of a certification gets an ordinal when it first appears and keeps it forever. Content that is
+removed becomes inactive. So a set of content is a bitmap, and a distinct count needs no read.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,13 +14,13 @@ NO_DIFFICULTY = "unspecified"
 NO_CATEGORY = "Uncategorized"
 MAX_CATEGORY_LENGTH = 100
 MAX_CATEGORY_BYTES = 160
-"""Of UTF-8: a thousand contents must fit into an item of 400 KB, however long their names are."""
+"""Maximum length of a category in UTF-8. A thousand contents must fit into an item of 400 KB."""
 MAX_QUESTIONS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class ContentSet:
-    """A set of contents of one certification: a bitmap over their ordinals."""
+    """A set of contents of one certification, as a bitmap over their ordinals."""
 
     bits: int = 0
 
@@ -44,19 +44,19 @@ class ContentSet:
 
     @classmethod
     def of(cls, ordinals: Iterable[int]) -> "ContentSet":
-        """The set of these ordinals."""
+        """Return the set of these ordinals."""
         bits = 0
         for ordinal in ordinals:
             bits |= 1 << ordinal
         return cls(bits)
 
     def to_bytes(self) -> bytes:
-        """Little-endian, without trailing zeros: one set, one form."""
+        """Return the bitmap, little-endian and without trailing zeros, so that equal sets are equal bytes."""
         return self.bits.to_bytes((self.bits.bit_length() + 7) // 8, "little")
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "ContentSet":
-        """The inverse of `to_bytes`."""
+        """Return the set that `to_bytes` wrote."""
         return cls(int.from_bytes(data, "little"))
 
 
@@ -69,16 +69,16 @@ class Content(NamedTuple):
     difficulty: str
     active: bool
     assigned_at: int
-    """When the ordinal was given, in microseconds since 1970."""
+    """The time of assignment of the ordinal, in microseconds since 1970."""
     questions: int = 1
-    """How many questions it holds, as a weight; at least 1."""
+    """The number of questions in it, used as a weight; at least 1."""
     pass_mark: float | None = None
-    """Percent needed to pass the certification, where its content says so."""
+    """The per cent needed to pass the certification, if the content metadata gives it."""
 
 
 @dataclass(frozen=True)
 class Certification:
-    """The catalog of one certification: its contents, each at the index of its ordinal."""
+    """The catalog of one certification. Each content stands at the index of its ordinal."""
 
     code: str
     version: int = 0
@@ -91,7 +91,7 @@ class Certification:
 
     @cached_property
     def pass_mark(self) -> float | None:
-        """Percent needed to pass, as the active contents say: the highest, where they differ."""
+        """The per cent needed to pass: the highest that the active contents give; None without any."""
         marks = [c.pass_mark for c in self.contents if c.active and c.pass_mark is not None]
         return max(marks, default=None)
 
@@ -119,7 +119,7 @@ class UnknownCertification(LookupError):
 
 
 class Place(NamedTuple):
-    """Where an interaction counts."""
+    """The certification and the content that an interaction counts for."""
 
     certification: str
     content: Content
@@ -127,18 +127,13 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Catalog:
-    """All certifications, as of the versions of their catalogs."""
+    """All certifications, each in one version of its catalog."""
 
     certifications: Mapping[str, Certification] = field(default_factory=dict)
 
     @property
-    def versions(self) -> dict[str, int]:
-        """The version of each certification's catalog, as the head has it."""
-        return {code: certification.version for code, certification in self.certifications.items()}
-
-    @property
     def newest(self) -> int:
-        """When the last ordinal was given, in microseconds since 1970; 0 where none was."""
+        """The latest time of assignment of an ordinal, in microseconds since 1970; 0 without any."""
         contents = (c for certification in self.certifications.values() for c in certification.contents)
         return max((content.assigned_at for content in contents), default=0)
 
@@ -148,23 +143,23 @@ class Catalog:
         for code, certification in self.certifications.items():
             for content in certification.contents:
                 places.setdefault(content.content_id, []).append(Place(code, content))
-        # The oldest first. It stays the oldest whatever is assigned later, so an interaction that names
-        # no certification counts for the same one whenever it arrives.
+        # The oldest comes first. It stays the oldest whatever is assigned later, so an interaction without a
+        # certification counts for the same one whenever it arrives.
         return {
             content_id: tuple(sorted(found, key=lambda p: (p.content.assigned_at, p.certification)))
             for content_id, found in places.items()
         }
 
     def knows(self, content_id: str, certification: str | None) -> bool:
-        """Whether an interaction with this content has a place."""
+        """Return whether an interaction with this content has a place."""
         found = self._places.get(content_id, ())
         return any(certification in (None, place.certification) for place in found)
 
     def place(self, content_id: str, certification: str | None) -> Place:
-        """Where an interaction with this content counts.
+        """Return the place that an interaction with this content counts for.
 
-        Without a certification: for the one whose entry is oldest. Content that became inactive still
-        counts: its interactions happened. Raises UnknownContent, UnknownCertification.
+        Without a certification, it counts for the one whose entry is oldest. Inactive content still counts,
+        because the interaction happened. Raise UnknownContent or UnknownCertification if there is no place.
         """
         found = self._places.get(content_id)
         if not found:
@@ -178,7 +173,7 @@ class Catalog:
 
 
 class ContentMetadata(NamedTuple):
-    """What the platform's content table says of a content in a certification."""
+    """One row of the platform's content table: a content in a certification."""
 
     content_id: str
     category: str = NO_CATEGORY
@@ -189,10 +184,10 @@ class ContentMetadata(NamedTuple):
 
 
 def assign(certification: Certification, changes: Iterable[ContentMetadata], now: int) -> Certification:
-    """The certification's catalog after these changes, in order; itself where they change nothing.
+    """Return the certification's catalog after these changes, in order; the same object if nothing changes.
 
-    New content gets the next ordinal. Content that goes (`active` false) keeps its own, and gets it
-    back when it returns. `now`: microseconds since 1970.
+    New content gets the next ordinal. Content that is removed (`active` is false) keeps its ordinal and has
+    it again when it returns. `now` is in microseconds since 1970.
     """
     contents = list(certification.contents)
     ordinals = {content.content_id: content.ordinal for content in contents}
@@ -219,11 +214,11 @@ def assign(certification: Certification, changes: Iterable[ContentMetadata], now
 
 
 class Known(NamedTuple):
-    """What is generally known of a certification, whoever offers it."""
+    """Facts about a certification that hold on every platform."""
 
     level: str
     study_hours: tuple[int, int]
-    """Typical, from and to."""
+    """Typical study time in hours, from and to."""
 
 
 _SPECIALTY = Known("specialty", (100, 180))

@@ -1,17 +1,14 @@
-"""The one input: a learner's interaction with content, its parsing and its limits.
+"""The only input: a learner's interaction with content, with its parsing and its limits.
 
-`InteractionV1` is the contract as apps write it (JSON); `Interaction` is what the fold works on.
-The event alone decides its local day: neither a clock nor anything stored enters that decision.
+`InteractionV1` is the contract as apps write it (JSON). `Interaction` is what the fold works on.
+The event alone decides its local day: neither a clock nor stored data influences that decision.
 """
 
 import json
 import re
-from datetime import UTC, date, datetime, timedelta
-from functools import cache, lru_cache
+from datetime import datetime, timedelta
 from hashlib import sha256
-from importlib.resources import files
-from typing import Annotated, Any, Literal, NamedTuple
-from zoneinfo import ZoneInfo
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import (
     AfterValidator,
@@ -23,7 +20,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, from_json
 
-FIRST_DAY = date(2000, 1, 1)
+from domain.days import FIRST_DAY, day_number, microseconds, zone_names, zone_of
+
 MAX_AHEAD = timedelta(minutes=5)
 MAX_SECONDS = 86_400
 MAX_ADDITIONAL_BYTES = 8 * 1024
@@ -31,9 +29,6 @@ MAX_ADDITIONAL_LEVELS = 5
 MIN_OFFSET = timedelta(hours=-12)
 MAX_OFFSET = timedelta(hours=14)
 
-_FIRST_ORDINAL = FIRST_DAY.toordinal()
-_UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
     r"([Zz]|[+-][0-9]{2}:[0-5][0-9])"
@@ -42,29 +37,28 @@ _RFC3339 = re.compile(
 _ID = r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}"
 
 Kind = Literal["viewed", "answered", "completed"]
-_KINDS: dict[str, Kind] = {
+KINDS: tuple[Kind, ...] = get_args(Kind)
+_SPELLINGS: dict[str, Kind] = {
+    **{kind: kind for kind in KINDS},
     "view": "viewed",
-    "viewed": "viewed",
     "answer": "answered",
-    "answered": "answered",
     "complete": "completed",
-    "completed": "completed",
     "finish": "completed",
     "finished": "completed",
 }
 
 
 class Fault(NamedTuple):
-    """What is wrong with one field; `field` is empty where the fault is of the whole record."""
+    """One thing that is wrong. `field` is empty if the fault concerns the whole record."""
 
     field: str
     message: str
 
 
 class InvalidInteraction(ValueError):
-    """A record that no retry can make valid.
+    """A record that stays invalid however often it is retried.
 
-    `code` is stable: `malformed` (no JSON object) or `invalid` (some field is at fault).
+    `code` is stable: `malformed` (not a JSON object) or `invalid` (at least one field is wrong).
     """
 
     def __init__(self, code: Literal["malformed", "invalid"], faults: tuple[Fault, ...]) -> None:
@@ -88,7 +82,7 @@ class Interaction(NamedTuple):
     day: int
     """The learner's local day, in days since 2000-01-01."""
     zone: str
-    """IANA name, or the offset (`+02:00`) where no zone is named."""
+    """The IANA name, or the offset (`+02:00`) if the event names no zone."""
     zone_named: bool
     score: int | None
     """Hundredths, 0 to 10,000."""
@@ -97,73 +91,23 @@ class Interaction(NamedTuple):
 
     @property
     def digest(self) -> int:
-        """First 8 bytes of the event_id's SHA-256: what a day's bucket remembers of it."""
+        """The first 8 bytes of the event_id's SHA-256. A day's bucket stores them to recognise duplicates."""
         return int.from_bytes(sha256(self.event_id.encode()).digest()[:8])
 
 
 def is_user_id(value: str) -> bool:
-    """Whether this can name a learner."""
+    """Return whether a learner can have this id."""
     return value != "me" and re.fullmatch(_ID, value, re.ASCII) is not None
 
 
-def day_number(day: date) -> int:
-    """Days since 2000-01-01."""
-    return day.toordinal() - _FIRST_ORDINAL
-
-
-def day_date(number: int) -> date:
-    """The date that `day_number` numbers."""
-    return date.fromordinal(number + _FIRST_ORDINAL)
-
-
-@lru_cache(maxsize=20_000)
-def day_text(number: int) -> str:
-    """The date of a day number, as `2026-03-01`. A calendar shows the same ones again and again."""
-    return day_date(number).isoformat()
-
-
-def instant(at: int) -> datetime:
-    """The UTC time of an `Interaction.at`."""
-    return _UNIX_EPOCH + timedelta(microseconds=at)
-
-
-@cache
-def zone_names() -> frozenset[str]:
-    """The IANA names that are accepted: those of the pinned `tzdata` package."""
-    return frozenset(files("tzdata").joinpath("zones").read_text("utf-8").split())
-
-
-@lru_cache(maxsize=700)
-def zone_of(name: str) -> ZoneInfo:
-    """The zone of that name from the `tzdata` package, never from the machine's own files.
-
-    The same event must fall on the same day everywhere. Raises KeyError for an unknown name.
-    """
-    if name not in zone_names():
-        raise KeyError(name)
-    with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as data:
-        return ZoneInfo.from_file(data, key=name)
-
-
-def today_in(zone: str | None, now: datetime) -> date:
-    """The date of `now` in a learner's latest zone (a name, or an offset); UTC where there is none."""
-    if zone is None:
-        return now.astimezone(UTC).date()
-    if zone[0] in "+-":
-        sign = -1 if zone[0] == "-" else 1
-        offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[4:6]))
-        return (now.astimezone(UTC) + sign * offset).date()
-    return now.astimezone(zone_of(zone)).date()
-
-
 def _kind(value: Any) -> Any:
-    if isinstance(value, str) and (kind := _KINDS.get(value.lower())):
+    if isinstance(value, str) and (kind := _SPELLINGS.get(value.lower())):
         return kind
-    raise PydanticCustomError("interaction_type", "must be viewed, answered or completed")
+    raise PydanticCustomError("interaction_type", f"must be {', '.join(KINDS[:-1])} or {KINDS[-1]}")
 
 
 def _time(value: str) -> str:
-    # fromisoformat alone takes more than RFC 3339: week dates, times without seconds or offset.
+    # fromisoformat alone accepts more than RFC 3339: week dates, and times without seconds or offset.
     if not _RFC3339.fullmatch(value):
         raise PydanticCustomError(
             "occurred_at", "must be an RFC 3339 time with an offset, such as 2026-11-24T09:30:00+01:00"
@@ -173,7 +117,7 @@ def _time(value: str) -> str:
 
 def _user(value: str) -> str:
     if value == "me":
-        raise PydanticCustomError("user_id", "'me' stands for the caller and names no learner")
+        raise PydanticCustomError("user_id", "'me' stands for the caller and is not a learner's id")
     return value
 
 
@@ -184,7 +128,7 @@ def _zone(value: str) -> str:
 
 
 def _whole(value: Any) -> Any:
-    """JSON knows one kind of number: 12.0 is whole, and null is as good as absent."""
+    """Accept 12.0 as 12, because JSON has one kind of number, and null as if the field were absent."""
     if value is None:
         return 0
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -227,19 +171,19 @@ OccurredAt = Annotated[
         examples=["2026-03-01T21:30:00+02:00"],
     ),
 ]
-_KINDS_MEANT = "Also view, answer, complete, finish, finished; in any case"
+_ALSO_ACCEPTED = "Also accepted: view, answer, complete, finish and finished, in any case"
 
 
 class _Fields(BaseModel):
-    """What both forms of an interaction have."""
+    """The fields that both forms of an interaction have."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
     content_id: Annotated[ContentId, Field(examples=["saa-1-01"])]
-    interaction_type: Annotated[Kind, BeforeValidator(_kind), Field(description=_KINDS_MEANT)]
+    interaction_type: Annotated[Kind, BeforeValidator(_kind), Field(description=_ALSO_ACCEPTED)]
     timezone: Annotated[
         Annotated[str, AfterValidator(_zone)] | None,
-        Field(description="IANA name; decides the local day, else occurred_at's offset does"),
+        Field(description="IANA name. Decides the local day; without it, the offset of occurred_at does"),
     ] = None
     score: Annotated[
         Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] | None,
@@ -248,7 +192,7 @@ class _Fields(BaseModel):
     time_spent: Annotated[Seconds, Field(description="Whole seconds")] = 0
     certification_type: Annotated[
         CertificationCode | None,
-        Field(description="Picks one where the content belongs to several", examples=["SAA"]),
+        Field(description="Selects one if the content belongs to several", examples=["SAA"]),
     ] = None
     session_id: Annotated[str, Field(max_length=128)] | None = None
     additional_data: Annotated[
@@ -258,7 +202,7 @@ class _Fields(BaseModel):
 
 
 class InteractionV1(_Fields):
-    """Version 1 of the contract: the `detail` of a bus event, the data of a stream record."""
+    """Version 1 of the contract: the `detail` of a bus event, or the data of a stream record."""
 
     event_id: EventId
     user_id: UserId
@@ -266,25 +210,25 @@ class InteractionV1(_Fields):
 
 
 class PostedInteractionV1(_Fields):
-    """Version 1 as it is posted: what the caller leaves out, the API fills in."""
+    """Version 1 as apps post it. The API fills in the fields that the caller leaves out."""
 
     event_id: Annotated[
         EventId | None,
-        Field(description="Without it: derived from the interaction, or new where there is no time either"),
+        Field(description="Default: derived from the interaction, or new if occurred_at is absent too"),
     ] = None
-    user_id: Annotated[UserId | None, Field(description="Default: the learner that the path names")] = None
+    user_id: Annotated[UserId | None, Field(description="Default: the learner in the path")] = None
     occurred_at: Annotated[
-        OccurredAt | None, Field(description="Default: now. Needed beside an event_id")
+        OccurredAt | None, Field(description="Default: now. Required if there is an event_id")
     ] = None
 
 
 def parse_record(data: bytes, arrived_at: datetime) -> Interaction:
-    """Read one stream record. `arrived_at`: its approximate arrival at the stream.
+    """Return the interaction in one stream record. Raise InvalidInteraction if there is none.
 
-    Raises InvalidInteraction.
+    `arrived_at` is the record's approximate arrival at the stream.
     """
     try:
-        # Not json.loads: it takes NaN for a number, and lone surrogates for text.
+        # json.loads would accept NaN as a number and lone surrogates as text.
         fields = from_json(data, allow_inf_nan=False)
     except ValueError as error:
         raise InvalidInteraction("malformed", (Fault("", f"not JSON: {error}"),)) from error
@@ -294,7 +238,7 @@ def parse_record(data: bytes, arrived_at: datetime) -> Interaction:
 
 
 def parse(fields: dict[str, Any], arrived_at: datetime) -> Interaction:
-    """Read an interaction from its fields, every fault named. Raises InvalidInteraction."""
+    """Return the interaction with these fields. Raise InvalidInteraction with every fault in them."""
     try:
         record = InteractionV1.model_validate(fields)
     except ValidationError as error:
@@ -313,7 +257,7 @@ def _place_in_time(record: InteractionV1, arrived_at: datetime) -> Interaction:
     try:
         occurred = datetime.fromisoformat(record.occurred_at.upper())
     except ValueError as error:
-        raise _invalid_time(f"is no time: {error}") from error
+        raise _invalid_time(f"is not a time: {error}") from error
     offset = occurred.utcoffset() or timedelta()
     if not MIN_OFFSET <= offset <= MAX_OFFSET:
         raise _invalid_time("must have an offset from -12:00 to +14:00")
@@ -329,8 +273,8 @@ def _place_in_time(record: InteractionV1, arrived_at: datetime) -> Interaction:
         user_id=record.user_id,
         content_id=record.content_id,
         kind=record.interaction_type,
-        at=(occurred - _UNIX_EPOCH) // _MICROSECOND,
-        day=local.toordinal() - _FIRST_ORDINAL,
+        at=microseconds(occurred),
+        day=day_number(local),
         zone=record.timezone or f"{occurred:%:z}",
         zone_named=record.timezone is not None,
         score=None if record.score is None else round(record.score * 100),

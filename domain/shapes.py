@@ -200,7 +200,9 @@ class ReadinessOfAll(TypedDict):
     certifications: dict[str, CertificationReadiness]
 
 
-class _Achievement(TypedDict):
+class Achievement(TypedDict):
+    """An achievement, earned or not."""
+
     achievement_id: Annotated[str, Field(examples=["streak-7"])]
     achievement_type: Annotated[str, Field(examples=["streak"])]
     title: str
@@ -211,7 +213,7 @@ class _Achievement(TypedDict):
     rarity: Annotated[Share | None, Field(description="The share of learners who have it")]
 
 
-class EarnedAchievement(_Achievement):
+class EarnedAchievement(Achievement):
     """An achievement of the learner's, for good."""
 
     earned_at: Annotated[Time, Field(description="When the interaction occurred that reached it")]
@@ -224,7 +226,7 @@ class Progress(TypedDict):
     target: Count
 
 
-class NextAchievement(_Achievement):
+class NextAchievement(Achievement):
     """An achievement that is not earned yet."""
 
     progress: Progress

@@ -1,6 +1,7 @@
-"""Study days and the streaks they make: computed from a calendar, never counted.
+"""Study days, and the streaks that follow from them.
 
-So a late interaction mends a streak by itself, and a duplicate changes nothing.
+Streaks are computed from a calendar and never counted. So a late interaction repairs a streak by itself, and
+a duplicate changes nothing.
 """
 
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from functools import lru_cache
 from itertools import compress, count
 
 RUN_PER_FREEZE = 7
-"""Study days in a row that bank one freeze."""
+"""The number of study days in a row that banks one freeze."""
 
 _ONES = bytes.maketrans(b"01", b"\0\1")
 
@@ -19,9 +20,9 @@ _WEEKDAY_OF_DAY_0 = 5
 
 @dataclass(frozen=True, slots=True)
 class StudyCalendar:
-    """A set of study days: a bitmap from the first of them on.
+    """A set of study days, as a bitmap that begins with the first of them.
 
-    Days are numbered from 2000-01-01. Bit n of `bits` is day `first + n`; one set has one form.
+    Days are numbered from 2000-01-01. Bit n of `bits` is day `first + n`. Equal sets are equal objects.
     """
 
     first: int = 0
@@ -38,11 +39,11 @@ class StudyCalendar:
 
     @property
     def last(self) -> int | None:
-        """The latest study day; None where there is none."""
+        """The latest study day; None without any."""
         return self.first + self.bits.bit_length() - 1 if self.bits else None
 
     def add(self, day: int) -> "StudyCalendar":
-        """The calendar with one study day more."""
+        """Return the calendar with this study day added."""
         if not self.bits:
             return StudyCalendar(day, 1)
         if day < self.first:
@@ -50,56 +51,56 @@ class StudyCalendar:
         return StudyCalendar(self.first, self.bits | 1 << (day - self.first))
 
     def until(self, day: int) -> "StudyCalendar":
-        """The study days up to and including this one."""
+        """Return the study days up to and including this day."""
         if day < self.first:
             return StudyCalendar()
         bits = self.bits & ((1 << (day - self.first + 1)) - 1)
         return StudyCalendar(self.first, bits) if bits else StudyCalendar()
 
     def between(self, first: int, last: int) -> "StudyCalendar":
-        """The study days from `first` to `last`, both included."""
+        """Return the study days from `first` to `last`, both included."""
         past = max(0, first - self.first)
         return StudyCalendar(self.first + past, self.bits >> past).until(last)
 
     def _text(self) -> str:
-        """One character a day from the first on: string search beats arithmetic on long bitmaps."""
+        """Return one character per day. On long bitmaps, string search is faster than arithmetic."""
         return f"{self.bits:b}"[::-1] if self.bits else ""
 
     def to_bytes(self) -> bytes:
-        """The bitmap, little-endian."""
+        """Return the bitmap, little-endian."""
         return self.bits.to_bytes((self.bits.bit_length() + 7) // 8, "little")
 
     @classmethod
     def from_bytes(cls, first: int, data: bytes) -> "StudyCalendar":
-        """The inverse of `first` and `to_bytes`."""
+        """Return the calendar with this first day and the bitmap that `to_bytes` wrote."""
         return cls(first, int.from_bytes(data, "little")) if data else cls()
 
 
 @dataclass(frozen=True, slots=True)
 class Streaks:
-    """What a calendar amounts to, on one day. Lengths are in study days."""
+    """The streaks of a calendar, as of one day. Lengths are in study days."""
 
     current: int
     longest: int
     total: int
     frozen: tuple[int, ...] = ()
-    """Missed days that a freeze was spent on, in order."""
+    """The missed days that a freeze was spent on, in order."""
     banked: int = 0
-    """Freezes at hand."""
+    """The number of freezes that can still be spent."""
 
 
 def streaks(calendar: StudyCalendar, today: int | None = None, freezes: int = 0) -> Streaks:
-    """The streaks up to `today` (default: the last study day), later days left out.
+    """Return the streaks up to `today` (default: the last study day). Later days are ignored.
 
-    The current streak ends today or yesterday: studying is not yet due today. With `freezes` n, every 7
-    study days in a row bank one, at most n; a missed day spends one, which keeps the run and does not
-    lengthen it, and starts the count of 7 anew.
+    The current streak ends today or yesterday, because today is not over yet. With `freezes` n, every 7 study
+    days in a row bank one freeze, and at most n are banked. A missed day spends one: it keeps the run, does
+    not lengthen it, and starts the count of 7 again.
     """
     if today is not None:
         calendar = calendar.until(today)
     if calendar.last is None:
         return Streaks(0, 0, 0)
-    # Days missed up to yesterday belong to the story too: they break the streak, or spend freezes.
+    # Days missed since the last study day, up to yesterday, also break the streak or spend freezes.
     missed = 0 if today is None else max(0, today - 1 - calendar.last)
     if freezes:
         return _frozen_streaks(calendar._text() + "0" * missed, calendar.first, freezes)
@@ -110,8 +111,8 @@ def streaks(calendar: StudyCalendar, today: int | None = None, freezes: int = 0)
 
 
 def _longest_run(bits: int) -> int:
-    """The most ones in a row: by doubling, for there can be thousands."""
-    # In starts[k], a bit stands where a run of 2**k ones begins.
+    """Return the most ones in a row. There can be thousands, so runs are found by doubling."""
+    # A bit of starts[k] is set if a run of 2**k ones begins there.
     starts = [bits]
     while more := starts[-1] & starts[-1] >> (1 << len(starts) - 1):
         starts.append(more)
@@ -123,7 +124,7 @@ def _longest_run(bits: int) -> int:
 
 
 def _frozen_streaks(text: str, first: int, freezes: int) -> Streaks:
-    """The streaks of days written as 1 (studied) and 0 (missed), beginning with a 1."""
+    """Return the streaks of days written as 1 (studied) and 0 (missed). The text begins with a 1."""
     longest = run = banked = total = begin = 0
     frozen: list[int] = []
     while True:
@@ -133,40 +134,40 @@ def _frozen_streaks(text: str, first: int, freezes: int) -> Streaks:
         banked = min(freezes, banked + (end - begin) // RUN_PER_FREEZE)
         begin = _find(text, "1", end)
         spent = min(banked, begin - end)
-        # Freezes are spent on the days as they are missed, also where that saves nothing in the end.
+        # Freezes are spent on days as they are missed, even if that does not save the run in the end.
         frozen += range(first + end, first + end + spent)
         banked -= spent
         if spent < begin - end:
             run = 0
-            # With nothing banked, nothing happens before the next run that banks: leap there.
-            leap = text.rfind("0", begin, _find(text, "1" * RUN_PER_FREEZE, begin)) + 1
-            if begin < leap:
-                longest = max(longest, len(max(text[begin:leap].split("0"))))
-                begin = leap
+            # Without a banked freeze, only the next run that banks one matters: skip to it.
+            start = text.rfind("0", begin, _find(text, "1" * RUN_PER_FREEZE, begin)) + 1
+            if begin < start:
+                longest = max(longest, len(max(text[begin:start].split("0"))))
+                begin = start
         if begin == len(text):
             total = text.count("1")
-            # A run that the end of the text leaves open was added up only if it was not leapt over.
+            # A run that is still open at the end of the text was added up only if it was not skipped.
             return Streaks(run, longest, total, tuple(frozen), banked)
 
 
 def _find(text: str, what: str, begin: int) -> int:
-    """Where it is, or the end of the text."""
+    """Return the position of `what`, or the end of the text."""
     found = text.find(what, begin)
     return len(text) if found < 0 else found
 
 
 @dataclass(frozen=True, slots=True)
 class Weeks:
-    """Runs of weeks (Monday to Sunday) with enough study days."""
+    """The runs of weeks (Monday to Sunday) with enough study days."""
 
     current: int
     longest: int
 
 
 def weekly_streak(calendar: StudyCalendar, today: int, goal: int = 1) -> Weeks:
-    """The runs of weeks with at least `goal` (1 to 7) study days, up to `today`.
+    """Return the runs of weeks with at least `goal` (1 to 7) study days, up to `today`.
 
-    The current run ends this week or the week before: this week's goal is not due yet.
+    The current run ends this week or last week, because this week is not over yet.
     """
     calendar = calendar.until(today)
     if calendar.last is None:
@@ -175,7 +176,7 @@ def weekly_streak(calendar: StudyCalendar, today: int, goal: int = 1) -> Weeks:
     bits = calendar.bits << weekday
     weeks = (bits.bit_length() + 6) // 7
     mondays = _mondays(weeks)
-    # All weeks at once: one field of seven bits a week, in which the week's study days are added up.
+    # Handle all weeks at once: each has a field of seven bits, in which its study days are added up.
     counts = sum((bits >> day) & mondays for day in range(7))
     reached = ((counts + mondays * (64 - goal)) >> 6) & mondays
     text = f"{reached:b}"[::-1][::7]
@@ -187,5 +188,5 @@ def weekly_streak(calendar: StudyCalendar, today: int, goal: int = 1) -> Weeks:
 
 @lru_cache(maxsize=64)
 def _mondays(weeks: int) -> int:
-    """One bit for each week's first day."""
+    """Return a bitmap with one bit for the first day of each week."""
     return ((1 << 7 * weeks) - 1) // 127

@@ -1,7 +1,7 @@
-"""What each endpoint answers, from a learner, some of their days, the catalog and today's date.
+"""The views: one function for each endpoint, from a learner, some of their days, the catalog and a date.
 
-Numbers are plain numbers, unknown is None and never 0. Totals are of everything applied; streaks and
-periods are counted to `today`, and later days are left out of them.
+An unknown number is None and never 0. Totals cover everything applied. Streaks and periods end at `today`,
+and ignore later days.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from domain import shapes
 from domain.achievements import Award, Rarity
 from domain.catalog import Catalog, Certification
-from domain.interaction import day_text, instant
+from domain.days import day_text, instant
 from domain.learner import Day, Goal, Learner, Track, goals
 from domain.readiness import RECENT_DAYS, Area, assess
 from domain.streaks import Streaks, streaks, weekly_streak
@@ -22,36 +22,36 @@ WEEKLY_GOAL = 3
 READINESS_DAYS = RECENT_DAYS
 NEXT_ACHIEVEMENTS = 3
 RECOMMENDATIONS = 2
-"""For each certification, on the dashboard."""
+"""The number of recommendations for each certification on the dashboard."""
 _NO_CATALOG = Certification("")
 
 
 @dataclass(frozen=True, slots=True)
-class Standpoint:
-    """Everything that a view is made from."""
+class ViewContext:
+    """The input of every view."""
 
     learner: Learner
     days: Mapping[int, Day]
-    """At least those of the period that the view shows."""
+    """The days by number, at least those of the period that the view shows."""
     awards: Sequence[Award]
     catalog: Catalog
     today: int
     freezes: int = 0
     rarity: Rarity = Rarity()
     goal: int = WEEKLY_GOAL
-    """Study days that the learner wants of each week, 1 to 7."""
+    """The study days that the learner wants in each week, 1 to 7."""
 
     def certification(self, code: str) -> Certification:
-        """The catalog of a certification; an empty one where it has none."""
+        """Return the catalog of a certification; an empty one if it has none."""
         return self.catalog.certifications.get(code, _NO_CATALOG)
 
     def period(self, length: int) -> list[Day]:
-        """The days with study among the `length` days up to today, in order."""
+        """Return the days with study among the `length` days up to today, in order."""
         first = self.today - length + 1
         return [day for number, day in sorted(self.days.items()) if first <= number <= self.today]
 
     def streaks(self) -> Streaks:
-        """The streaks as of today."""
+        """Return the streaks as of today."""
         return streaks(self.learner.calendar, self.today, self.freezes)
 
 
@@ -68,20 +68,20 @@ def _percent(part: int, whole: int) -> float | None:
 
 
 def _tracks(learner: Learner, certification: str | None) -> dict[str, Track]:
-    """The tracks that a view is about: one certification's, or all that the learner has started."""
+    """Return the track of one certification, or all tracks that the learner has started."""
     if certification is None:
         return dict(learner.tracks)
     return {certification: learner.tracks.get(certification, Track())}
 
 
-def analytics(at: Standpoint, certification: str | None = None) -> shapes.Analytics:
-    """Totals of everything applied, of one certification or of all that the learner has started."""
-    tracks = _tracks(at.learner, certification)
+def analytics(context: ViewContext, certification: str | None = None) -> shapes.Analytics:
+    """Return the totals of one certification, or of all that the learner has started."""
+    tracks = _tracks(context.learner, certification)
     sums = total(track.tallies.total for track in tracks.values())
-    done = sum(len(track.completed & at.certification(code).active) for code, track in tracks.items())
-    offered = sum(len(at.certification(code).active) for code in tracks)
+    done = sum(len(track.completed & context.certification(code).active) for code, track in tracks.items())
+    offered = sum(len(context.certification(code).active) for code in tracks)
     return {
-        "user_id": at.learner.user_id,
+        "user_id": context.learner.user_id,
         "certification_type": certification,
         "total_interactions": sums.interactions,
         "total_content_viewed": sum(len(track.viewed) for track in tracks.values()),
@@ -92,18 +92,18 @@ def analytics(at: Standpoint, certification: str | None = None) -> shapes.Analyt
         "time_spent_total_seconds": sums.seconds,
         "time_spent_total_hours": _hours(sums.seconds),
         "completion_rate": _percent(done, offered),
-        "categories": _categories(at, tracks),
+        "categories": _categories(context, tracks),
         "difficulties": _breakdown(_merged(track.tallies.difficulties for track in tracks.values())),
     }
 
 
-def _categories(at: Standpoint, tracks: Mapping[str, Track]) -> dict[str, shapes.CategorySums]:
-    """By category: its sums, and how much of what it holds now is completed."""
+def _categories(context: ViewContext, tracks: Mapping[str, Track]) -> dict[str, shapes.CategorySums]:
+    """Return the sums of each category, and the share of its active content that is completed."""
     sums = _merged(track.tallies.categories for track in tracks.values())
     done: dict[str, int] = {}
     offered: dict[str, int] = {}
     for code, track in tracks.items():
-        for name, contents in at.certification(code).categories.items():
+        for name, contents in context.certification(code).categories.items():
             done[name] = done.get(name, 0) + len(track.completed & contents)
             offered[name] = offered.get(name, 0) + len(contents)
     return {
@@ -137,15 +137,15 @@ def _day_breakdowns(day: Day, certification: str | None) -> list[Breakdown]:
     return [day.tallies[certification]] if certification in day.tallies else []
 
 
-def trends(at: Standpoint, period_days: int, certification: str | None = None) -> shapes.Trends:
-    """The days with study in the period, oldest first. Times in seconds."""
+def trends(context: ViewContext, period_days: int, certification: str | None = None) -> shapes.Trends:
+    """Return the days with study in the period, oldest first."""
     return {
-        "user_id": at.learner.user_id,
+        "user_id": context.learner.user_id,
         "certification_type": certification,
         "period_days": period_days,
         "trends": [
             _trend(day, found)
-            for day in at.period(period_days)
+            for day in context.period(period_days)
             if (found := _day_breakdowns(day, certification))
         ],
     }
@@ -166,10 +166,10 @@ def _trend(day: Day, breakdowns: list[Breakdown]) -> shapes.Trend:
     }
 
 
-def activity(at: Standpoint, period_days: int, certification: str | None = None) -> shapes.Activity:
-    """How much was studied in the period, when, and what."""
+def activity(context: ViewContext, period_days: int, certification: str | None = None) -> shapes.Activity:
+    """Return how much the learner studied in the period, on which days, and which categories."""
     period = [
-        (day, found) for day in at.period(period_days) if (found := _day_breakdowns(day, certification))
+        (day, found) for day in context.period(period_days) if (found := _day_breakdowns(day, certification))
     ]
     sums = total(breakdown.total for _, found in period for breakdown in found)
     by_certification = _merged(
@@ -179,7 +179,7 @@ def activity(at: Standpoint, period_days: int, certification: str | None = None)
     by_category = _merged(breakdown.categories for _, found in period for breakdown in found)
     weeks = period_days / 7
     return {
-        "user_id": at.learner.user_id,
+        "user_id": context.learner.user_id,
         "certification_type": certification,
         "period_days": period_days,
         "total_interactions": sums.interactions,
@@ -193,7 +193,7 @@ def activity(at: Standpoint, period_days: int, certification: str | None = None)
         ],
         "certification_breakdown": {code: tally.interactions for code, tally in by_certification.items()},
         "category_breakdown": {name: tally.interactions for name, tally in by_category.items()},
-        "study_streak_days": at.streaks().current,
+        "study_streak_days": context.streaks().current,
         "weekly_avg_time_minutes": round(sums.seconds / 60 / weeks, 1),
         "weekly_avg_interactions": round(sums.interactions / weeks, 1),
         "most_active_certification": _most_active(by_certification),
@@ -202,56 +202,57 @@ def activity(at: Standpoint, period_days: int, certification: str | None = None)
 
 
 def _most_active(tallies: Mapping[str, Tally]) -> str | None:
-    """The name with the most interactions, the first in the alphabet among equals."""
+    """Return the name with the most interactions; among equals, the first in the alphabet."""
     return min(tallies, key=lambda name: (-tallies[name].interactions, name), default=None)
 
 
-def streak(at: Standpoint) -> shapes.Streak:
-    """Streaks, and the study days of the last 53 weeks. Lengths in study days."""
-    found = at.streaks()
-    calendar = at.learner.calendar
-    zone = at.learner.zone
+def streak(context: ViewContext) -> shapes.Streak:
+    """Return the streaks, in study days, and the study days of the last 53 weeks."""
+    found = context.streaks()
+    calendar = context.learner.calendar
+    first_shown = context.today - 7 * HEAT_MAP_WEEKS + 1
+    zone = context.learner.zone
     return {
-        "user_id": at.learner.user_id,
-        "today": day_text(at.today),
+        "user_id": context.learner.user_id,
+        "today": day_text(context.today),
         "timezone": zone.name if zone else None,
         "current_streak": found.current,
         "longest_streak": found.longest,
         "total_study_days": found.total,
-        "studied_today": at.today in calendar,
-        "weeks": _weeks(at, 1),
-        "weeks_with_goal": _weeks(at, at.goal),
-        "calendar": list(map(day_text, calendar.between(at.today - 7 * HEAT_MAP_WEEKS + 1, at.today))),
+        "studied_today": context.today in calendar,
+        "weeks": _weeks(context, 1),
+        "weeks_with_goal": _weeks(context, context.goal),
+        "calendar": [day_text(day) for day in calendar.between(first_shown, context.today)],
         "freezes": {
-            "allowed": at.freezes,
+            "allowed": context.freezes,
             "banked": found.banked,
             "spent": len(found.frozen),
-            "days": list(map(day_text, found.frozen)),
+            "days": [day_text(day) for day in found.frozen],
         },
     }
 
 
-def _weeks(at: Standpoint, goal: int) -> shapes.WeeklyStreak:
-    found = weekly_streak(at.learner.calendar, at.today, goal)
+def _weeks(context: ViewContext, goal: int) -> shapes.WeeklyStreak:
+    found = weekly_streak(context.learner.calendar, context.today, goal)
     return {"goal": goal, "current": found.current, "longest": found.longest}
 
 
-def readiness(at: Standpoint, certification: str) -> shapes.Readiness:
-    """The estimate for one certification."""
-    return {"user_id": at.learner.user_id, **_readiness(at, certification)}
+def readiness(context: ViewContext, certification: str) -> shapes.Readiness:
+    """Return the estimate for one certification."""
+    return {"user_id": context.learner.user_id, **_readiness(context, certification)}
 
 
-def readiness_of_all(at: Standpoint) -> shapes.ReadinessOfAll:
-    """The estimates for each certification that the learner has started."""
+def readiness_of_all(context: ViewContext) -> shapes.ReadinessOfAll:
+    """Return the estimate for each certification that the learner has started."""
     return {
-        "user_id": at.learner.user_id,
-        "certifications": {code: _readiness(at, code) for code in sorted(at.learner.tracks)},
+        "user_id": context.learner.user_id,
+        "certifications": {code: _readiness(context, code) for code in sorted(context.learner.tracks)},
     }
 
 
-def _readiness(at: Standpoint, code: str) -> shapes.CertificationReadiness:
-    track = at.learner.tracks.get(code, Track())
-    found = assess(track, at.days, at.certification(code), at.today)
+def _readiness(context: ViewContext, code: str) -> shapes.CertificationReadiness:
+    track = context.learner.tracks.get(code, Track())
+    found = assess(track, context.days, context.certification(code), context.today)
     hours = found.study_time
     evidence = found.evidence
     return {
@@ -276,7 +277,7 @@ def _readiness(at: Standpoint, code: str) -> shapes.CertificationReadiness:
             "days": evidence.days,
             "coverage": _rounded(evidence.coverage, 3),
         },
-        "assessment_date": day_text(at.today),
+        "assessment_date": day_text(context.today),
     }
 
 
@@ -285,7 +286,7 @@ def _rounded(number: float | None, digits: int = 1) -> float | None:
 
 
 def _probability(probability: float | None) -> float | None:
-    """In three digits, and never certain."""
+    """Return a probability to three decimals, and never 0 or 1."""
     return None if probability is None else min(max(round(probability, 3), 0.001), 0.999)
 
 
@@ -299,25 +300,25 @@ def _area(area: Area) -> shapes.AreaEstimate:
     }
 
 
-def achievements(at: Standpoint, certification: str | None = None) -> shapes.Achievements:
-    """What was earned, oldest first, and the nearest that were not, with the progress made."""
-    earned = [a for a in at.awards if certification in (None, a.certification_type)]
+def achievements(context: ViewContext, certification: str | None = None) -> shapes.Achievements:
+    """Return what the learner has earned, oldest first, and the nearest other achievements with progress."""
+    earned = [a for a in context.awards if certification in (None, a.certification_type)]
     wanted = [
         goal
-        for goal in goals(at.learner, at.catalog, at.freezes)
+        for goal in goals(context.learner, context.catalog, context.freezes)
         if certification in (None, goal.achievement.certification_type)
     ]
     nearest = sorted(wanted, key=lambda goal: -goal.value / goal.target)[:NEXT_ACHIEVEMENTS]
     return {
-        "user_id": at.learner.user_id,
-        "achievements": [_earned(award, at.rarity) for award in earned],
+        "user_id": context.learner.user_id,
+        "achievements": [_earned(award, context.rarity) for award in earned],
         "total_points": sum(award.points for award in earned),
         "total_achievements": len(earned),
-        "next": [_next(goal, at.rarity) for goal in nearest],
+        "next": [_next(goal, context.rarity) for goal in nearest],
     }
 
 
-def _earned(award: Award, rarity: Rarity) -> shapes.EarnedAchievement:
+def _achievement(award: Award, rarity: Rarity) -> shapes.Achievement:
     return {
         "achievement_id": award.achievement_id,
         "achievement_type": award.achievement_type,
@@ -327,41 +328,37 @@ def _earned(award: Award, rarity: Rarity) -> shapes.EarnedAchievement:
         "points": award.points,
         "certification_type": award.certification_type,
         "rarity": rarity.share(award.achievement_id),
-        "earned_at": _iso(award.earned_at),
     }
+
+
+def _earned(award: Award, rarity: Rarity) -> shapes.EarnedAchievement:
+    return {**_achievement(award, rarity), "earned_at": _iso(award.earned_at)}
 
 
 def _next(goal: Goal, rarity: Rarity) -> shapes.NextAchievement:
-    wanted = goal.achievement
-    return {
-        "achievement_id": wanted.achievement_id,
-        "achievement_type": wanted.achievement_type,
-        "title": wanted.title,
-        "description": wanted.description,
-        "badge_icon": wanted.badge_icon,
-        "points": wanted.points,
-        "certification_type": wanted.certification_type,
-        "rarity": rarity.share(wanted.achievement_id),
-        "progress": {"value": goal.value, "target": goal.target},
-    }
+    progress: shapes.Progress = {"value": goal.value, "target": goal.target}
+    return {**_achievement(goal.achievement, rarity), "progress": progress}
 
 
 def content(
-    at: Standpoint, certification: str | None = None, after: tuple[str, int] | None = None, limit: int = 100
+    context: ViewContext,
+    certification: str | None = None,
+    after: tuple[str, int] | None = None,
+    limit: int = 100,
 ) -> tuple[list[shapes.TouchedContent], tuple[str, int] | None]:
-    """One page of what was touched, content by content: by certification, then in the catalog's order.
+    """Return one page of the contents that the learner touched, by certification and then by ordinal.
 
-    `after`: (certification, ordinal) of the last one seen. With the page comes that of its own last one;
-    None: there is no further page.
+    `after` is the (certification, ordinal) of the last content of the page before. The second result is that
+    of the last content of this page, or None if there is no further page.
     """
     touched = [
         (code, ordinal, track)
-        for code, track in sorted(_tracks(at.learner, certification).items())
+        for code, track in sorted(_tracks(context.learner, certification).items())
         for ordinal in track.viewed | track.answered | track.completed
         if after is None or (code, ordinal) > after
     ]
     page = touched[:limit]
-    shown = [_touched(at.certification(code), code, ordinal, track) for code, ordinal, track in page]
+    shown = [_touched(context.certification(code), code, ordinal, track) for code, ordinal, track in page]
     return shown, page[-1][:2] if len(touched) > limit else None
 
 
@@ -381,23 +378,23 @@ def _touched(certification: Certification, code: str, ordinal: int, track: Track
     }
 
 
-def dashboard(at: Standpoint, period_days: int, now: datetime) -> shapes.Dashboard:
-    """All of it at a glance: one answer for a learner's home page."""
-    earned = achievements(at)
+def dashboard(context: ViewContext, period_days: int, now: datetime) -> shapes.Dashboard:
+    """Return all views at a glance: one answer for a learner's home page."""
+    earned = achievements(context)
     progress: dict[str, shapes.CertificationProgress] = {
-        code: {"analytics": analytics(at, code), "readiness": _readiness(at, code)}
-        for code in sorted(at.learner.tracks)
+        code: {"analytics": analytics(context, code), "readiness": _readiness(context, code)}
+        for code in sorted(context.learner.tracks)
     }
     return {
-        "user_id": at.learner.user_id,
+        "user_id": context.learner.user_id,
         "generated_at": now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "overall_analytics": analytics(at),
-        "activity_summary": activity(at, period_days),
+        "overall_analytics": analytics(context),
+        "activity_summary": activity(context, period_days),
         "certification_progress": progress,
-        "performance_trends": trends(at, period_days)["trends"],
+        "performance_trends": trends(context, period_days)["trends"],
         "achievements": earned["achievements"],
         "next_achievements": earned["next"],
-        "study_streak": streak(at),
+        "study_streak": streak(context),
         "total_points": earned["total_points"],
         "recommendations": [
             {"certification_type": code, **action}
@@ -408,7 +405,7 @@ def dashboard(at: Standpoint, period_days: int, now: datetime) -> shapes.Dashboa
 
 
 def certifications(catalog: Catalog) -> shapes.Certifications:
-    """What there is to learn, with totals of active content."""
+    """Return the catalog: each certification with the number of its active contents."""
     return {
         "certifications": [
             {

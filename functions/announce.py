@@ -1,7 +1,7 @@
-"""Tells of what was earned: new `EARNED#` items -> events on the bus, and counts how rare each is.
+"""Publish new awards on the bus, and count how many learners have each achievement.
 
-At least once on the bus: each event has a deterministic event_id, by which consumers drop repeats. Exactly
-once in the counts.
+An award is published at least once. Its event_id is always the same, so consumers can ignore repetitions. It
+is counted exactly once.
 """
 
 import os
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from domain.announcements import DETAIL_TYPES, Announcement, announcements
 from functions import aws
+from functions.items import NewAward, inserted
 from functions.observability import logger
-from functions.store import NewAward, Store, inserted
+from functions.store import Store
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
 
 SOURCE = "streakline"
 MAX_ENTRIES = 10
-"""Of one PutEvents call."""
+"""Maximum entries of one PutEvents call."""
 
 
-def announce(events: "EventBridgeClient", bus: str, told: Sequence[Announcement]) -> None:
-    """Publish on the bus. Raises RuntimeError where it took not all: the batch must come again."""
-    for chunk in batched(told, MAX_ENTRIES):
+def put_events(events: "EventBridgeClient", bus: str, published: Sequence[Announcement]) -> None:
+    """Put announcements on the bus. Raise RuntimeError if it refuses one, so that the batch comes again."""
+    for chunk in batched(published, MAX_ENTRIES):
         entries = [
             {
                 "EventBusName": bus,
@@ -42,29 +43,29 @@ def announce(events: "EventBridgeClient", bus: str, told: Sequence[Announcement]
             raise RuntimeError(f"the bus refused {len(failed)} announcements: {failed[0]}")
 
 
-def tell(store: Store, events: "EventBridgeClient", bus: str, images: Iterable[dict[str, Any]]) -> int:
-    """Announce and count newly inserted `STATE` and `EARNED#` items; how many announcements."""
+def publish(store: Store, events: "EventBridgeClient", bus: str, images: Iterable[dict[str, Any]]) -> int:
+    """Announce and count newly inserted `STATE` and `EARNED#` items. Return the number of announcements."""
     inserts = [inserted(image) for image in images]
-    told = [
+    published = [
         announcement
         for insert in inserts
         if isinstance(insert, NewAward) and not insert.silent
         for announcement in announcements(insert.user_id, insert.award)
     ]
-    announce(events, bus, told)
+    put_events(events, bus, published)
     for insert in inserts:
         store.count(insert)
-    return len(told)
+    return len(published)
 
 
 @cache
 def store() -> Store:
-    """The process's store, as the environment sets it up."""
+    """Return the store of this process, configured by the environment."""
     return Store(aws.dynamodb(), os.environ["VIEWS_TABLE"])
 
 
 def handler(event: dict[str, Any], context: "LambdaContext") -> None:
-    """DynamoDB stream event of the views table, filtered to new learners and awards -> bus, counts."""
+    """Announce and count the new learners and awards in a stream event of the views table."""
     images = [record["dynamodb"]["NewImage"] for record in event["Records"]]
-    told = tell(store(), aws.eventbridge(), os.environ["BUS_NAME"], images)
-    logger.info("told", extra={"inserts": len(images), "announcements": told})
+    published = publish(store(), aws.eventbridge(), os.environ["BUS_NAME"], images)
+    logger.info("published", extra={"inserts": len(images), "announcements": published})

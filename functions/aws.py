@@ -1,4 +1,4 @@
-"""The functions' AWS clients: made once per process, with bounded retries."""
+"""The functions' AWS clients. Each is created once per process, and its retries are bounded."""
 
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,19 +14,20 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 CONNECTIONS = 16
-"""Of each client's pool: more than the threads that commit at once."""
+"""The size of each client's connection pool: more than the threads that commit at once."""
 
-# Standard mode: exponential backoff with jitter. A call gives up after 23 seconds at most (4 attempts of 4
-# seconds, pauses of up to 1, 2 and 4 between them), before the shortest of the functions' timeouts; what did
-# not pass then is delivered again by the event source, or asked for again by whom the API told 503.
+# Standard mode retries with exponential backoff and jitter. A call gives up after at most 23 seconds (4
+# attempts of 4 seconds, with pauses of up to 1, 2 and 4 seconds), before the shortest timeout of the
+# functions. Then the event source delivers the batch again, or the API answers 503 and the caller tries
+# again.
 _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 4},
     connect_timeout=1,
     read_timeout=3,
     max_pool_connections=CONNECTIONS,
-    # The items are built by one tested module, and checking each again costs as much as sending it.
+    # One tested module builds the items. Validating them again would cost as much as sending them.
     parameter_validation=False,
-    # Composing botocore's own for each call costs a twentieth of the call.
+    # botocore's default is composed for each call, at a twentieth of the cost of the call.
     user_agent="streakline",
     account_id_endpoint_mode="disabled",
     disable_request_compression=True,
@@ -41,30 +42,30 @@ def _client(service: Any) -> Any:
 
 
 def dynamodb() -> "DynamoDBClient":
-    """The DynamoDB client."""
+    """Return the DynamoDB client."""
     client: DynamoDBClient = _client("dynamodb")
     return client
 
 
 def kinesis() -> "KinesisClient":
-    """The Kinesis client."""
+    """Return the Kinesis client."""
     client: KinesisClient = _client("kinesis")
     return client
 
 
 def s3() -> "S3Client":
-    """The S3 client."""
+    """Return the S3 client."""
     client: S3Client = _client("s3")
     return client
 
 
 def sqs() -> "SQSClient":
-    """The SQS client."""
+    """Return the SQS client."""
     client: SQSClient = _client("sqs")
     return client
 
 
 def eventbridge() -> "EventBridgeClient":
-    """The EventBridge client."""
+    """Return the EventBridge client."""
     client: EventBridgeClient = _client("events")
     return client

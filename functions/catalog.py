@@ -1,4 +1,4 @@
-"""Keeps the catalog: the content table's stream -> `CATALOG` items, each content with an ordinal for good."""
+"""Update the catalog from the content table's stream: give each content an ordinal that it keeps."""
 
 import os
 import re
@@ -23,33 +23,28 @@ from domain.catalog import (
 )
 from domain.interaction import CertificationCode, ContentId
 from functions import aws
+from functions.errors import MAX_RACES, Contended
 from functions.observability import logger
 from functions.store import Store
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-MAX_RACES = 20
-"""That a change of the catalog may lose to other writers before its batch is left to come again."""
-
 _CONTROL = re.compile(r"[\x00-\x1f]+")
 _key = TypeAdapter(tuple[ContentId, CertificationCode])
 
 
-class Contended(Exception):
-    """Other writers of the catalog were faster each time: the batch must come again."""
-
-
 @cache
 def store() -> Store:
-    """The process's store, as the environment sets it up."""
+    """Return the store of this process, configured by the environment."""
     return Store(aws.dynamodb(), os.environ["VIEWS_TABLE"])
 
 
-def keep(views: Store, changes: Mapping[str, list[ContentMetadata]], now: int) -> int:
-    """Bring changes, by certification, into the catalog; how many certifications changed.
+def update_catalog(views: Store, changes: Mapping[str, list[ContentMetadata]], now: int) -> int:
+    """Apply changes, by certification, to the catalog. Return the number of certifications that changed.
 
-    `now`: microseconds since 1970. Applying a change again changes nothing. Raises Contended.
+    `now` is in microseconds since 1970. Applying a change again changes nothing. Raise Contended if other
+    writers are always faster.
     """
     changed = 0
     catalog = Catalog()
@@ -58,8 +53,8 @@ def keep(views: Store, changes: Mapping[str, list[ContentMetadata]], now: int) -
             head = views.head()
             catalog = views.catalog(catalog, head)
             before = catalog.certifications.get(code, Certification(code))
-            # Clocks differ, and a keeper may be held up: what is assigned later must be dated later, or an
-            # interaction that names no certification would count for another one from then on.
+            # Clocks differ, and an invocation can be delayed. Later assignments must have later times, or an
+            # interaction without a certification would count for another one from then on.
             after = assign(before, of_certification, max(now, catalog.newest + 1))
             if after is before:
                 break
@@ -67,12 +62,12 @@ def keep(views: Store, changes: Mapping[str, list[ContentMetadata]], now: int) -
                 changed += 1
                 break
         else:
-            raise Contended(code)
+            raise Contended(f"lost {MAX_RACES} write races for the catalog of {code}")
     return changed
 
 
 def changes_of(records: Iterable[Mapping[str, Any]]) -> tuple[dict[str, list[ContentMetadata]], int]:
-    """The changes in a DynamoDB stream's records by certification, in order; and how many are unusable."""
+    """Return the changes in a table stream's records by certification, and the number of unusable records."""
     changes: dict[str, list[ContentMetadata]] = {}
     unusable = 0
     for record in records:
@@ -94,7 +89,7 @@ def changes_of(records: Iterable[Mapping[str, Any]]) -> tuple[dict[str, list[Con
 
 
 def metadata(content_id: str, image: Mapping[str, Any]) -> ContentMetadata:
-    """What a row of the content table says; what it lacks, or says in a way of its own, has a default."""
+    """Return the metadata in a row of the content table. Missing or unknown values get a default."""
     category = _CONTROL.sub(" ", image.get("category", {}).get("S", "")).strip() or NO_CATEGORY
     difficulty = image.get("difficulty_level", {}).get("S", "").strip().lower()
     questions = image.get("question_count", {}).get("N", "1")
@@ -109,10 +104,10 @@ def metadata(content_id: str, image: Mapping[str, Any]) -> ContentMetadata:
 
 
 def handler(event: dict[str, Any], context: "LambdaContext") -> None:
-    """DynamoDB stream event of the content table -> catalog."""
+    """Apply a stream event of the content table to the catalog."""
     changes, unusable = changes_of(event["Records"])
     now = int(datetime.now(UTC).timestamp() * 1_000_000)
-    changed = keep(store(), changes, now)
+    changed = update_catalog(store(), changes, now)
     logger.info("catalog", extra={"certifications_changed": changed, "unusable": unusable})
     if unusable:
-        logger.error("content with a key that no interaction can name", extra={"rows": unusable})
+        logger.error("content with a key that no interaction can have", extra={"rows": unusable})

@@ -14,7 +14,8 @@ from uuid import uuid4
 
 from aws_lambda_powertools.event_handler.openapi.params import Header
 
-from domain.interaction import Fault, InteractionV1, InvalidInteraction, instant, parse
+from domain.days import instant
+from domain.interaction import Fault, InteractionV1, InvalidInteraction, parse
 from functions import aws
 from functions.api import (
     ApiError,

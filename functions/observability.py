@@ -1,4 +1,4 @@
-"""Logger and metrics, the same for all functions. Traces are Lambda's own (template.yaml)."""
+"""The logger and the metrics of all functions. Lambda itself records the traces (template.yaml)."""
 
 from aws_lambda_powertools import Logger, Metrics
 

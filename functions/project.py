@@ -1,8 +1,8 @@
-"""The consumer: folds the stream's interactions into the learners' views.
+"""The consumer: fold the stream's interactions into the learners' views.
 
-For a batch: one read of all states and the catalog's head, one fold and one conditional write a learner.
-Invariants: every record is applied, recognised as a duplicate, or in quarantine; what fails in passing
-fails the invocation after everything else was tried, and is delivered again.
+A batch costs one read of all states and the catalog's head, and one fold and one conditional write per
+learner. Invariants: every record is applied, recognised as a duplicate, or in quarantine. A transient failure
+fails the invocation, but only after everything else has been tried, and the batch is delivered again.
 """
 
 import math
@@ -22,37 +22,33 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aws_lambda_powertools.metrics import MetricUnit
 
 from domain.catalog import Catalog
+from domain.fold import Change, closed_days, fold, is_applied
 from domain.interaction import Interaction, InvalidInteraction, parse_record
-from domain.learner import Change, Day, Learner, closed_days, fold, is_applied
+from domain.learner import Day, Learner
 from functions import aws
+from functions.errors import MAX_RACES, Contended, TooLarge, is_transient
 from functions.observability import logger, metrics
 from functions.quarantine import Position, Quarantine, Quarantined
-from functions.store import STATES_PER_READ, Store, TooLarge, is_passing
+from functions.store import STATES_PER_READ, Store
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 WRITERS = 8
-"""Learners committed at once: a call is mostly waiting."""
-MAX_RACES = 20
-"""That a learner's commit may lose to other writers before the batch is left to come again."""
+"""The number of learners committed at once. A commit mostly waits for its call."""
 FIRST_PAUSE, MAX_PAUSE = 0.005, 0.2
-"""Seconds, at most, after a lost race: the first pause, and any."""
+"""Maximum seconds to pause after the first lost race, and after any."""
 SECONDS_NEEDED = 50
-"""For two calls with all their retries (functions/aws.py): one that is begun, and the quarantine's after."""
+"""The seconds that two calls with all their retries take: the next one, and the quarantine's."""
 MAX_REASON_LENGTH = 500
 
 
-class Contended(Exception):
-    """Other writers were faster each time: the batch must come again."""
-
-
 class OutOfTime(Exception):
-    """The invocation ends too soon to begin with more: the batch must come again."""
+    """The invocation ends too soon to begin more work. The batch must be delivered again."""
 
 
 class Received(NamedTuple):
-    """A valid interaction, with the record it came in."""
+    """A valid interaction, with the record that contained it."""
 
     interaction: Interaction
     payload: bytes
@@ -60,22 +56,22 @@ class Received(NamedTuple):
     arrived_at: datetime
 
     def refused(self, code: str, reason: str) -> Quarantined:
-        """Its entry in quarantine."""
+        """Return the record's entry in quarantine."""
         return Quarantined(self.payload, code, reason, self.position, self.arrived_at)
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a batch: each of its records is in one of the first three."""
+    """The result of a batch. Each of its records is counted in exactly one of the first three fields."""
 
     applied: int = 0
     duplicates: int = 0
     quarantined: list[Quarantined] = field(default_factory=list)
     bugs: list[Exception] = field(default_factory=list)
-    """Why learners' parts of it are in quarantine as `failed`."""
+    """The causes of the records that are in quarantine as `failed`, one for each learner."""
 
     def add(self, other: "Outcome") -> None:
-        """Count the other's in."""
+        """Add another outcome to this one."""
         self.applied += other.applied
         self.duplicates += other.duplicates
         self.quarantined += other.quarantined
@@ -84,27 +80,29 @@ class Outcome:
 
 @dataclass(slots=True)
 class Projector:
-    """Folds batches; keeps the catalog in memory from one batch to the next."""
+    """The consumer of batches. It keeps the catalog in memory from one batch to the next."""
 
     store: Store
     quarantine: Quarantine
     freezes: int = 0
     catalog: Catalog = field(default_factory=Catalog)
-    each: Callable[[Callable[[str], Outcome | Exception], Iterable[str]], Iterable[Outcome | Exception]] = map
-    """How learners are gone through: one after the other, or several at a time (`Executor.map`)."""
+    map_learners: Callable[
+        [Callable[[str], Outcome | Exception], Iterable[str]], Iterable[Outcome | Exception]
+    ] = map
+    """How to map over learners: `map`, or `Executor.map` for several at a time."""
     pause: Callable[[float], None] = time.sleep
 
     def project(
         self, records: Iterable[Mapping[str, Any]], time_left: Callable[[], float] = lambda: math.inf
     ) -> Outcome:
-        """Bring the records of one Kinesis event into the views.
+        """Apply the records of one Kinesis event to the views.
 
-        `time_left`: seconds until the invocation is cut off; what can't be begun before comes again.
-        Raises an ExceptionGroup where something could not be written, after all else was tried.
+        `time_left` returns the seconds until the invocation is cut off. Work that can't begin in time is left
+        for redelivery. Raise an ExceptionGroup if a read or a write failed, after all others have been tried.
         """
         outcome = Outcome()
         by_learner: dict[str, list[Received]] = {}
-        for received in map(receive, records):
+        for received in map(read_record, records):
             if isinstance(received, Received):
                 by_learner.setdefault(received.interaction.user_id, []).append(received)
             else:
@@ -120,7 +118,7 @@ class Projector:
         if outcome.bugs:
             kinds = {type(bug): bug for bug in outcome.bugs}
             traces = ExceptionGroup("one of each kind", list(kinds.values()))
-            logger.error("failed", extra={"learners": len(outcome.bugs)}, exc_info=traces)
+            logger.error("a bug failed some learners", extra={"learners": len(outcome.bugs)}, exc_info=traces)
         if errors:
             raise ExceptionGroup(f"{len(errors)} reads or writes of the batch failed", errors)
         return outcome
@@ -132,7 +130,7 @@ class Projector:
             return [OutOfTime()]
         try:
             return self._project_learners(batch, time_left)
-        except Exception as error:  # raised again with the others', once all else was tried
+        except Exception as error:  # raised with the others, after everything else has been tried
             return [error]
 
     def _project_learners(
@@ -141,7 +139,7 @@ class Projector:
         learners, head = self.store.load(batch)
         self.catalog = self.store.catalog(self.catalog, head)
         if not all(self._is_known(r.interaction) for received in batch.values() for r in received):
-            # It may have come between: looked up once more before anything is refused for it.
+            # The content can be newer than the head: read the catalog again before refusing anything.
             self.catalog = self.store.catalog(self.catalog, self.store.head())
         days = self.store.load_days(
             {
@@ -154,14 +152,14 @@ class Projector:
             try:
                 return self._project_learner(learners[user_id], days[user_id], batch[user_id], time_left)
             except Exception as error:
-                if isinstance(error, Contended | OutOfTime) or is_passing(error):
-                    return error  # raised again with the others', once every learner was tried
-                # It would fail each time, and hold up the learners behind it until somebody has mended it.
-                reason = f"a bug, as the log tells: {error!r}"[:MAX_REASON_LENGTH]
+                if isinstance(error, OutOfTime) or is_transient(error):
+                    return error  # raised with the others, after every learner has been tried
+                # The bug would fail every delivery, and block the learners behind this one until it is fixed.
+                reason = f"a bug; see the consumer's log: {error!r}"[:MAX_REASON_LENGTH]
                 refused = [r.refused("failed", reason) for r in batch[user_id]]
                 return Outcome(quarantined=refused, bugs=[error])
 
-        return list(self.each(attempt, batch))
+        return list(self.map_learners(attempt, batch))
 
     def _is_known(self, interaction: Interaction) -> bool:
         return self.catalog.knows(interaction.content_id, interaction.certification)
@@ -173,10 +171,10 @@ class Projector:
         received: Sequence[Received],
         time_left: Callable[[], float],
     ) -> Outcome:
-        """One learner's part of a batch: mostly one fold and one write.
+        """Apply one learner's part of a batch, mostly in one fold and one write.
 
-        What is too much for one write is halved, by days, until it is not; an interaction that is too
-        much alone is refused, and with it all that is new to its day.
+        A part that is too large for one write is halved by days until it fits. An interaction that is too
+        large alone is refused, together with everything else that is new to its day.
         """
         outcome = Outcome()
         full: set[int] = set()
@@ -191,7 +189,7 @@ class Projector:
             ]
             change = fold(learner, days, [r.interaction for r in fresh], self.catalog, self.freezes)
             try:
-                standing = self.store.commit(change) if change.applied else None
+                stored = self.store.commit(change) if change.applied else None
             except TooLarge:
                 if len(fresh) > 1:
                     parts += _halves(part)
@@ -199,24 +197,24 @@ class Projector:
                     full.add(fresh[0].interaction.day)
                     parts.append(part)
                 continue
-            if standing is None:
+            if stored is None:
                 outcome.add(_outcome(change, part, fresh))
                 learner = change.learner
             else:
                 races += 1
                 if races == MAX_RACES:
-                    raise Contended(f"lost {races} races for the state of one learner")
+                    raise Contended(f"lost {races} write races for the state of one learner")
                 self.pause(random.uniform(0, min(MAX_PAUSE, FIRST_PAUSE * 2**races)))
-                learner = standing
+                learner = stored
                 parts.append(part)
-            # Days are always read after the state that guards them.
+            # Always read days after the state that guards them.
             left = [r.interaction for part in parts for r in part]
             days = self.store.load_days({learner.user_id: closed_days(learner, left)})[learner.user_id]
         return outcome
 
 
-def receive(record: Mapping[str, Any]) -> Received | Quarantined:
-    """Read one record of a Kinesis event."""
+def read_record(record: Mapping[str, Any]) -> Received | Quarantined:
+    """Return the interaction in a record of a Kinesis event, or its quarantine entry if it is invalid."""
     kinesis = record["kinesis"]
     payload = b64decode(kinesis["data"])
     position = Position(record["eventID"].partition(":")[0], kinesis["sequenceNumber"])
@@ -228,7 +226,7 @@ def receive(record: Mapping[str, Any]) -> Received | Quarantined:
 
 
 def _halves(part: list[Received]) -> list[list[Received]]:
-    """The part in two, by days; the later days first, for parts are taken from the end."""
+    """Split a part in two by days. The later days come first, because parts are taken from the end."""
     by_day = sorted(part, key=lambda r: r.interaction.day)
     middle = len(by_day) // 2
     return [by_day[middle:], by_day[:middle]]
@@ -241,7 +239,7 @@ def _outcome(change: Change, part: list[Received], fresh: list[Received]) -> Out
         change.duplicates,
         [fresh[refusal.position].refused(refusal.code, refusal.reason) for refusal in change.refused]
         + [
-            r.refused("state_full", "the learner's state or this day of it is full")
+            r.refused("state_full", "the learner's state or this day is full")
             for r in part
             if id(r) not in kept
         ],
@@ -250,18 +248,18 @@ def _outcome(change: Change, part: list[Received], fresh: list[Received]) -> Out
 
 @cache
 def projector() -> Projector:
-    """The process's projector, as the environment sets it up."""
+    """Return the projector of this process, configured by the environment."""
     return Projector(
         Store(aws.dynamodb(), os.environ["VIEWS_TABLE"]),
         Quarantine(aws.sqs(), aws.s3(), os.environ["QUARANTINE_URL"], os.environ["EVENT_LOG_BUCKET"]),
         int(os.environ["STREAK_FREEZES"]),
-        each=ThreadPoolExecutor(WRITERS).map,
+        map_learners=ThreadPoolExecutor(WRITERS).map,
     )
 
 
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: "LambdaContext") -> None:
-    """Kinesis event -> views."""
+    """Fold a Kinesis event into the views."""
     outcome = projector().project(event["Records"], lambda: context.get_remaining_time_in_millis() / 1000)
     codes = Counter(record.code for record in outcome.quarantined)
     logger.info(

@@ -1,4 +1,4 @@
-"""Where records go that can't be applied: kept with their payload, their reason and their position."""
+"""The quarantine: records that can't be applied, each with its payload, reason and position."""
 
 import json
 from base64 import b64encode
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 MAX_BATCH = 10
 MAX_BATCH_BYTES = 256 * 1024
 MAX_INLINE_BYTES = 64 * 1024
-"""A larger payload goes to the event log's bucket, and the message points at it."""
+"""Maximum payload in a message. A larger one goes to the event log's bucket, and the message points to it."""
 
 
 class Position(NamedTuple):
-    """Where in the stream a record stands: what a second delivery of it is recognised by."""
+    """The position of a record in the stream. It identifies the record if it is delivered again."""
 
     shard: str
     sequence_number: str
 
 
 class Quarantined(NamedTuple):
-    """A record that can't be applied. `code` is stable, `reason` a sentence."""
+    """A record that can't be applied. `code` is stable; `reason` is for a person."""
 
     payload: bytes
     code: str
@@ -47,11 +47,13 @@ class Quarantine:
     bucket: str
 
     def put(self, records: Sequence[Quarantined]) -> None:
-        """Keep the records. Raises where one could not be kept: the batch must come again."""
+        """Store the records. Raise RuntimeError if the queue refuses one, so that the batch comes again."""
         for entries in _batches([self._body(record) for record in records]):
             answer = self.sqs.send_message_batch(QueueUrl=self.url, Entries=cast(Any, entries))
             if failed := answer.get("Failed"):
-                raise RuntimeError(f"quarantine took not all: {failed[0].get('Message', failed[0]['Code'])}")
+                raise RuntimeError(
+                    f"the quarantine refused a record: {failed[0].get('Message', failed[0]['Code'])}"
+                )
 
     def _body(self, record: Quarantined) -> str:
         body: dict[str, Any] = {
@@ -72,7 +74,7 @@ class Quarantine:
 
 
 def _batches(bodies: list[str]) -> Iterator[list[dict[str, str]]]:
-    """At most 10 messages a call, and at most 256 KiB."""
+    """Yield the entries of each call: at most 10 messages, and at most 256 KiB."""
     batch: list[dict[str, str]] = []
     size = 0
     for body in bodies:

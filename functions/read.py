@@ -15,12 +15,12 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from domain import shapes, views
 from domain.achievements import Rarity
 from domain.catalog import Catalog
-from domain.interaction import CertificationCode, day_number, today_in
-from domain.learner import Learner
-from domain.views import Standpoint
+from domain.interaction import CertificationCode
+from domain.views import ViewContext
 from functions import aws
 from functions.api import ApiError, NotFound, UserId, caller, learner_id, requested_at, resolver, serve
-from functions.store import Store, Stored
+from functions.store import Store
+from functions.view_context import load_view_context
 
 SHARED_SECONDS = 60
 """How old what all views are made with may be: the catalog, and how rare achievements are."""
@@ -69,34 +69,30 @@ def shared() -> _Shared:
     return _shared
 
 
-def standpoint(user_id: str, today: date | None, days: int) -> Standpoint:
-    """What a view of a learner is made from: one Query. Raises NotFound.
+def view_context(user_id: str, today: date | None, days: int) -> ViewContext:
+    """Return the context of a learner's views, in one Query.
 
-    Authorises before it reads. A learner without interactions has an empty view, for themselves.
+    Raise NotFound, before anything is read, if the caller may not see the learner. Learners without
+    interactions see empty views of themselves; to others they do not exist.
     """
     event = app.current_event.raw_event
     who = caller(event)
     learner = learner_id(who, user_id)
     if not who.may_read(learner):
         raise NotFound
-    now = requested_at(event)
-    # The zone is known only from the state: read a day more than a zone can lie behind UTC.
-    first = max(0, day_number(today or now.date()) - days - 1)
-    stored = store().read(learner, first)
-    if stored is None:
-        if learner != who.user_id:
-            raise NotFound
-        stored = Stored(Learner(learner), {}, ())
-    zone = stored.learner.zone
-    return Standpoint(
-        learner=stored.learner,
-        days=stored.days,
-        awards=stored.awards,
-        catalog=shared().catalog,
-        today=day_number(today or today_in(zone.name if zone else None, now)),
+    context = load_view_context(
+        store(),
+        learner,
+        shared().catalog,
+        shared().rarity,
         freezes=int(os.environ["STREAK_FREEZES"]),
-        rarity=shared().rarity,
+        period_days=days,
+        today=today,
+        now=requested_at(event),
     )
+    if context.learner.version == 0 and learner != who.user_id:
+        raise NotFound
+    return context
 
 
 @app.get("/progress/<user_id>/analytics")
@@ -104,7 +100,7 @@ def analytics(
     user_id: UserId, certification_type: CertificationType = None, today: Today = None
 ) -> shapes.Analytics:
     """Totals of everything applied."""
-    return views.analytics(standpoint(user_id, today, 0), certification_type)
+    return views.analytics(view_context(user_id, today, 0), certification_type)
 
 
 @app.get("/progress/<user_id>/trends")
@@ -112,7 +108,7 @@ def trends(
     user_id: UserId, days: Days = 30, certification_type: CertificationType = None, today: Today = None
 ) -> shapes.Trends:
     """Each day with study in the period."""
-    return views.trends(standpoint(user_id, today, days), days, certification_type)
+    return views.trends(view_context(user_id, today, days), days, certification_type)
 
 
 @app.get("/progress/<user_id>/readiness")
@@ -120,9 +116,11 @@ def readiness(
     user_id: UserId, certification_type: CertificationType = None, today: Today = None
 ) -> shapes.Readiness | shapes.ReadinessOfAll:
     """An estimate of the exam result, with its uncertainty; by certification where none is named."""
-    at = standpoint(user_id, today, views.READINESS_DAYS)
+    context = view_context(user_id, today, views.READINESS_DAYS)
     return (
-        views.readiness_of_all(at) if certification_type is None else views.readiness(at, certification_type)
+        views.readiness_of_all(context)
+        if certification_type is None
+        else views.readiness(context, certification_type)
     )
 
 
@@ -131,7 +129,7 @@ def achievements(
     user_id: UserId, certification_type: CertificationType = None, today: Today = None
 ) -> shapes.Achievements:
     """What was earned, and what is near."""
-    return views.achievements(standpoint(user_id, today, 0), certification_type)
+    return views.achievements(view_context(user_id, today, 0), certification_type)
 
 
 @app.get("/progress/<user_id>/dashboard")
@@ -139,8 +137,8 @@ def dashboard(
     user_id: UserId, days: Days = 30, today: Today = None, goal: Goal = views.WEEKLY_GOAL
 ) -> shapes.Dashboard:
     """All of it at a glance."""
-    at = replace(standpoint(user_id, today, max(days, views.READINESS_DAYS)), goal=goal)
-    return views.dashboard(at, days, requested_at(app.current_event.raw_event))
+    context = replace(view_context(user_id, today, max(days, views.READINESS_DAYS)), goal=goal)
+    return views.dashboard(context, days, requested_at(app.current_event.raw_event))
 
 
 @app.get("/progress/<user_id>/activity")
@@ -148,13 +146,13 @@ def activity(
     user_id: UserId, days: Days = 30, certification_type: CertificationType = None, today: Today = None
 ) -> shapes.Activity:
     """How much was studied in the period, when, and what."""
-    return views.activity(standpoint(user_id, today, days), days, certification_type)
+    return views.activity(view_context(user_id, today, days), days, certification_type)
 
 
 @app.get("/progress/<user_id>/streak")
 def streak(user_id: UserId, today: Today = None, goal: Goal = views.WEEKLY_GOAL) -> shapes.Streak:
     """Streaks, and the study days of a year."""
-    return views.streak(replace(standpoint(user_id, today, 0), goal=goal))
+    return views.streak(replace(view_context(user_id, today, 0), goal=goal))
 
 
 @app.get("/progress/<user_id>/content")
@@ -168,10 +166,10 @@ def content(
     today: Today = None,
 ) -> shapes.ContentPage:
     """What was touched, content by content."""
-    at = standpoint(user_id, today, 0)
-    page, last = views.content(at, certification_type, _after(cursor), limit)
+    context = view_context(user_id, today, 0)
+    page, last = views.content(context, certification_type, _after(cursor), limit)
     return {
-        "user_id": at.learner.user_id,
+        "user_id": context.learner.user_id,
         "certification_type": certification_type,
         "content": page,
         "next_cursor": base64.urlsafe_b64encode(json.dumps(last).encode()).decode() if last else None,

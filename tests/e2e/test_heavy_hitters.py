@@ -7,8 +7,8 @@ from typing import Any
 
 from cli.demo import demo_catalog
 from cli.emit import offer
-from domain.interaction import day_number
-from functions.store import MAX_ITEM_BYTES, item_bytes
+from domain.days import day_number
+from functions.items import MAX_ITEM_BYTES, item_bytes
 from tests.e2e.conftest import Deployed
 from tests.e2e.test_real_logs import emit_and_wait
 

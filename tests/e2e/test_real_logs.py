@@ -20,8 +20,8 @@ import pytest
 
 from cli.demo import demo_catalog, demo_interactions
 from domain import shapes, views
-from domain.interaction import day_number
-from domain.views import Standpoint
+from domain.days import day_number
+from domain.views import ViewContext
 from tests.e2e.conftest import REPOSITORY, Deployed
 
 DATA = REPOSITORY.parent / "shared" / "data"
@@ -225,7 +225,7 @@ def check_every_view(stack: Deployed, rows: list[Row], today: date) -> None:
     for number, (user, found) in enumerate(sorted(by_user.items())):
         stored = store.read(user, day_number(today) - 365)
         assert stored is not None, user
-        at = Standpoint(stored.learner, stored.days, stored.awards, catalog, day_number(today))
+        at = ViewContext(stored.learner, stored.days, stored.awards, catalog, day_number(today))
         expected = recomputed(found)
         assert seen(views.analytics(at), views.trends(at, 365), views.streak(at)) == expected, user
         if number % 25 == 0:

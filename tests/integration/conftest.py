@@ -154,7 +154,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         made = World(url)
-        catalog.keep(made.store, CATALOG, CATALOG_TIME)
+        catalog.update_catalog(made.store, CATALOG, CATALOG_TIME)
 
         def record(params: dict[str, Any], model: Any, **_: Any) -> None:
             made.calls.append((model.name, params))

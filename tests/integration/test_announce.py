@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from functions import announce, aws
-from functions.store import NewAward, NewLearner, inserted
+from functions.items import NewAward, NewLearner, inserted
 from tests.integration.conftest import World, interaction, template
 
 

@@ -258,7 +258,7 @@ def test_1500_contents_of_one_learner_are_all_counted_and_all_listed(world: Worl
     from functions import catalog
 
     many = [ContentMetadata(f"c-{n}", "Bulk", "beginner") for n in range(1500)]
-    catalog.keep(world.store, {"BULK": many}, 1)
+    catalog.update_catalog(world.store, {"BULK": many}, 1)
     world.project(*(interaction(f"e{n}", content_id=f"c-{n}", score=None) for n in range(1500)))
     assert get("analytics")[1]["total_content_answered"] == 1500
     listed: list[str] = []
@@ -318,7 +318,7 @@ def test_an_achievement_says_how_rare_it_is(world: World) -> None:
         interaction("a", content_id="dva-1", interaction_type="completed"), interaction("b", user_id="bob")
     )
     counted = [item for (_, sk), item in world.items().items() if sk == "STATE" or sk.startswith("EARNED#")]
-    announce.tell(world.store, aws.eventbridge(), "bus", counted)
+    announce.publish(world.store, aws.eventbridge(), "bus", counted)
     rarity = {a["achievement_id"]: a["rarity"] for a in get("achievements")[1]["achievements"]}
     assert rarity["DVA:all"] == 0.5
 

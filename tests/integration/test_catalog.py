@@ -6,7 +6,7 @@ import pytest
 
 from domain.catalog import NO_CATEGORY, NO_DIFFICULTY, ContentMetadata
 from functions import catalog
-from functions.store import MAX_ITEM_BYTES, item_bytes
+from functions.items import MAX_ITEM_BYTES, item_bytes
 from tests.integration.conftest import CATALOG_TIME, World, interaction
 
 
@@ -81,14 +81,14 @@ def test_what_a_row_lacks_or_says_in_its_own_way_has_a_default(
 
 def test_a_catalog_of_more_than_a_thousand_contents_is_kept_in_parts(world: World) -> None:
     many = [ContentMetadata(f"big-{n}", "Storage") for n in range(2_500)]
-    catalog.keep(world.store, {"BIG": many}, CATALOG_TIME)
+    catalog.update_catalog(world.store, {"BIG": many}, CATALOG_TIME)
     parts = [sk for pk, sk in world.items() if sk.startswith("CERT#BIG#")]
     assert len(parts) == 3
     contents = world.store.full_catalog().certifications["BIG"].contents
     assert [c.content_id for c in contents] == [m.content_id for m in many]
     assert [c.ordinal for c in contents] == list(range(2_500))
     world.calls.clear()
-    catalog.keep(world.store, {"BIG": [ContentMetadata("big-2400", "Compute")]}, CATALOG_TIME)
+    catalog.update_catalog(world.store, {"BIG": [ContentMetadata("big-2400", "Compute")]}, CATALOG_TIME)
     [written] = [params["TransactItems"] for name, params in world.calls if name == "TransactWriteItems"]
     assert len(written) == 2  # the head, and the one part that changed
 
@@ -97,7 +97,7 @@ def test_an_interaction_without_certification_counts_for_the_oldest_entry_whatev
     world: World,
 ) -> None:
     world.project(interaction("a"))
-    catalog.keep(world.store, {"AAA": [ContentMetadata("saa-1")]}, 1)  # a clock that is far behind
+    catalog.update_catalog(world.store, {"AAA": [ContentMetadata("saa-1")]}, 1)  # a clock that is far behind
     world.project(interaction("b"))
     learner = world.store.read_state("ann")
     assert learner is not None
@@ -105,7 +105,7 @@ def test_an_interaction_without_certification_counts_for_the_oldest_entry_whatev
 
 
 def test_two_certifications_with_one_name_as_the_others_beginning_are_kept_apart(world: World) -> None:
-    catalog.keep(world.store, {"SAA-C03": [ContentMetadata("new-1")]}, CATALOG_TIME)
+    catalog.update_catalog(world.store, {"SAA-C03": [ContentMetadata("new-1")]}, CATALOG_TIME)
     certifications = world.store.full_catalog().certifications
     assert [c.content_id for c in certifications["SAA-C03"].contents] == ["new-1"]
     assert len(certifications["SAA"].contents) == 3
@@ -122,6 +122,6 @@ def test_a_part_of_a_catalog_is_no_larger_than_an_item_whatever_its_contents_are
         "pass_mark": {"N": "66.66666666666667"},
     }
     longest = [catalog.metadata(f"{n:0128}", image) for n in range(1_000)]
-    catalog.keep(world.store, {"X" * 64: longest}, CATALOG_TIME)
+    catalog.update_catalog(world.store, {"X" * 64: longest}, CATALOG_TIME)
     [part] = [item for (_, sk), item in world.items().items() if sk.startswith("CERT#XX")]
     assert item_bytes(part) < MAX_ITEM_BYTES

@@ -16,10 +16,11 @@ from cli.backfill import Backfill, backfill
 from cli.quarantine import look
 from cli.redrive import put_back
 from cli.stack import Stack
-from domain import achievements, learner
-from domain.achievements import Achievement
+from domain import achievements
+from domain.achievements import ACHIEVEMENTS, Achievement
 from domain.catalog import ContentMetadata
-from domain.interaction import day_number
+from domain.days import day_number
+from domain.tally import sum_of
 from functions import aws, catalog
 from functions.store import Store
 from tests.integration.conftest import BUCKET, STREAM, VIEWS, World, interaction, stream_event
@@ -78,7 +79,7 @@ def test_content_that_came_late_is_applied_after_a_redrive_and_a_second_one_has_
     world: World, stack: Stack
 ) -> None:
     world.project(interaction("x", content_id="later"))
-    catalog.keep(world.store, {"SAA": [ContentMetadata("later", "Storage")]}, 1)
+    catalog.update_catalog(world.store, {"SAA": [ContentMetadata("later", "Storage")]}, 1)
     assert put_back(stack).back == {"unknown_content": 1}
     assert codes(stack) == []
     assert project_all(world).applied == 1
@@ -344,8 +345,8 @@ NEW_RULE: Achievement[Any] = Achievement(
     "Study for a minute",
     "⏱️",
     5,
-    lambda standing: standing.seconds // 60,
-    1,
+    sum_of("seconds"),
+    60,
 )
 
 
@@ -353,7 +354,7 @@ NEW_RULE: Achievement[Any] = Achievement(
 def new_rule(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three learners with a minute of study each, and then a rule that is newer than that."""
     world.project(*(interaction("a", user_id=user) for user in ("ann", "bob", "cho")))
-    monkeypatch.setattr(learner, "ACHIEVEMENTS", (*achievements.ACHIEVEMENTS, NEW_RULE))
+    monkeypatch.setattr(achievements, "ACHIEVEMENTS", (*ACHIEVEMENTS, NEW_RULE))
 
 
 def run(store: Store, path: Path, *, silent: bool = True) -> tuple[int, int]:
@@ -407,7 +408,7 @@ def test_what_was_earned_under_a_retired_rule_stays(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(world.store, tmp_path / "a")
-    monkeypatch.setattr(learner, "ACHIEVEMENTS", achievements.ACHIEVEMENTS)
+    monkeypatch.setattr(achievements, "ACHIEVEMENTS", ACHIEVEMENTS)
     world.project(interaction("b"))
     run(world.store, tmp_path / "b")
     stored = world.store.read("ann", 0)

@@ -12,10 +12,12 @@ from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import ClientError
 
 from domain.catalog import ContentMetadata
-from domain.interaction import day_number
-from domain.learner import Change, Day, Learner
+from domain.days import day_number
+from domain.fold import Change
+from domain.learner import Day, Learner
 from domain.streaks import StudyCalendar
-from functions import aws, catalog, project, store
+from functions import aws, catalog, items, project
+from functions.errors import Contended
 from functions.observability import logger, metrics
 from functions.store import STATES_PER_READ, Store
 from tests.integration.conftest import (
@@ -258,8 +260,8 @@ def test_a_learner_whom_others_always_write_first_comes_again_with_the_batch(
     with pytest.raises(ExceptionGroup) as failure:
         projector.project(stream_event(interaction("a"))["Records"])
     [contended] = failure.value.exceptions
-    assert isinstance(contended, project.Contended)
-    assert str(contended) == "lost 20 races for the state of one learner"
+    assert isinstance(contended, Contended)
+    assert str(contended) == "lost 20 write races for the state of one learner"
     assert tries == list(range(1, 21)), "each time onto what stands"
     assert pauses == [-0.01, -0.02, -0.04, -0.08, -0.16, *[-0.2] * 14], "full jitter, and bounded"
 
@@ -388,10 +390,10 @@ def test_a_learner_for_whom_there_is_a_bug_holds_up_nobody_and_says_so(
         ("failed", "1"),
         ("failed", "2"),
     ]
-    assert held[0]["reason"] == f"a bug, as the log tells: {error!r}"
+    assert held[0]["reason"] == f"a bug; see the consumer's log: {error!r}"
     assert world.store.read_state("bob") is not None
     [(text, more)] = said
-    assert (text, more["extra"]) == ("failed", {"learners": 1})
+    assert (text, more["extra"]) == ("a bug failed some learners", {"learners": 1})
     assert more["exc_info"].exceptions == (error,)
 
 
@@ -422,7 +424,7 @@ def test_each_kind_of_bug_in_a_batch_has_its_trace_in_the_log_also_where_the_bat
 
 def test_categories_that_differ_in_case_alone_bring_one_award(world: World) -> None:
     of_one_name = [ContentMetadata("net-1", "Networking"), ContentMetadata("net-2", "networking")]
-    catalog.keep(world.store, {"SAA": of_one_name}, CATALOG_TIME)
+    catalog.update_catalog(world.store, {"SAA": of_one_name}, CATALOG_TIME)
     both = [
         interaction(f"e{n}", content_id=f"net-{n}", interaction_type="completed", score=100) for n in (1, 2)
     ]
@@ -436,7 +438,7 @@ def test_categories_that_differ_in_case_alone_bring_one_award(world: World) -> N
 def test_no_write_is_begun_that_the_invocations_end_would_cut_off(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "MAX_TRANSACTION_ITEMS", 10)
+    monkeypatch.setattr(items, "MAX_TRANSACTION_ITEMS", 10)
     clock = iter([100.0] * 7 + [49.9] * 10)
     days = [interaction(f"e{n}", occurred_at=f"2026-02-{n:02}T09:00:00+00:00") for n in range(1, 29)]
     with pytest.raises(ExceptionGroup) as failure:
@@ -464,14 +466,14 @@ def test_20000_interactions_of_one_learner_in_a_day_come_in_two_batches(world: W
 def test_a_batch_fails_when_quarantine_does(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     failed = {"Failed": [{"Id": "0", "Code": "InternalError", "SenderFault": False}]}
     monkeypatch.setattr(aws.sqs(), "send_message_batch", lambda **_: failed)
-    with pytest.raises(RuntimeError, match="quarantine took not all"):
+    with pytest.raises(RuntimeError, match="the quarantine refused a record"):
         world.project(b"no JSON")
 
 
 def test_content_that_arrived_since_the_catalog_was_read_is_found(world: World) -> None:
     projector = world.projector()
     projector.project(stream_event(interaction("a"))["Records"])
-    catalog.keep(world.store, {"SAA": [ContentMetadata("saa-new", "Storage")]}, 1)
+    catalog.update_catalog(world.store, {"SAA": [ContentMetadata("saa-new", "Storage")]}, 1)
     outcome = projector.project(stream_event(interaction("b", content_id="saa-new"))["Records"])
     assert outcome.applied == 1
 
@@ -485,7 +487,7 @@ def test_known_content_that_comes_into_another_certification_meanwhile_is_found_
 
     def load_before_it_comes(self: Store, user_ids: Any) -> Any:
         loaded = load(self, user_ids)
-        catalog.keep(world.store, {"DVA": [ContentMetadata("saa-1", "Storage")]}, 1)
+        catalog.update_catalog(world.store, {"DVA": [ContentMetadata("saa-1", "Storage")]}, 1)
         return loaded
 
     monkeypatch.setattr(Store, "load", load_before_it_comes)
@@ -554,11 +556,11 @@ def test_a_day_that_is_full_refuses_what_is_new_and_blocks_no_other(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A real day is full at about 51,000 digests: the deployed stack is tried with those.
-    monkeypatch.setattr(store, "MAX_ITEM_BYTES", 8 * 1024)
+    monkeypatch.setattr(items, "MAX_ITEM_BYTES", 8 * 1024)
     ids = [f"e{n}" for n in range(1_200)]
     outcome = world.project(*map(interaction, ids), interaction("x", user_id="bob"))
     assert {(record.code, record.reason) for record in outcome.quarantined} == {
-        ("state_full", "the learner's state or this day of it is full")
+        ("state_full", "the learner's state or this day is full")
     }
     kept = {record.position.sequence_number for record in outcome.quarantined}
     assert len(kept) == len(outcome.quarantined)
@@ -578,7 +580,7 @@ def test_a_day_that_is_full_refuses_what_is_new_and_blocks_no_other(
 def test_a_closed_day_that_is_full_recognises_what_is_in_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "MAX_ITEM_BYTES", 8 * 1024)
+    monkeypatch.setattr(items, "MAX_ITEM_BYTES", 8 * 1024)
     ids = [f"e{n}" for n in range(1_200)]
     applied = world.project(*map(interaction, ids)).applied
     world.project(interaction("next", occurred_at="2026-03-02T09:00:00+02:00"))

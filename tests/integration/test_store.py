@@ -11,10 +11,12 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from domain.achievements import Award
 from domain.catalog import ContentMetadata
-from domain.interaction import day_number
-from domain.learner import Change, Day, Learner
-from functions import aws, catalog, store
-from functions.store import LaterFormat, NewAward, NewLearner, TooLarge, inserted, is_passing, item_bytes
+from domain.days import day_number
+from domain.fold import Change
+from domain.learner import Day, Learner
+from functions import aws, catalog, items, store
+from functions.errors import LaterFormat, TooLarge, is_transient
+from functions.items import NewAward, NewLearner, inserted, item_bytes
 from tests.integration.conftest import VIEWS, World, interaction
 
 Item = dict[str, Any]
@@ -179,7 +181,7 @@ def test_what_earlier_releases_stored_is_read(world: World) -> None:
 
 def test_a_state_of_a_later_format_is_not_guessed_at(world: World) -> None:
     aws.dynamodb().put_item(TableName=VIEWS, Item={**STORED[0], "format": {"N": "2"}})
-    with pytest.raises(LaterFormat, match=r"^state of format 2; this release knows 1$"):
+    with pytest.raises(LaterFormat, match=r"^the state has format 2; this release reads 1$"):
         world.store.read_state("ann")
 
 
@@ -213,17 +215,17 @@ def test_an_items_bytes_are_those_of_names_and_values() -> None:
 def test_the_limits_are_dynamodbs_to_the_byte() -> None:
     largest = {"a": {"S": "x" * (400 * 1024 - 1)}}
     one_more = {"a": {"S": "x" * 400 * 1024}}
-    store._check_size([largest])
+    items.check_size([largest])
     with pytest.raises(TooLarge, match=r"^an item of 409601 bytes$"):
-        store._check_size([{"a": {"S": ""}}, one_more])
-    store._check_size([{"a": {"S": ""}}] * 100)
+        items.check_size([{"a": {"S": ""}}, one_more])
+    items.check_size([{"a": {"S": ""}}] * 100)
     with pytest.raises(TooLarge, match=r"^101 items in one transaction$"):
-        store._check_size([{"a": {"S": ""}}] * 101)
+        items.check_size([{"a": {"S": ""}}] * 101)
     tenth = 10 * [largest]
     rest = 4 * 1024 * 1024 - 10 * 400 * 1024
-    store._check_size([*tenth, {"a": {"S": "x" * (rest - 1)}}])
+    items.check_size([*tenth, {"a": {"S": "x" * (rest - 1)}}])
     with pytest.raises(TooLarge, match=r"^4194305 bytes in one transaction$"):
-        store._check_size([*tenth, {"a": {"S": "x" * rest}}])
+        items.check_size([*tenth, {"a": {"S": "x" * rest}}])
 
 
 # -- commit ----------------------------------------------------------------------------------------
@@ -359,7 +361,7 @@ def test_what_a_batch_read_leaves_undone_is_asked_for_again_ever_more_slowly(
     assert asked == [3, 2, 1]
     assert pauses == [0.02, 0.04]
     pauses.clear()
-    with pytest.raises(TimeoutError, match=r"^DynamoDB leaves 3 keys unread$"):
+    with pytest.raises(TimeoutError, match=r"^DynamoDB left 3 keys unread$"):
         world.store.load([f"learner-{n}" for n in range(12)])
     assert pauses == [0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0, 1.0, 1.0, 1.0]
 
@@ -385,9 +387,9 @@ def test_a_batch_read_that_reads_nothing_at_first_is_asked_again(
 
 
 def test_before_any_content_is_known_the_catalog_is_empty(world: World) -> None:
-    aws.dynamodb().delete_item(TableName=VIEWS, Key=store._HEAD)
-    assert world.store.load(["ann"]) == ({"ann": Learner("ann")}, store.Head(0, {}))
-    assert world.store.head() == store.Head(0, {})
+    aws.dynamodb().delete_item(TableName=VIEWS, Key=items.HEAD)
+    assert world.store.load(["ann"]) == ({"ann": Learner("ann")}, items.Head(0, {}))
+    assert world.store.head() == items.Head(0, {})
     assert world.store.full_catalog().certifications == {}
 
 
@@ -506,7 +508,7 @@ def test_a_contended_counter_is_tried_again_ever_more_slowly_and_not_for_ever(
     assert pauses == [0.01, 0.02, 0.04]
     pauses.clear()
     monkeypatch.setattr(aws.dynamodb(), "transact_write_items", failing(30, conflict, real))
-    with pytest.raises(TimeoutError, match=r"^the counter of LEARNERS is contended$"):
+    with pytest.raises(TimeoutError, match=r"^the counter LEARNERS is contended$"):
         world.store.count(NewLearner("bob"))
     assert pauses == [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, *[0.5] * 14]
     down = error("InternalServerError", "TransactWriteItems")
@@ -521,7 +523,7 @@ def test_a_contended_counter_is_tried_again_ever_more_slowly_and_not_for_ever(
 def test_only_what_moved_of_the_catalog_is_read_again(world: World) -> None:
     known = world.store.full_catalog()
     assert world.store.catalog(known, world.store.head()) is known
-    catalog.keep(world.store, {"DVA": [ContentMetadata("dva-2")]}, 1)
+    catalog.update_catalog(world.store, {"DVA": [ContentMetadata("dva-2")]}, 1)
     world.calls.clear()
     again = world.store.catalog(known, world.store.head())
     assert again.certifications["SAA"] is known.certifications["SAA"]
@@ -535,7 +537,7 @@ def test_a_catalog_that_never_stands_still_is_not_waited_for(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heads = iter(range(100, 200))
-    monkeypatch.setattr(store.Store, "head", lambda _: store.Head(version := next(heads), {"SAA": version}))
+    monkeypatch.setattr(store.Store, "head", lambda _: items.Head(version := next(heads), {"SAA": version}))
     with pytest.raises(TimeoutError, match=r"^the catalog changes faster than it can be read$"):
         world.store.full_catalog()
     assert next(heads) == 121
@@ -547,7 +549,7 @@ def test_a_catalog_that_others_changed_meanwhile_is_not_written(
     head = world.store.head()
     saa = world.store.full_catalog().certifications["SAA"]
     assert world.store.commit_catalog(head, saa, saa)
-    assert world.store.head() == store.Head(3, {"DVA": 1, "SAA": 1})
+    assert world.store.head() == items.Head(3, {"DVA": 1, "SAA": 1})
     assert not world.store.commit_catalog(head, saa, saa)
     assert world.store.head().version == 3
     down = error("InternalServerError", "TransactWriteItems")
@@ -581,4 +583,4 @@ def refused(code: str, *reasons: str) -> ClientError:
     ids=repr,
 )
 def test_a_bug_is_told_from_a_failure_that_may_pass(error: Exception, passing: bool) -> None:
-    assert is_passing(error) is passing
+    assert is_transient(error) is passing

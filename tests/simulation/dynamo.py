@@ -15,6 +15,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
+from functions import items as stored_items
 from functions import store
 from tests.simulation.faults import (
     BATCH_READ_FAULTS,
@@ -161,10 +162,10 @@ class Dynamo:
         keys = [_key(put["Item"]) for put in puts]
         for put in puts:
             self._check_table(put["TableName"])
-        if not 1 <= len(puts) <= store.MAX_TRANSACTION_ITEMS or len(set(keys)) < len(keys):
+        if not 1 <= len(puts) <= stored_items.MAX_TRANSACTION_ITEMS or len(set(keys)) < len(keys):
             raise Violation(f"TransactWriteItems refuses these {len(puts)} items: {keys}")
-        size = sum(store.item_bytes(put["Item"]) for put in puts)
-        if size > store.MAX_TRANSACTION_BYTES and keys[0][0] != "CATALOG":
+        size = sum(stored_items.item_bytes(put["Item"]) for put in puts)
+        if size > stored_items.MAX_TRANSACTION_BYTES and keys[0][0] != "CATALOG":
             raise Violation(f"TransactWriteItems refuses {size} bytes")
         done = False
 
@@ -344,7 +345,10 @@ class Dynamo:
         changes = []
         for item in items:
             key = _key(item)
-            if self.world.circumstances.may_refuse and store.item_bytes(item) > store.MAX_ITEM_BYTES:
+            if (
+                self.world.circumstances.may_refuse
+                and stored_items.item_bytes(item) > stored_items.MAX_ITEM_BYTES
+            ):
                 raise Violation(f"{key}: item size has exceeded the maximum allowed size")
             old = self.items.get(key)
             self.items[key] = item

@@ -9,13 +9,15 @@ from botocore.exceptions import ClientError
 from greenlet import getcurrent
 
 import functions.catalog
+import functions.items
 import functions.project
 import functions.store
 from domain import achievements
-from domain import learner as learner_module
+from domain import fold as fold_module
 from domain.catalog import Certification, ContentMetadata, assign
+from domain.fold import Change, fold
 from domain.interaction import Interaction
-from domain.learner import Change, Day, Learner, fold
+from domain.learner import Day, Learner, Track
 from domain.tally import Breakdown, Tally, values
 from functions.quarantine import Quarantine, Quarantined
 from functions.store import Store
@@ -32,11 +34,11 @@ def no_version_condition(patch: pytest.MonkeyPatch) -> None:
 
 
 def digest_check_left_out(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(learner_module._Draft, "has", lambda *_: False)
+    patch.setattr(fold_module._Draft, "has", lambda *_: False)
 
 
 def digest_kept_in_the_wrong_day(patch: pytest.MonkeyPatch) -> None:
-    apply = learner_module._Draft.apply
+    apply = fold_module._Draft.apply
 
     def misplaced(draft: Any, interaction: Interaction, digest: int, place: Any) -> None:
         apply(draft, interaction, digest, place)
@@ -45,7 +47,7 @@ def digest_kept_in_the_wrong_day(patch: pytest.MonkeyPatch) -> None:
         newest.digests.add(digest)
         newest.changed = True
 
-    patch.setattr(learner_module._Draft, "apply", misplaced)
+    patch.setattr(fold_module._Draft, "apply", misplaced)
 
 
 def _remember_folds(patch: pytest.MonkeyPatch) -> dict[str, Learner]:
@@ -84,8 +86,8 @@ def bare_add(patch: pytest.MonkeyPatch) -> None:
         return Breakdown(group(one.categories, other.categories), group(one.difficulties, other.difficulties))
 
     def added(after: Learner, before: Learner, standing: Item | None) -> Item:
-        now = functions.store._learner(standing) if standing else Learner(after.user_id)
-        nothing = learner_module.Track()
+        now = functions.items.learner_of(standing) if standing else Learner(after.user_id)
+        nothing = Track()
         tracks = {
             code: replace(
                 track,
@@ -96,13 +98,13 @@ def bare_add(patch: pytest.MonkeyPatch) -> None:
             )
             for code, track in after.tracks.items()
         }
-        return functions.store._state_item(replace(after, version=now.version + 1, tracks=tracks))
+        return functions.items.state_item(replace(after, version=now.version + 1, tracks=tracks))
 
     def adding(dynamo: Dynamo, items: list[Item]) -> None:
         made = []
         for item in items:
             if item["sk"]["S"] == "STATE":
-                after = functions.store._learner(item)
+                after = functions.items.learner_of(item)
                 standing = dynamo.items.get((item["pk"]["S"], "STATE"))
                 made.append(added(after, begun[after.user_id], standing))
             else:
@@ -115,24 +117,24 @@ def bare_add(patch: pytest.MonkeyPatch) -> None:
 
 def day_closed_twice(patch: pytest.MonkeyPatch) -> None:
     """The day that stays open is written as a closed one besides."""
-    freeze = learner_module._Draft.freeze
+    freeze = fold_module._Draft.freeze
 
     def twice(draft: Any) -> tuple[Learner, tuple[Day, ...]]:
         after, closed = freeze(draft)
         assert after.latest is not None
         return after, (*closed, after.latest) if closed else closed
 
-    patch.setattr(learner_module._Draft, "freeze", twice)
+    patch.setattr(fold_module._Draft, "freeze", twice)
 
 
 def answer_lost_taken_for_failure_without_reading_again(patch: pytest.MonkeyPatch) -> None:
     begun = _remember_folds(patch)
-    standing = Store._standing
+    standing = Store._stored_now
 
     def from_memory(store: Store, user_id: str, error: ClientError) -> Learner:
         return replace(begun[user_id], version=standing(store, user_id, error).version)
 
-    patch.setattr(Store, "_standing", from_memory)
+    patch.setattr(Store, "_stored_now", from_memory)
 
 
 def late_day_folded_onto_a_bucket_read_before_the_condition_failed(patch: pytest.MonkeyPatch) -> None:
@@ -161,7 +163,7 @@ def award_put_without_its_state(patch: pytest.MonkeyPatch) -> None:
 
     def apart(store: Store, change: Change, *, silent: bool = False) -> Learner | None:
         for award in change.awards:
-            item = functions.store._award_item(change.learner.user_id, award, silent)
+            item = functions.items.award_item(change.learner.user_id, award, silent)
             store.client.put_item(TableName=store.table, Item=item)
         return commit(store, replace(change, awards=()))
 
@@ -215,7 +217,7 @@ def an_award_given_for_each_rule_that_shares_it(patch: pytest.MonkeyPatch) -> No
             draft._earned |= {rule.id}
             yield achievements.award(rule, interaction.at)
 
-    patch.setattr(learner_module._Draft, "newly_earned", newly_earned)
+    patch.setattr(fold_module._Draft, "newly_earned", newly_earned)
 
 
 DEFECTS: tuple[Planting, ...] = (

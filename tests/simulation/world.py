@@ -20,10 +20,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from greenlet import getcurrent, greenlet
 
 import functions.catalog
+import functions.items
 import functions.project
 import functions.quarantine
 import functions.store
-from domain.interaction import day_number
+from domain.days import day_number
+from functions.errors import Contended
 from functions.project import Projector
 from functions.quarantine import Quarantine
 from functions.store import Store
@@ -305,7 +307,7 @@ class World:
             self.seen["crashes"] += 1
             return False
         except Exception as error:
-            if unexpected := [e for e in _leaves(error) if not _is_passing(e)]:
+            if unexpected := [e for e in _leaves(error) if not _is_transient(e)]:
                 raise Violation(f"the consumer fails with {unexpected[0]!r}") from error
             self.note(f"the batch fails: {_leaves(error)[0]!r}")
             self.seen.update(type(leaf).__name__ for leaf in _leaves(error))
@@ -391,11 +393,11 @@ class World:
         now = self.now - self.below(3) * self.below(3_000_000)
         changes, _ = functions.catalog.changes_of(records)
         try:
-            functions.catalog.keep(self.store, changes, now)
+            functions.catalog.update_catalog(self.store, changes, now)
         except Crash:
             return False
         except Exception as error:
-            if not _is_passing(error):
+            if not _is_transient(error):
                 raise Violation(f"the catalog's keeper fails with {error!r}") from error
             self.seen[f"keeper's {type(error).__name__}"] += 1
             return False
@@ -414,7 +416,7 @@ class World:
             except Crash:
                 continue
             except Exception as error:
-                if not _is_passing(error):
+                if not _is_transient(error):
                     raise Violation(f"reading fails with {error!r}") from error
                 continue
             if stored is None:
@@ -621,17 +623,16 @@ def _leaves(error: BaseException) -> list[BaseException]:
     return [error]
 
 
-def _is_passing(error: BaseException) -> bool:
+def _is_transient(error: BaseException) -> bool:
     """Whether the failure is one that the world is to blame for."""
     passing = (
         ClientError,
         BotoCoreError,
         TimeoutError,
-        functions.project.Contended,
+        Contended,
         functions.project.OutOfTime,
-        functions.catalog.Contended,
     )
-    return isinstance(error, passing) or str(error).startswith("quarantine took not all")
+    return isinstance(error, passing) or str(error).startswith("the quarantine refused a record")
 
 
 # -- in place of what is not deterministic --------------------------------------------------------------
@@ -649,6 +650,7 @@ def circumstances(world: World) -> Iterator[None]:
     """Limits as the history has them; pauses that let others go on instead of time pass."""
     c = world.circumstances
     project, store, quarantine = functions.project, functions.store, functions.quarantine
+    items = functions.items
     changes: list[tuple[Any, str, Any]] = [
         (project, "random", world.random),
         (project, "STATES_PER_READ", c.batch_get - 1),
@@ -657,12 +659,12 @@ def circumstances(world: World) -> Iterator[None]:
         (store, "time", _Clock(world)),
         (store, "random", world.random),
         (store, "MAX_BATCH_GET", c.batch_get),
-        (store, "MAX_TRANSACTION_ITEMS", c.transaction_items),
-        (store, "MAX_TRANSACTION_BYTES", c.transaction_bytes),
-        (store, "MAX_ITEM_BYTES", c.item_bytes),
+        (items, "MAX_TRANSACTION_ITEMS", c.transaction_items),
+        (items, "MAX_TRANSACTION_BYTES", c.transaction_bytes),
+        (items, "MAX_ITEM_BYTES", c.item_bytes),
         (store, "MAX_CATALOG_READS", c.max_reads),
         (store, "MAX_READ_TRIES", c.max_reads),
-        (store, "ORDINALS_PER_PART", c.ordinals_per_part),
+        (items, "ORDINALS_PER_PART", c.ordinals_per_part),
         (quarantine, "MAX_INLINE_BYTES", c.inline_bytes),
     ]
     before = [(module, name, getattr(module, name)) for module, name, _ in changes]

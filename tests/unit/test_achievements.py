@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain import learner as learner_module
-from domain import views
+from domain import achievements, views
 from domain.achievements import (
     ACHIEVEMENTS,
     CATEGORY_ACHIEVEMENTS,
@@ -21,10 +20,12 @@ from domain.achievements import (
     slug,
 )
 from domain.catalog import Catalog, Certification, ContentMetadata, assign
+from domain.fold import Change, fold
 from domain.interaction import Interaction
-from domain.learner import Change, Day, Learner, Reached, fold, goals, overdue
-from domain.tally import PERFECT
-from domain.views import Standpoint
+from domain.learner import Day, Learner, LearnerStanding, goals, overdue
+from domain.tally import PERFECT, Tally, sum_of, values
+from domain.views import ViewContext
+from tests.factory import make_parsed
 
 HOUR = 3600
 CONTENTS = [ContentMetadata(f"c-{n}", "Storage" if n < 3 else "S & R") for n in range(6)]
@@ -52,25 +53,15 @@ RULES = {
     "hours-100": ({"seconds": 100 * HOUR}, 600),
     "hours-200": ({"seconds": 200 * HOUR}, 1200),
 }
-NOTHING = Reached(0, 0, 0, 0, 0)
+
+
+def reached(*, longest_streak: int = 0, completed_content: int = 0, **counters: int) -> LearnerStanding:
+    return LearnerStanding(longest_streak, completed_content, values(Tally(**counters)))
 
 
 def interaction(number: int, **fields: Any) -> Interaction:
-    whole = {
-        "event_id": f"e{number}",
-        "user_id": "ann",
-        "content_id": "c-0",
-        "kind": "answered",
-        "at": 1_000_000 * number,
-        "day": 9_000,
-        "zone": "+00:00",
-        "zone_named": False,
-        "score": None,
-        "seconds": 0,
-        "certification": None,
-        **fields,
-    }
-    return Interaction(**whole)
+    defaults = {"content_id": "c-0", "at": 1_000_000 * number, "day": 9_000}
+    return make_parsed(event_id=f"e{number}", **{**defaults, **fields})
 
 
 def after(*interactions: Interaction, learner: Learner | None = None, catalog: Catalog = CATALOG) -> Change:
@@ -97,10 +88,10 @@ def test_there_are_the_eighteen_of_the_contract() -> None:
 @pytest.mark.parametrize("rule", ACHIEVEMENTS, ids=lambda rule: rule.id)
 def test_a_rule_is_fulfilled_at_its_threshold_and_not_a_bit_below(rule: Achievement[Any]) -> None:
     threshold, _ = RULES[rule.id]
-    assert rule.measure(NOTHING._replace(**threshold)) >= rule.target
+    assert rule.measure(reached(**threshold)) >= rule.target
     below = dict(threshold)
     below[list(below)[-1]] -= 1
-    assert rule.measure(NOTHING._replace(**below)) < rule.target
+    assert rule.measure(reached(**below)) < rule.target
 
 
 @pytest.mark.parametrize("first", [0, 1, 4, 9])
@@ -193,13 +184,11 @@ def test_what_was_earned_stays_though_the_rule_becomes_false_again() -> None:
 
 
 def test_adding_an_achievement_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
-    quick = Achievement[Any](
-        "minute-1", "time", "First Minute", "", "⏱️", 1, lambda s: int(s.seconds // 60), 1
-    )
-    monkeypatch.setattr(learner_module, "ACHIEVEMENTS", (*ACHIEVEMENTS, quick))
+    quick = Achievement[Any]("seconds-60", "time", "First Minute", "", "⏱️", 1, sum_of("seconds"), 60)
+    monkeypatch.setattr(achievements, "ACHIEVEMENTS", (*ACHIEVEMENTS, quick))
     change = after(interaction(1, seconds=60))
-    assert ids(change.awards) == ["minute-1"]
-    assert "minute-1" not in [goal.achievement.achievement_id for goal in goals(change.learner, CATALOG)]
+    assert ids(change.awards) == ["seconds-60"]
+    assert "seconds-60" not in [goal.achievement.achievement_id for goal in goals(change.learner, CATALOG)]
 
 
 def test_new_rules_find_what_is_overdue_and_retired_ones_keep_what_was_earned(
@@ -210,11 +199,11 @@ def test_new_rules_find_what_is_overdue_and_retired_ones_keep_what_was_earned(
     one = Achievement[Any](
         "completed-3", "completion", "Three", "", "✅", 5, lambda s: int(s.completed_content), 3
     )
-    monkeypatch.setattr(learner_module, "ACHIEVEMENTS", (one,))
+    monkeypatch.setattr(achievements, "ACHIEVEMENTS", (one,))
     [award] = overdue(change.learner, CATALOG, 7)
     assert (award.achievement_id, award.points, award.earned_at) == ("completed-3", 5, 7)
     earned = replace(change.learner, earned=change.learner.earned | {"completed-3"})
-    monkeypatch.setattr(learner_module, "ACHIEVEMENTS", ())
+    monkeypatch.setattr(achievements, "ACHIEVEMENTS", ())
     assert "completed-3" in fold(earned, {}, [interaction(50)], CATALOG).learner.earned
 
 
@@ -274,7 +263,7 @@ def test_a_certification_that_no_catalog_has_any_more_keeps_its_goals_without_co
 
 def test_progress_says_how_far_along_the_nearest_are() -> None:
     change = after(*completed(0, 1), interaction(9, seconds=5 * HOUR))
-    at = Standpoint(change.learner, {}, change.awards, CATALOG, 9_000, rarity=Rarity(4, {"SAA:first": 1}))
+    at = ViewContext(change.learner, {}, change.awards, CATALOG, 9_000, rarity=Rarity(4, {"SAA:first": 1}))
     found = views.achievements(at)
     assert [goal["achievement_id"] for goal in found["next"]] == [
         "SAA:half",
@@ -294,7 +283,7 @@ def test_progress_says_how_far_along_the_nearest_are() -> None:
 
 def test_points_are_the_sum_of_what_was_earned() -> None:
     change = after(*completed(*range(6), score=PERFECT))
-    at = Standpoint(change.learner, {}, change.awards, CATALOG, 9_000)
+    at = ViewContext(change.learner, {}, change.awards, CATALOG, 9_000)
     points = {award.achievement_id: award.points for award in change.awards}
     mastered = {f"SAA:mastered:{slug(name)}": 300 for name in ("Storage", "S & R")}
     assert points == {"SAA:first": 20, "SAA:half": 250, "SAA:all": 1000, "SAA:perfect-5": 100, **mastered}

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.catalog import NO_DIFFICULTY, Catalog, Certification, ContentMetadata, assign
+from domain.fold import Refusal, closed_days, fold, is_applied
 from domain.interaction import Interaction, parse
-from domain.learner import Day, Learner, Refusal, Zone, closed_days, fold, is_applied
+from domain.learner import Day, Learner, Zone
 from domain.streaks import streaks
 from domain.tally import Breakdown, Tally
 

@@ -8,18 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.days import day_date, day_number, today_in, zone_names, zone_of
 from domain.interaction import (
     MAX_ADDITIONAL_BYTES,
     Interaction,
     InvalidInteraction,
-    day_date,
-    day_number,
     is_user_id,
     parse,
     parse_record,
-    today_in,
-    zone_names,
-    zone_of,
 )
 
 ARRIVAL = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.catalog import Catalog, Certification, ContentMetadata, assign
+from domain.fold import closed_days, fold
 from domain.interaction import Interaction
-from domain.learner import Day, Learner, Track, closed_days, fold
+from domain.learner import Day, Learner, Track
 from domain.readiness import (
     CERTAIN,
     RECENT_DAYS,

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from domain import views
 from domain.catalog import Catalog, Certification, ContentMetadata, assign
-from domain.interaction import Interaction, day_number, instant, parse
-from domain.learner import Day, Learner, closed_days, fold
+from domain.days import day_number, instant
+from domain.fold import closed_days, fold
+from domain.interaction import Interaction, parse
+from domain.learner import Day, Learner
 from domain.streaks import RUN_PER_FREEZE, StudyCalendar, streaks, weekly_streak
-from domain.views import Standpoint
+from domain.views import ViewContext
 
 CATALOG = Catalog({"SAA": assign(Certification("SAA"), [ContentMetadata("saa-1")], 1)})
 LONG_AFTER = instant(4_102_444_800_000_000)
@@ -45,7 +47,7 @@ def learner_of(history: list[Interaction], freezes: int = 0) -> Learner:
 
 
 def view(learner: Learner, today: str, freezes: int = 0, goal: int = 3) -> Any:
-    at = Standpoint(learner, {}, (), CATALOG, day_number(date.fromisoformat(today)), freezes, goal=goal)
+    at = ViewContext(learner, {}, (), CATALOG, day_number(date.fromisoformat(today)), freezes, goal=goal)
     return views.streak(at)
 
 
@@ -362,7 +364,7 @@ def test_the_weekly_streak_when(name: str) -> None:
 
 def test_the_heat_map_shows_53_weeks() -> None:
     learner = Learner("ann", calendar=calendar_of(set(range(5_000, 6_000))))
-    at = Standpoint(learner, {}, (), CATALOG, 5_999)
+    at = ViewContext(learner, {}, (), CATALOG, 5_999)
     shown = views.streak(at)["calendar"]
     assert len(shown) == 53 * 7
     assert shown == sorted(shown)

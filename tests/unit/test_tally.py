@@ -1,16 +1,19 @@
 """Tallies: sums that commute."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.interaction import Interaction
-from domain.tally import COUNTERS, Tally, increments, total, values
+from domain.interaction import KINDS, Interaction, Kind
+from domain.learner import LearnerStanding
+from domain.tally import COUNTERS, Tally, counter_of, increments, sum_of, total, values
+from tests.factory import make_parsed
 
-tallies = st.builds(Tally, *[st.integers(0, 10**9)] * len(COUNTERS))
+tallies = st.builds(Tally, **{name: st.integers(0, 10**9) for name in COUNTERS})
 
 
-def interaction(kind: str, score: int | None = None, seconds: int = 0) -> Interaction:
-    return Interaction("e", "u", "c", kind, 0, 0, "UTC", False, score, seconds, None)  # type: ignore[arg-type]  # a str
+def added(interaction: Interaction) -> dict[str, int]:
+    return {COUNTERS[n]: amount for n, amount in increments(interaction)}
 
 
 @given(tallies, tallies, tallies)
@@ -21,9 +24,12 @@ def test_the_order_of_adding_makes_no_difference(a: Tally, b: Tally, c: Tally) -
 
 
 def test_an_interaction_adds_only_what_it_has() -> None:
-    added = {COUNTERS[n]: amount for n, amount in increments(interaction("viewed"))}
+    added = {COUNTERS[n]: amount for n, amount in increments(make_parsed(kind="viewed"))}
     assert added == {"interactions": 1, "views": 1}
-    added = {COUNTERS[n]: amount for n, amount in increments(interaction("answered", 10_000, 60))}
+    added = {
+        COUNTERS[n]: amount
+        for n, amount in increments(make_parsed(kind="answered", score=10_000, seconds=60))
+    }
     assert added == {
         "interactions": 1,
         "answers": 1,
@@ -41,11 +47,17 @@ def test_an_average_is_of_scored_interactions_and_unknown_without_any() -> None:
     assert Tally(interactions=5, scored=3, score=20_000).average_score == 66.67
 
 
-def test_values_are_open_for_adding_and_the_tally_is_not() -> None:
-    tally = Tally(1, 2)
-    opened = values(tally)
-    opened[0] += 1
-    assert tally == Tally(1, 2)
+def test_sum_of_reads_one_counter_and_refuses_an_unknown_one() -> None:
+    standing = LearnerStanding(0, 0, values(Tally(seconds=7)))
+    assert sum_of("seconds")(standing) == 7
+    assert sum_of("seconds") is sum_of("seconds")
+    with pytest.raises(ValueError, match="minutes"):
+        sum_of("minutes")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_is_counted_by_exactly_one_counter(kind: Kind) -> None:
+    assert added(make_parsed(kind=kind)) == {"interactions": 1, counter_of(kind): 1}
 
 
 def test_the_sum_of_nothing_is_nothing() -> None:

@@ -1,0 +1,337 @@
+"""The fold of interactions into a learner's state.
+
+`fold` computes everything that changes when interactions arrive: the new state, the closed days that
+changed, and the awards that were earned. The same interactions give the same result in any order or batching.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, assert_never
+
+from domain.achievements import (
+    Achievement,
+    Award,
+    CategoryStanding,
+    CertificationStanding,
+    Standing,
+    Waiting,
+    award,
+    category_rules,
+    certification_rules,
+    learner_rules,
+)
+from domain.catalog import Catalog, Certification, ContentSet, Place, UnknownCertification, UnknownContent
+from domain.interaction import Interaction
+from domain.learner import Day, Learner, Track, Zone, standing
+from domain.streaks import streaks
+from domain.tally import EMPTY, Breakdown, Increments, Tally, increments, values
+
+
+class Refusal(NamedTuple):
+    """A valid interaction that can't be applied at present. `code` is stable."""
+
+    position: int
+    """Its index among the interactions that were folded."""
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The result of a fold.
+
+    `learner` is the next version of the state, or the same as before if nothing was applied. `days` are the
+    closed days to write as a whole, in order.
+    """
+
+    learner: Learner
+    days: tuple[Day, ...]
+    awards: tuple[Award, ...]
+    applied: int
+    duplicates: int
+    refused: tuple[Refusal, ...]
+
+
+def closed_days(learner: Learner, interactions: Iterable[Interaction]) -> set[int]:
+    """Return the numbers of the closed days that a fold of these interactions needs.
+
+    A day that is not in the calendar has no bucket.
+    """
+    latest = learner.latest.number if learner.latest else None
+    return {i.day for i in interactions if i.day != latest and i.day in learner.calendar}
+
+
+def is_applied(learner: Learner, days: Mapping[int, Day], interaction: Interaction) -> bool:
+    """Return whether an interaction has been applied already. `days` is as for `fold`."""
+    if interaction.day not in learner.calendar:
+        return False
+    latest = learner.latest
+    day = latest if latest and latest.number == interaction.day else days[interaction.day]
+    return interaction.digest in day.digests
+
+
+def fold(
+    learner: Learner,
+    days: Mapping[int, Day],
+    interactions: Sequence[Interaction],
+    catalog: Catalog,
+    freezes: int = 0,
+) -> Change:
+    """Apply the interactions that have not been applied yet, one after the other.
+
+    `days` holds the buckets that `closed_days` asked for, by number. Raise KeyError if one is missing.
+    `freezes` is the streak policy that streak achievements follow.
+    """
+    draft = _Draft(learner, days, freezes)
+    awards: list[Award] = []
+    refused: list[Refusal] = []
+    duplicates = 0
+    for position, interaction in enumerate(interactions):
+        # This check comes first: an applied interaction stays applied, however the catalog changes.
+        digest = interaction.digest
+        if draft.has(interaction.day, digest):
+            duplicates += 1
+            continue
+        try:
+            place = catalog.place(interaction.content_id, interaction.certification)
+        except UnknownContent:
+            reason = f"no catalog has content {interaction.content_id}"
+            refused.append(Refusal(position, "unknown_content", reason))
+            continue
+        except UnknownCertification:
+            reason = f"content {interaction.content_id} is not in the catalog of {interaction.certification}"
+            refused.append(Refusal(position, "unknown_certification", reason))
+            continue
+        draft.apply(interaction, digest, place)
+        awards += draft.newly_earned(interaction, place, catalog.certifications[place.certification])
+    applied = len(interactions) - duplicates - len(refused)
+    if not applied:
+        return Change(learner, (), (), 0, duplicates, tuple(refused))
+    after, closed = draft.freeze()
+    return Change(after, closed, tuple(awards), applied, duplicates, tuple(refused))
+
+
+class _Tallies:
+    """A breakdown that is open for adding. It copies only the tallies that something is added to."""
+
+    __slots__ = ("before", "categories", "difficulties")
+
+    def __init__(self, before: Breakdown) -> None:
+        self.before = before
+        self.categories: dict[str, list[int]] = {}
+        self.difficulties: dict[str, list[int]] = {}
+
+    def add(self, category: str, difficulty: str, amounts: Increments) -> None:
+        of_category = self.categories.get(category)
+        if of_category is None:
+            of_category = _open(self.before.categories, category)
+            self.categories[category] = of_category
+        of_difficulty = self.difficulties.get(difficulty)
+        if of_difficulty is None:
+            of_difficulty = _open(self.before.difficulties, difficulty)
+            self.difficulties[difficulty] = of_difficulty
+        for counter, amount in amounts:
+            of_category[counter] += amount
+            of_difficulty[counter] += amount
+
+    def freeze(self) -> Breakdown:
+        return Breakdown(
+            {**self.before.categories, **{name: Tally(*sums) for name, sums in self.categories.items()}},
+            {**self.before.difficulties, **{name: Tally(*sums) for name, sums in self.difficulties.items()}},
+        )
+
+
+def _open(tallies: Mapping[str, Tally], name: str) -> list[int]:
+    return list(values(tallies.get(name, Tally())))
+
+
+class _TrackDraft:
+    """A track that is open for adding."""
+
+    __slots__ = ("answered", "before", "best", "completed", "sums", "tallies", "viewed")
+
+    def __init__(self, before: Track) -> None:
+        self.before = before
+        self.tallies = _Tallies(before.tallies)
+        self.sums = list(values(before.tallies.total))
+        self.viewed = before.viewed.bits
+        self.answered = before.answered.bits
+        self.completed = before.completed.bits
+        self.best: bytearray | None = None
+
+    def touch(self, interaction: Interaction, ordinal: int) -> None:
+        bit = 1 << ordinal
+        match interaction.kind:
+            case "viewed":
+                self.viewed |= bit
+            case "answered":
+                self.answered |= bit
+            case "completed":
+                self.completed |= bit
+            case _:
+                assert_never(interaction.kind)
+        if interaction.score is not None:
+            self._raise_best(ordinal, interaction.score + 1)
+
+    def _raise_best(self, ordinal: int, mark: int) -> None:
+        if self.best is None:
+            self.best = bytearray(self.before.best)
+        start = 2 * ordinal
+        if len(self.best) < start + 2:
+            self.best.extend(bytes(start + 2 - len(self.best)))
+        if mark > int.from_bytes(self.best[start : start + 2]):
+            self.best[start : start + 2] = mark.to_bytes(2)
+
+    def freeze(self) -> Track:
+        return Track(
+            self.tallies.freeze(),
+            ContentSet(self.viewed),
+            ContentSet(self.answered),
+            ContentSet(self.completed),
+            self.before.best if self.best is None else bytes(self.best),
+        )
+
+
+class _DayDraft:
+    """A day's bucket that is open for adding."""
+
+    __slots__ = ("before", "changed", "digests", "tallies")
+
+    def __init__(self, before: Day) -> None:
+        self.before = before
+        self.digests = set(before.digests)
+        self.tallies: dict[str, _Tallies] = {}
+        self.changed = False
+
+    def add(self, digest: int, place: Place, amounts: Increments) -> None:
+        self.changed = True
+        self.digests.add(digest)
+        tallies = self.tallies.get(place.certification)
+        if tallies is None:
+            tallies = _Tallies(self.before.tallies.get(place.certification, EMPTY))
+            self.tallies[place.certification] = tallies
+        tallies.add(place.content.category, place.content.difficulty, amounts)
+
+    def freeze(self) -> Day:
+        if not self.changed:
+            return self.before
+        tallies = {code: draft.freeze() for code, draft in self.tallies.items()}
+        return Day(self.before.number, {**self.before.tallies, **tallies}, frozenset(self.digests))
+
+
+class _Draft:
+    """A learner's state that is open for adding, so that a batch costs one copy of what it touches.
+
+    It is also the `Standing` that achievements are measured on.
+    """
+
+    def __init__(self, learner: Learner, days: Mapping[int, Day], freezes: int) -> None:
+        self._before = learner
+        self._given = days
+        self._freezes = freezes
+        self._days: dict[int, _DayDraft] = {}
+        self._tracks: dict[str, _TrackDraft] = {}
+        self._calendar = learner.calendar
+        self._zone = learner.zone
+        before = standing(learner, freezes)
+        self.longest_streak = before.longest_streak
+        self.completed_content = before.completed_content
+        self.sums = list(before.sums)
+        self._earned = learner.earned
+        self._waiting: Waiting[Standing] = Waiting.of(learner_rules(), learner.earned)
+        self._waiting_by_certification: dict[str, Waiting[CertificationStanding]] = {}
+        self._waiting_by_category: dict[tuple[str, str], Waiting[CategoryStanding]] = {}
+
+    def has(self, day: int, digest: int) -> bool:
+        return digest in self._day(day).digests
+
+    def apply(self, interaction: Interaction, digest: int, place: Place) -> None:
+        code, content = place
+        amounts = increments(interaction)
+        track = self._tracks.get(code)
+        if track is None:
+            track = self._tracks[code] = _TrackDraft(self._before.tracks.get(code, Track()))
+        track.tallies.add(content.category, content.difficulty, amounts)
+        for counter, amount in amounts:
+            track.sums[counter] += amount
+            self.sums[counter] += amount
+        completed = track.completed
+        track.touch(interaction, content.ordinal)
+        self.completed_content += track.completed != completed
+        self._day(interaction.day).add(digest, place, amounts)
+        if interaction.day not in self._calendar:
+            self._calendar = self._calendar.add(interaction.day)
+            self.longest_streak = streaks(self._calendar, freezes=self._freezes).longest
+        zone = Zone(interaction.zone_named, interaction.at, interaction.zone)
+        if self._zone is None or zone > self._zone:
+            self._zone = zone
+
+    def newly_earned(
+        self, interaction: Interaction, place: Place, certification: Certification
+    ) -> Iterator[Award]:
+        """Yield what the interaction that was just applied has earned, each achievement once."""
+        for rule in self._reached(place, certification):
+            # Categories whose names differ in case alone share an achievement.
+            if rule.id not in self._earned:
+                self._earned |= {rule.id}
+                yield award(rule, interaction.at)
+
+    def _reached(self, place: Place, certification: Certification) -> Iterator[Achievement[Any]]:
+        """Yield the rules that are fulfilled now and were not before."""
+        code, content = place
+        track = self._tracks[code]
+        yield from self._waiting.take(self)
+
+        waiting = self._waiting_by_certification.get(code)
+        if waiting is None:
+            waiting = Waiting.of(certification_rules(code), self._before.earned)
+            self._waiting_by_certification[code] = waiting
+        of_certification = CertificationStanding(
+            track.completed.bit_count(),
+            (track.completed & certification.active.bits).bit_count(),
+            len(certification.active),
+            track.sums,
+        )
+        yield from waiting.take(of_certification)
+
+        category = content.category
+        waiting_here = self._waiting_by_category.get((code, category))
+        if waiting_here is None:
+            waiting_here = Waiting.of(category_rules(code, category), self._before.earned)
+            self._waiting_by_category[code, category] = waiting_here
+        contents = certification.categories.get(category, ContentSet())
+        of_category = CategoryStanding(
+            (track.completed & contents.bits).bit_count(), len(contents), track.tallies.categories[category]
+        )
+        yield from waiting_here.take(of_category)
+
+    def _day(self, number: int) -> _DayDraft:
+        draft = self._days.get(number)
+        if draft is None:
+            latest = self._before.latest
+            if latest and latest.number == number:
+                day = latest
+            elif number in self._before.calendar:
+                day = self._given[number]
+            else:
+                day = Day(number)
+            draft = self._days[number] = _DayDraft(day)
+        return draft
+
+    def freeze(self) -> tuple[Learner, tuple[Day, ...]]:
+        """Return the new state, and the closed days to write."""
+        changed = {number: draft.freeze() for number, draft in self._days.items() if draft.changed}
+        latest = self._before.latest
+        if latest:
+            changed.setdefault(latest.number, latest)
+        newest = changed.pop(max(changed))
+        after = Learner(
+            self._before.user_id,
+            self._before.version + 1,
+            {**self._before.tracks, **{code: draft.freeze() for code, draft in self._tracks.items()}},
+            self._calendar,
+            self._zone,
+            newest,
+            self._earned,
+        )
+        return after, tuple(changed[number] for number in sorted(changed))

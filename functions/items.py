@@ -1,0 +1,297 @@
+"""The items of the views table: keys, sizes, and the conversion to the domain and back.
+
+| pk          | sk                  | content                                                  |
+|-------------|---------------------|----------------------------------------------------------|
+| USER#<id>   | STATE               | `Learner`: version, tracks, calendar, latest day         |
+| USER#<id>   | DAY#2026-11-22      | `Day`: the bucket of a closed day                        |
+| USER#<id>   | EARNED#<id>         | `Award`                                                  |
+| USER#<id>   | COUNTED             | a mark: the count of all learners includes this one      |
+| RARITY      | LEARNERS            | the number of learners                                   |
+| RARITY      | HELD#<id>           | the number of learners who have an achievement           |
+| CATALOG     | HEAD                | the version of each certification's catalog              |
+| CATALOG     | CERT#<code>#<part>  | 1,000 ordinals of a certification                        |
+
+Equal values make equal items: keys are sorted, and there are no trailing zeros and no empty attributes.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from struct import pack, unpack
+from typing import Any
+
+from domain.achievements import Award
+from domain.catalog import Certification, Content, ContentSet
+from domain.days import day_date, day_number
+from domain.learner import Day, Learner, Track, Zone
+from domain.streaks import StudyCalendar
+from domain.tally import Breakdown, Tally, values
+from functions.errors import LaterFormat, TooLarge
+
+type Item = dict[str, Any]
+"""An item in DynamoDB's JSON form: `{"version": {"N": "3"}, …}`."""
+
+FORMAT = 1
+"""The format of a state item. A later format is a migration."""
+
+MAX_ITEM_BYTES = 400 * 1024
+MAX_TRANSACTION_ITEMS = 100
+MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
+ORDINALS_PER_PART = 1000
+
+CATALOG_PK = "CATALOG"
+RARITY_PK = "RARITY"
+HEAD: Item = {"pk": {"S": CATALOG_PK}, "sk": {"S": "HEAD"}}
+"""The key of the catalog's head."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The catalog's head: its own version, and that of each certification's catalog."""
+
+    version: int
+    certifications: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class NewLearner:
+    """An insert into the table that adds a learner."""
+
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewAward:
+    """An insert into the table that is an award. A `silent` award is not announced."""
+
+    user_id: str
+    award: Award
+    silent: bool
+
+
+# -- keys ------------------------------------------------------------------------------------------
+
+
+def key(user_id: str, sk: str) -> Item:
+    """Return the key of one item of a learner."""
+    return {"pk": {"S": user_pk(user_id)}, "sk": {"S": sk}}
+
+
+def user_pk(user_id: str) -> str:
+    """Return the partition key of a learner."""
+    return f"USER#{user_id}"
+
+
+def user_id_of(item: Item) -> str:
+    """Return the learner that an item belongs to."""
+    return str(item["pk"]["S"]).removeprefix("USER#")
+
+
+def day_sk(number: int) -> str:
+    """Return the sort key of a closed day."""
+    return f"DAY#{day_date(number).isoformat()}"
+
+
+def award_sk(achievement_id: str) -> str:
+    """Return the sort key of an award."""
+    return f"EARNED#{achievement_id}"
+
+
+def certification_prefix(code: str) -> str:
+    """Return the start of the sort keys of a certification's parts."""
+    return f"CERT#{code}#"
+
+
+# -- sizes -----------------------------------------------------------------------------------------
+
+
+def item_bytes(item: Item) -> int:
+    """Return the bytes that DynamoDB counts for an item, or slightly more."""
+    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
+
+
+def _value_bytes(value: Item) -> int:
+    [(kind, content)] = value.items()
+    if kind == "M":
+        return 3 + sum(1 + len(name.encode()) + _value_bytes(inner) for name, inner in content.items())
+    if kind == "S":
+        return len(content.encode())
+    if kind == "BOOL":
+        return 1
+    return len(content) + 1
+
+
+def check_size(items: list[Item]) -> None:
+    """Raise TooLarge if DynamoDB can't write these items together."""
+    sizes = [item_bytes(item) for item in items]
+    if len(items) > MAX_TRANSACTION_ITEMS:
+        raise TooLarge(f"{len(items)} items in one transaction")
+    if max(sizes) > MAX_ITEM_BYTES:
+        raise TooLarge(f"an item of {max(sizes)} bytes")
+    if sum(sizes) > MAX_TRANSACTION_BYTES:
+        raise TooLarge(f"{sum(sizes)} bytes in one transaction")
+
+
+# -- items to the domain and back ------------------------------------------------------------------
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _sums(tally: Tally) -> list[int]:
+    sums = list(values(tally))
+    while sums and not sums[-1]:
+        sums.pop()
+    return sums
+
+
+def _breakdown_json(breakdown: Breakdown) -> Any:
+    return [
+        {name: _sums(tally) for name, tally in group.items()}
+        for group in (breakdown.categories, breakdown.difficulties)
+    ]
+
+
+def _breakdown(groups: Any) -> Breakdown:
+    categories, difficulties = ({name: Tally(*sums) for name, sums in group.items()} for group in groups)
+    return Breakdown(categories, difficulties)
+
+
+def state_item(learner: Learner) -> Item:
+    """Return the item of a learner's state."""
+    item = {
+        **key(learner.user_id, "STATE"),
+        "version": {"N": str(learner.version)},
+        "format": {"N": str(FORMAT)},
+        "tracks": {"M": {code: {"M": _track_item(track)} for code, track in learner.tracks.items()}},
+        "calendar_first": {"N": str(learner.calendar.first)},
+        "calendar": {"B": learner.calendar.to_bytes()},
+        "earned": {"S": _dumps(sorted(learner.earned))},
+    }
+    if learner.zone:
+        item["zone"] = {"S": _dumps(learner.zone)}
+    if learner.latest:
+        item["latest"] = {"M": {"day": {"N": str(learner.latest.number)}, **_bucket_item(learner.latest)}}
+    return item
+
+
+def learner_of(item: Item) -> Learner:
+    """Return the state in an item. Raise LaterFormat if a later release wrote it."""
+    if int(item["format"]["N"]) != FORMAT:
+        raise LaterFormat(f"the state has format {item['format']['N']}; this release reads {FORMAT}")
+    latest = item["latest"]["M"] if "latest" in item else None
+    return Learner(
+        user_id=user_id_of(item),
+        version=int(item["version"]["N"]),
+        tracks={code: _track(track["M"]) for code, track in sorted(item["tracks"]["M"].items())},
+        calendar=StudyCalendar.from_bytes(int(item["calendar_first"]["N"]), item["calendar"]["B"]),
+        zone=Zone(*json.loads(item["zone"]["S"])) if "zone" in item else None,
+        latest=_bucket(int(latest["day"]["N"]), latest) if latest else None,
+        earned=frozenset(json.loads(item["earned"]["S"])),
+    )
+
+
+def _track_item(track: Track) -> Item:
+    bitmaps = {
+        "viewed": track.viewed.to_bytes(),
+        "answered": track.answered.to_bytes(),
+        "completed": track.completed.to_bytes(),
+        "best": track.best,
+    }
+    return {
+        "tallies": {"S": _dumps(_breakdown_json(track.tallies))},
+        **{name: {"B": data} for name, data in bitmaps.items() if data},
+    }
+
+
+def _track(item: Item) -> Track:
+    def data(name: str) -> bytes:
+        return bytes(item[name]["B"]) if name in item else b""
+
+    return Track(
+        tallies=_breakdown(json.loads(item["tallies"]["S"])),
+        viewed=ContentSet.from_bytes(data("viewed")),
+        answered=ContentSet.from_bytes(data("answered")),
+        completed=ContentSet.from_bytes(data("completed")),
+        best=data("best"),
+    )
+
+
+def _bucket_item(day: Day) -> Item:
+    return {
+        "tallies": {"S": _dumps({code: _breakdown_json(b) for code, b in day.tallies.items()})},
+        "digests": {"B": pack(f">{len(day.digests)}Q", *sorted(day.digests))},
+    }
+
+
+def _bucket(number: int, item: Item) -> Day:
+    data = bytes(item["digests"]["B"])
+    return Day(
+        number=number,
+        tallies={code: _breakdown(groups) for code, groups in json.loads(item["tallies"]["S"]).items()},
+        digests=frozenset(unpack(f">{len(data) // 8}Q", data)),
+    )
+
+
+def day_item(user_id: str, day: Day) -> Item:
+    """Return the item of a closed day."""
+    return {**key(user_id, day_sk(day.number)), **_bucket_item(day)}
+
+
+def day_of(item: Item) -> Day:
+    """Return the closed day in an item."""
+    return _bucket(day_number(date.fromisoformat(item["sk"]["S"].removeprefix("DAY#"))), item)
+
+
+def award_item(user_id: str, award: Award, silent: bool) -> Item:
+    """Return the item of an award."""
+    return {
+        **key(user_id, award_sk(award.achievement_id)),
+        "award": {"S": _dumps(award._asdict())},
+        **({"silent": {"BOOL": True}} if silent else {}),
+    }
+
+
+def award_of(item: Item) -> Award:
+    """Return the award in an item."""
+    return Award(**json.loads(item["award"]["S"]))
+
+
+def inserted(item: Item) -> NewLearner | NewAward:
+    """Return the meaning of a newly inserted `STATE` or `EARNED#` item."""
+    if item["sk"]["S"] == "STATE":
+        return NewLearner(user_id_of(item))
+    return NewAward(user_id_of(item), award_of(item), "silent" in item)
+
+
+def head_of(item: Item) -> Head:
+    """Return the catalog's head in an item."""
+    return Head(int(item["version"]["N"]), json.loads(item["certifications"]["S"]))
+
+
+def head_item(head: Head) -> Item:
+    """Return the item of the catalog's head."""
+    return {
+        **HEAD,
+        "version": {"N": str(head.version)},
+        "certifications": {"S": _dumps(head.certifications)},
+    }
+
+
+def part_item(certification: Certification, start: int) -> Item:
+    """Return the item of the part of a certification's catalog that begins with the ordinal `start`."""
+    contents = certification.contents[start : start + ORDINALS_PER_PART]
+    return {
+        "pk": {"S": CATALOG_PK},
+        "sk": {"S": f"{certification_prefix(certification.code)}{start // ORDINALS_PER_PART:06}"},
+        "contents": {"S": _dumps([content[1:] for content in contents])},
+    }
+
+
+def contents_of(item: Item) -> Iterator[Content]:
+    """Yield the contents in one part of a certification's catalog."""
+    start = int(item["sk"]["S"].rpartition("#")[2]) * ORDINALS_PER_PART
+    for ordinal, fields in enumerate(json.loads(item["contents"]["S"]), start):
+        yield Content(ordinal, *fields)
