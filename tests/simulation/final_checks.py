@@ -20,7 +20,7 @@ type Digests = Mapping[tuple[str, int], set[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class FinalState:
     """Everything that is left when a history has ended."""
 
     history: History
@@ -42,23 +42,23 @@ class Account:
     full: set[Identity] = field(default_factory=set)
     """Refused as `state_full`."""
     redriven: dict[Identity, str] = field(default_factory=dict)
-    """Position of each that was refused as unknown. It must be applied or refused as full since."""
+    """Position of each that was refused as unknown and is not in the views, although it was redriven."""
 
 
-def check(ended: Ended) -> None:
-    """Raise Violation unless the history has ended as it must."""
-    catalog = StoredCatalog.of(ended.items, ended.history.circumstances.ordinals_per_part)
-    _check_catalog(ended.history, catalog)
-    digests = _digests(ended.items)
-    account = _account(ended, catalog, digests)
+def check(state: FinalState) -> None:
+    """Raise Violation if the final state is wrong."""
+    catalog = StoredCatalog.of(state.items, state.history.circumstances.ordinals_per_part)
+    _check_catalog(state.history, catalog)
+    digests = _digests(state.items)
+    account = _account(state, catalog, digests)
     if lost := account.redriven.keys() - account.full:
         position = account.redriven[min(lost)]
         raise Violation(f"{position} is lost: it was redriven, but the views lack it")
     distinct = sum(map(len, account.applied.values()))
-    ended.seen["distinct"] += distinct
+    state.seen["distinct"] += distinct
     if sum(map(len, digests.values())) != distinct:
         raise Violation("the views have digests of interactions that were never sent")
-    _check_views(ended, catalog, account)
+    _check_views(state, catalog, account)
 
 
 def _check_catalog(history: History, catalog: StoredCatalog) -> None:
@@ -104,38 +104,40 @@ def _digests(items: Mapping[Key, Item]) -> Digests:
 # -- records -----------------------------------------------------------------------------------------
 
 
-def _account(ended: Ended, catalog: StoredCatalog, digests: Digests) -> Account:
+def _account(state: FinalState, catalog: StoredCatalog, digests: Digests) -> Account:
     """Check that each record was applied or rightly refused, and return what became of it."""
     quarantined: dict[str, set[str]] = {}
-    for message in ended.messages:
-        if message.payload != ended.log[message.position].record.payload:
+    for message in state.messages:
+        if message.payload != state.log[message.position].record.payload:
             raise Violation(f"the payload of {message.position} in quarantine is not the one that was sent")
         quarantined.setdefault(message.position, set()).add(message.code)
     account = Account()
-    for position, logged in ended.log.items():
-        if position not in ended.expired:
+    for position, logged in state.log.items():
+        if position not in state.expired:
             codes = quarantined.get(position, set())
-            interaction = _accepted(ended, catalog, logged, codes)
+            interaction = _accepted(state, catalog, logged, codes)
             if interaction is not None:
-                _add(account, ended, digests, position, interaction, codes)
+                _add(account, state, digests, position, interaction, codes)
     return account
 
 
-def _accepted(ended: Ended, catalog: StoredCatalog, logged: Logged, codes: set[str]) -> Interaction | None:
+def _accepted(
+    state: FinalState, catalog: StoredCatalog, logged: Logged, codes: set[str]
+) -> Interaction | None:
     """Check the reasons for which a record was refused. Return it if it is valid and its content known."""
-    may_refuse = ended.history.circumstances.may_refuse
+    may_refuse = state.history.circumstances.may_refuse
     interaction = read(logged.record)
     if interaction is None:
         if not codes or not codes <= {"malformed", "invalid"}:
             raise Violation(f"{logged.position} is invalid, but quarantined for {sorted(codes)}")
-        ended.seen["poison"] += 1
+        state.seen["poison"] += 1
         return None
     if catalog.place(interaction) is None:
         if not codes or not codes <= UNKNOWN | ({"state_full"} if may_refuse else set()):
             raise Violation(f"{logged.position} is of unknown content, but quarantined for {sorted(codes)}")
         return None
     if "state_full" in codes and may_refuse:
-        ended.seen["refused as state_full"] += 1
+        state.seen["refused as state_full"] += 1
     elif not codes <= UNKNOWN:
         raise Violation(f"{logged.position} is valid, but quarantined for {sorted(codes)}")
     return interaction
@@ -143,7 +145,7 @@ def _accepted(ended: Ended, catalog: StoredCatalog, logged: Logged, codes: set[s
 
 def _add(
     account: Account,
-    ended: Ended,
+    state: FinalState,
     digests: Digests,
     position: str,
     interaction: Interaction,
@@ -154,7 +156,7 @@ def _add(
     if interaction.digest in digests.get((interaction.user, day_number(interaction.day)), ()):
         applied = account.applied.setdefault(interaction.user, {})
         if identity in applied:
-            ended.seen["duplicates"] += 1
+            state.seen["duplicates"] += 1
         applied.setdefault(identity, interaction)
     elif "state_full" in codes:
         account.full.add(identity)
@@ -167,10 +169,10 @@ def _add(
 # -- views -------------------------------------------------------------------------------------------
 
 
-def _check_views(ended: Ended, catalog: StoredCatalog, account: Account) -> None:
+def _check_views(state: FinalState, catalog: StoredCatalog, account: Account) -> None:
     """Compare every item of every learner with its recomputation."""
-    c = ended.history.circumstances
-    views = {key: item for key, item in ended.items.items() if key[0] != "CATALOG"}
+    c = state.history.circumstances
+    views = {key: item for key, item in state.items.items() if key[0] != "CATALOG"}
     for user, interactions in account.applied.items():
         expected = recompute.learner(user, interactions.values(), catalog, c.freezes, c.catalog_first)
         for key, item in expected.items.items():
@@ -181,7 +183,7 @@ def _check_views(ended: Ended, catalog: StoredCatalog, account: Account) -> None
             if key[1] == "STATE":
                 earned = json.loads(found["earned"]["S"])
                 _check_awards(user, expected, earned, views)
-                ended.seen["awards"] += len(earned)
+                state.seen["awards"] += len(earned)
     if views:
         raise Violation(f"no record accounts for the items {sorted(views)}")
 

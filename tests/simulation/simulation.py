@@ -20,7 +20,7 @@ from tests.simulation.catalog_writer import CatalogWriter
 from tests.simulation.dynamo import TABLE, Dynamo, Item, Key
 from tests.simulation.event_source import EventSource
 from tests.simulation.faults import Violation
-from tests.simulation.final_checks import Ended
+from tests.simulation.final_checks import FinalState
 from tests.simulation.history import History
 from tests.simulation.invariants import Invariants
 from tests.simulation.quarantine import S3, Sqs
@@ -82,7 +82,9 @@ class Simulation:
         source = self.source
         expired = frozenset(logged.position for logged in source.expired)
         final_checks.check(
-            Ended(self.history, self.dynamo.items, source.log, expired, self.sqs.messages, self.world.seen)
+            FinalState(
+                self.history, self.dynamo.items, source.log, expired, self.sqs.messages, self.world.seen
+            )
         )
 
     def _check_replay(self) -> None:

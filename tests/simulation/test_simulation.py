@@ -1,5 +1,8 @@
 """Test the code under test with 20,000 simulated histories, and the simulator's own promises."""
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import get_args
 
 from domain.interaction import Kind
@@ -69,6 +72,13 @@ def test_replaying_the_log_onto_the_live_views_changes_only_versions() -> None:
     report = simulate(range(0, 800, 8))
     assert report.failures == {}, replay_command(min(report.failures))
     assert report.seen["replays"] > 70
+
+
+def test_the_recomputation_shares_no_code_with_the_code_under_test() -> None:
+    script = "import sys, tests.simulation.recompute; print({'domain', 'functions'} & sys.modules.keys())"
+    root = Path(__file__).parents[2]
+    ran = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "set()"
 
 
 def test_histories_contain_every_kind_of_interaction() -> None:
