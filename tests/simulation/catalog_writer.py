@@ -55,6 +55,6 @@ class CatalogWriter:
         except Exception as error:
             if not is_transient(error):
                 raise Violation(f"updating the catalog fails with {error!r}") from error
-            world.seen[f"keeper's {type(error).__name__}"] += 1
+            world.seen[f"{type(error).__name__} while updating the catalog"] += 1
             return False
         return True

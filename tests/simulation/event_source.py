@@ -63,7 +63,7 @@ class EventSource:
             for n, record in enumerate(records)
         ]
         self.world.seen["redriven records"] += len(refused)
-        self.world.seen["records that aged out"] += len(self.expired)
+        self.world.seen["expired records"] += len(self.expired)
         self.world.spawn("redrive", self._poll, again, False)
         self.world.run_actors()
 
@@ -124,7 +124,7 @@ class EventSource:
         if world.chance(c.concurrent_delivery_rate):
             # The event source believes that its consumer died, and starts another one.
             world.spawn("second consumer", self._invoke, batch)
-            world.seen["batches with a rival"] += 1
+            world.seen["batches delivered to two consumers"] += 1
         while True:
             succeeded = self._invoke(batch)
             if succeeded and not world.chance(c.redelivery_rate):

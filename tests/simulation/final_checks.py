@@ -130,7 +130,7 @@ def _accepted(
     if interaction is None:
         if not codes or not codes <= {"malformed", "invalid"}:
             raise Violation(f"{logged.position} is invalid, but quarantined for {sorted(codes)}")
-        state.seen["poison"] += 1
+        state.seen["invalid records"] += 1
         return None
     if catalog.place(interaction) is None:
         if not codes or not codes <= UNKNOWN | ({"state_full"} if may_refuse else set()):
