@@ -11,6 +11,8 @@ FIRST_DAY = date(2000, 1, 1)
 _FIRST_ORDINAL = FIRST_DAY.toordinal()
 _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_MICROSECONDS_PER_DAY = 86_400_000_000
+_FIRST_DAY_SINCE_EPOCH = (FIRST_DAY - _UNIX_EPOCH.date()).days
 
 
 def day_number(day: date) -> int:
@@ -32,6 +34,11 @@ def day_text(number: int) -> str:
 def microseconds(moment: datetime) -> int:
     """Return the microseconds from 1970-01-01 UTC to a moment."""
     return (moment - _UNIX_EPOCH) // _MICROSECOND
+
+
+def utc_day(at: int) -> int:
+    """Return the number of the UTC day that is in progress `at` microseconds after 1970-01-01 UTC."""
+    return at // _MICROSECONDS_PER_DAY - _FIRST_DAY_SINCE_EPOCH
 
 
 def instant(at: int) -> datetime:

@@ -6,6 +6,7 @@ changed, and the awards that were earned. The same interactions give the same re
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple, assert_never
 
 from domain.achievements import (
@@ -21,8 +22,8 @@ from domain.achievements import (
     learner_rules,
 )
 from domain.catalog import Catalog, Certification, ContentSet, Place, UnknownCertification, UnknownContent
-from domain.interaction import Interaction
-from domain.learner import Day, Learner, Track, Zone, standing
+from domain.interaction import NO_OFFSET, Interaction
+from domain.learner import Applied, Day, Learner, Track, Zone, standing
 from domain.streaks import streaks
 from domain.tally import EMPTY, Breakdown, Increments, Tally, increments, values
 
@@ -40,56 +41,86 @@ class Refusal(NamedTuple):
 class Change:
     """The result of a fold.
 
-    `learner` is the next version of the state, or the same as before if nothing was applied. `days` are the
-    closed days to write as a whole, in order.
+    `learner` is the next version of the state, or the same as before if nothing was applied. `days` and
+    `digests` are the closed buckets to write as a whole, in order.
     """
 
     learner: Learner
     days: tuple[Day, ...]
+    digests: tuple[Applied, ...]
     awards: tuple[Award, ...]
     applied: int
     duplicates: int
     refused: tuple[Refusal, ...]
 
 
-def closed_days(learner: Learner, interactions: Iterable[Interaction]) -> set[int]:
-    """Return the numbers of the closed days that a fold of these interactions needs.
+class BucketNumbers(NamedTuple):
+    """The numbers of closed buckets: of local days, and of UTC days."""
 
-    A day that is not in the calendar has no bucket.
+    days: frozenset[int]
+    applied: frozenset[int]
+
+
+class Buckets(NamedTuple):
+    """Closed buckets by number. A UTC day without a bucket has no applied interaction."""
+
+    days: Mapping[int, Day] = MappingProxyType({})
+    applied: Mapping[int, Applied] = MappingProxyType({})
+
+
+class MissingBucket(LookupError):
+    """The state says that a local day has a bucket, but it was not among those given to the fold."""
+
+
+def needed_buckets(learner: Learner, interactions: Iterable[Interaction]) -> BucketNumbers:
+    """Return the numbers of the closed buckets that a fold of these interactions needs.
+
+    A local day that is not in the calendar has no bucket, and neither has a UTC day after the latest.
     """
-    latest = learner.latest.number if learner.latest else None
-    return {i.day for i in interactions if i.day != latest and i.day in learner.calendar}
+    days, applied = set(), set()
+    latest_day = learner.latest.number if learner.latest else None
+    latest_utc_day = learner.applied.number if learner.applied else -1
+    for interaction in interactions:
+        if interaction.day != latest_day and interaction.day in learner.calendar:
+            days.add(interaction.day)
+        if interaction.utc_day < latest_utc_day:
+            applied.add(interaction.utc_day)
+    return BucketNumbers(frozenset(days), frozenset(applied))
 
 
-def is_applied(learner: Learner, days: Mapping[int, Day], interaction: Interaction) -> bool:
-    """Return whether an interaction has been applied already. `days` is as for `fold`."""
-    if interaction.day not in learner.calendar:
-        return False
-    latest = learner.latest
-    day = latest if latest and latest.number == interaction.day else days[interaction.day]
-    return interaction.digest in day.digests
+def is_applied(learner: Learner, buckets: Buckets, interaction: Interaction) -> bool:
+    """Return whether an interaction has been applied already. `buckets` is as for `fold`."""
+    return interaction.digest in _applied_on(learner, buckets, interaction.utc_day)
+
+
+def _applied_on(learner: Learner, buckets: Buckets, utc_day: int) -> frozenset[int]:
+    latest = learner.applied
+    if latest is None or utc_day > latest.number:
+        return frozenset()
+    bucket = latest if utc_day == latest.number else buckets.applied.get(utc_day)
+    return bucket.digests if bucket else frozenset()
 
 
 def fold(
     learner: Learner,
-    days: Mapping[int, Day],
+    buckets: Buckets,
     interactions: Sequence[Interaction],
     catalog: Catalog,
     freezes: int = 0,
 ) -> Change:
     """Apply the interactions that have not been applied yet, one after the other.
 
-    `days` holds the buckets that `closed_days` asked for, by number. Raise KeyError if one is missing.
-    `freezes` is the streak policy that streak achievements follow.
+    `buckets` holds what `needed_buckets` asked for. Raise MissingBucket if a local day is missing. `freezes`
+    is the streak policy that streak achievements follow.
     """
-    draft = _Draft(learner, days, freezes)
+    draft = _Draft(learner, buckets, freezes)
     awards: list[Award] = []
     refused: list[Refusal] = []
     duplicates = 0
     for position, interaction in enumerate(interactions):
         # This check comes first: an applied interaction stays applied, however the catalog changes.
         digest = interaction.digest
-        if draft.has(interaction.day, digest):
+        if draft.has(interaction.utc_day, digest):
             duplicates += 1
             continue
         try:
@@ -106,9 +137,9 @@ def fold(
         awards += draft.newly_earned(interaction, place, catalog.certifications[place.certification])
     applied = len(interactions) - duplicates - len(refused)
     if not applied:
-        return Change(learner, (), (), 0, duplicates, tuple(refused))
-    after, closed = draft.freeze()
-    return Change(after, closed, tuple(awards), applied, duplicates, tuple(refused))
+        return Change(learner, (), (), (), 0, duplicates, tuple(refused))
+    after, days, closed = draft.freeze()
+    return Change(after, days, closed, tuple(awards), applied, duplicates, tuple(refused))
 
 
 class _Tallies:
@@ -195,17 +226,13 @@ class _TrackDraft:
 class _DayDraft:
     """A day's bucket that is open for adding."""
 
-    __slots__ = ("before", "changed", "digests", "tallies")
+    __slots__ = ("before", "tallies")
 
     def __init__(self, before: Day) -> None:
         self.before = before
-        self.digests = set(before.digests)
         self.tallies: dict[str, _Tallies] = {}
-        self.changed = False
 
-    def add(self, digest: int, place: Place, amounts: Increments) -> None:
-        self.changed = True
-        self.digests.add(digest)
+    def add(self, place: Place, amounts: Increments) -> None:
         tallies = self.tallies.get(place.certification)
         if tallies is None:
             tallies = _Tallies(self.before.tallies.get(place.certification, EMPTY))
@@ -213,10 +240,8 @@ class _DayDraft:
         tallies.add(place.content.category, place.content.difficulty, amounts)
 
     def freeze(self) -> Day:
-        if not self.changed:
-            return self.before
         tallies = {code: draft.freeze() for code, draft in self.tallies.items()}
-        return Day(self.before.number, {**self.before.tallies, **tallies}, frozenset(self.digests))
+        return Day(self.before.number, {**self.before.tallies, **tallies})
 
 
 class _Draft:
@@ -225,14 +250,17 @@ class _Draft:
     It is also the `Standing` that achievements are measured on.
     """
 
-    def __init__(self, learner: Learner, days: Mapping[int, Day], freezes: int) -> None:
+    def __init__(self, learner: Learner, buckets: Buckets, freezes: int) -> None:
         self._before = learner
-        self._given = days
+        self._given = buckets
         self._freezes = freezes
         self._days: dict[int, _DayDraft] = {}
+        self._digests: dict[int, set[int]] = {}
+        self._changed_digests: set[int] = set()
         self._tracks: dict[str, _TrackDraft] = {}
         self._calendar = learner.calendar
-        self._zone = learner.zone
+        self._named_zone = learner.named_zone
+        self._plain_offset = learner.plain_offset
         before = standing(learner, freezes)
         self.longest_streak = before.longest_streak
         self.completed_content = before.completed_content
@@ -242,8 +270,11 @@ class _Draft:
         self._waiting_by_certification: dict[str, Waiting[CertificationStanding]] = {}
         self._waiting_by_category: dict[tuple[str, str], Waiting[CategoryStanding]] = {}
 
-    def has(self, day: int, digest: int) -> bool:
-        return digest in self._day(day).digests
+    def has(self, utc_day: int, digest: int) -> bool:
+        digests = self._digests.get(utc_day)
+        if digests is None:
+            digests = self._digests[utc_day] = set(_applied_on(self._before, self._given, utc_day))
+        return digest in digests
 
     def apply(self, interaction: Interaction, digest: int, place: Place) -> None:
         code, content = place
@@ -259,13 +290,20 @@ class _Draft:
         completed = track.completed
         track.touch(interaction, content.ordinal)
         self.completed_content += track.completed != completed
-        self._day(interaction.day).add(digest, place, amounts)
+        self._day(interaction.day).add(place, amounts)
+        self._digests[interaction.utc_day].add(digest)
+        self._changed_digests.add(interaction.utc_day)
         if interaction.day not in self._calendar:
             self._calendar = self._calendar.add(interaction.day)
             self.longest_streak = streaks(self._calendar, freezes=self._freezes).longest
-        zone = Zone(interaction.zone_named, interaction.at, interaction.zone)
-        if self._zone is None or zone > self._zone:
-            self._zone = zone
+        self._note_zone(interaction)
+
+    def _note_zone(self, interaction: Interaction) -> None:
+        zone = Zone(interaction.at, interaction.zone)
+        if interaction.zone_named:
+            self._named_zone = max(zone, self._named_zone or zone)
+        elif interaction.zone != NO_OFFSET:
+            self._plain_offset = max(zone, self._plain_offset or zone)
 
     def newly_earned(
         self, interaction: Interaction, place: Place, certification: Certification
@@ -313,26 +351,34 @@ class _Draft:
             if latest and latest.number == number:
                 day = latest
             elif number in self._before.calendar:
-                day = self._given[number]
+                if number not in self._given.days:
+                    raise MissingBucket(f"day {number} of {self._before.user_id}")
+                day = self._given.days[number]
             else:
                 day = Day(number)
             draft = self._days[number] = _DayDraft(day)
         return draft
 
-    def freeze(self) -> tuple[Learner, tuple[Day, ...]]:
-        """Return the new state, and the closed days to write."""
-        changed = {number: draft.freeze() for number, draft in self._days.items() if draft.changed}
+    def freeze(self) -> tuple[Learner, tuple[Day, ...], tuple[Applied, ...]]:
+        """Return the new state, and the closed buckets of local days and of UTC days to write."""
+        days = {number: draft.freeze() for number, draft in self._days.items()}
         latest = self._before.latest
         if latest:
-            changed.setdefault(latest.number, latest)
-        newest = changed.pop(max(changed))
+            days.setdefault(latest.number, latest)
+        digests = {n: Applied(n, frozenset(self._digests[n])) for n in self._changed_digests}
+        applied = self._before.applied
+        if applied:
+            digests.setdefault(applied.number, applied)
+        newest_day, newest_digests = days.pop(max(days)), digests.pop(max(digests))
         after = Learner(
             self._before.user_id,
             self._before.version + 1,
             {**self._before.tracks, **{code: draft.freeze() for code, draft in self._tracks.items()}},
             self._calendar,
-            self._zone,
-            newest,
+            self._named_zone,
+            self._plain_offset,
+            newest_day,
+            newest_digests,
             self._earned,
         )
-        return after, tuple(changed[number] for number in sorted(changed))
+        return after, tuple(days[n] for n in sorted(days)), tuple(digests[n] for n in sorted(digests))

@@ -6,7 +6,7 @@ The event alone decides its local day: neither a clock nor stored data influence
 
 import json
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
@@ -20,12 +20,16 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, from_json
 
-from domain.days import FIRST_DAY, day_number, microseconds, zone_names, zone_of
+from domain.days import day_number, microseconds, utc_day, zone_names, zone_of
 
+FIRST_INSTANT = datetime(2000, 1, 2, tzinfo=UTC)
+"""The earliest valid time. In every zone, its local day is 2000-01-01 or later."""
 MAX_AHEAD = timedelta(minutes=5)
 MAX_SECONDS = 86_400
 MAX_ADDITIONAL_BYTES = 8 * 1024
 MAX_ADDITIONAL_LEVELS = 5
+NO_OFFSET = "+00:00"
+"""The offset that says nothing about a learner's place."""
 MIN_OFFSET = timedelta(hours=-12)
 MAX_OFFSET = timedelta(hours=14)
 
@@ -70,7 +74,7 @@ class InvalidInteraction(ValueError):
 class Interaction(NamedTuple):
     """A valid interaction, in the units that the fold adds up.
 
-    Its identity is (user_id, day, event_id).
+    Its identity is (user_id, UTC day of `at`, event_id). It does not depend on how time or zone are spelled.
     """
 
     event_id: str
@@ -91,8 +95,13 @@ class Interaction(NamedTuple):
 
     @property
     def digest(self) -> int:
-        """The first 8 bytes of the event_id's SHA-256. A day's bucket stores them to recognise duplicates."""
+        """The first 8 bytes of the event_id's SHA-256, stored by UTC day to recognise duplicates."""
         return int.from_bytes(sha256(self.event_id.encode()).digest()[:8])
+
+    @property
+    def utc_day(self) -> int:
+        """The UTC day of the instant, in days since 2000-01-01."""
+        return utc_day(self.at)
 
 
 def is_user_id(value: str) -> bool:
@@ -156,7 +165,8 @@ def _additional(value: dict[str, Any]) -> dict[str, Any]:
 
 
 EventId = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Idempotency key, unique per learner and day")
+    str,
+    Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Idempotency key, unique per learner and UTC day"),
 ]
 UserId = Annotated[str, Field(pattern=f"^{_ID}$"), AfterValidator(_user)]
 ContentId = Annotated[str, Field(pattern=f"^{_ID}$")]
@@ -254,20 +264,15 @@ def _faults(error: ValidationError) -> tuple[Fault, ...]:
 
 
 def _place_in_time(record: InteractionV1, arrived_at: datetime) -> Interaction:
-    try:
-        occurred = datetime.fromisoformat(record.occurred_at.upper())
-    except ValueError as error:
-        raise _invalid_time(f"is not a time: {error}") from error
+    occurred = _moment(record.occurred_at.upper())
     offset = occurred.utcoffset() or timedelta()
     if not MIN_OFFSET <= offset <= MAX_OFFSET:
         raise _invalid_time("must have an offset from -12:00 to +14:00")
-    if occurred.date() < FIRST_DAY:
-        raise _invalid_time("must be on 2000-01-01 or later")
+    if occurred < FIRST_INSTANT:
+        raise _invalid_time("must be at 2000-01-02T00:00:00Z or later")
     if occurred - arrived_at > MAX_AHEAD:
         raise _invalid_time("must be at most 5 minutes ahead of its arrival")
     local = occurred.astimezone(zone_of(record.timezone)) if record.timezone else occurred
-    if local.date() < FIRST_DAY:
-        raise _invalid_time("must fall on a local day of 2000-01-01 or later")
     return Interaction(
         event_id=record.event_id,
         user_id=record.user_id,
@@ -281,6 +286,20 @@ def _place_in_time(record: InteractionV1, arrived_at: datetime) -> Interaction:
         seconds=record.time_spent,
         certification=record.certification_type,
     )
+
+
+def _moment(text: str) -> datetime:
+    """Return the time in an RFC 3339 text. A leap second is the last microsecond of its UTC minute."""
+    leap = text[17:19] == "60"
+    if leap:
+        text = f"{text[:17]}59.999999{text[19:].lstrip('.0123456789')}"
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise _invalid_time(f"is not a time: {error}") from error
+    if leap and f"{moment.astimezone(UTC):%H:%M}" != "23:59":
+        raise _invalid_time("can have the second 60 only at 23:59:60 UTC")
+    return moment
 
 
 def _invalid_time(message: str) -> InvalidInteraction:

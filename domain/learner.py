@@ -15,6 +15,7 @@ from domain.achievements import (
     learner_rules,
 )
 from domain.catalog import Catalog, Certification, ContentSet
+from domain.days import instant, zone_names, zone_of
 from domain.streaks import StudyCalendar, streaks
 from domain.tally import EMPTY, Breakdown, Sums, Tally, total, values
 
@@ -38,36 +39,67 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """The bucket of one local day: its sums by certification, and the digests of its interactions."""
+    """The bucket of one local day: its sums by certification."""
 
     number: int
     tallies: Mapping[str, Breakdown] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The bucket of one UTC day: the digests of the interactions that were applied."""
+
+    number: int
     digests: frozenset[int] = frozenset()
 
 
 class Zone(NamedTuple):
-    """The zone of an interaction. The greatest of them is the learner's latest zone.
+    """A zone, and the time of an interaction that came from it."""
 
-    A named zone outweighs every plain offset.
-    """
-
-    named: bool
     at: int
+    """Microseconds since 1970 (UTC)."""
     name: str
+    """An IANA name, or an offset such as `+02:00`."""
+
+
+def latest_zone(named: Zone | None, offset: Zone | None) -> str | None:
+    """Return a learner's latest zone: an IANA name, an offset, or None for UTC.
+
+    `named` is the latest interaction that names a zone, and `offset` the latest that has a plain offset other
+    than zero. The name counts unless a later offset contradicts it. A name that this release's tzdata lacks
+    does not count.
+    """
+    if named is None or named.name not in zone_names():
+        return offset.name if offset else None
+    if offset is None or named.at >= offset.at:
+        return named.name
+    agrees = f"{instant(offset.at).astimezone(zone_of(named.name)):%:z}" == offset.name
+    return named.name if agrees else offset.name
 
 
 @dataclass(frozen=True, slots=True)
 class Learner:
-    """The state of a learner. `latest` is the bucket of the latest local day, the only one still open."""
+    """The state of a learner. Only the buckets of the latest days are in it; earlier ones are closed."""
 
     user_id: str
     version: int = 0
     """The number of writes that made this state; 0 if it is not stored."""
     tracks: Mapping[str, Track] = field(default_factory=dict)
     calendar: StudyCalendar = StudyCalendar()
-    zone: Zone | None = None
+    named_zone: Zone | None = None
+    """The latest interaction that names a zone."""
+    plain_offset: Zone | None = None
+    """The latest interaction that names no zone and has an offset other than zero."""
     latest: Day | None = None
+    """The bucket of the latest local day."""
+    applied: Applied | None = None
+    """The bucket of the latest UTC day."""
     earned: frozenset[str] = frozenset()
+
+    @property
+    def zone(self) -> str | None:
+        """The latest zone; None for UTC."""
+        return latest_zone(self.named_zone, self.plain_offset)
 
     @property
     def total(self) -> Tally:

@@ -215,7 +215,7 @@ def streak(context: ViewContext) -> shapes.Streak:
     return {
         "user_id": context.learner.user_id,
         "today": day_text(context.today),
-        "timezone": zone.name if zone else None,
+        "timezone": zone,
         "current_streak": found.current,
         "longest_streak": found.longest,
         "total_study_days": found.total,

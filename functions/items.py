@@ -2,8 +2,9 @@
 
 | pk          | sk                  | content                                                  |
 |-------------|---------------------|----------------------------------------------------------|
-| USER#<id>   | STATE               | `Learner`: version, tracks, calendar, latest day         |
-| USER#<id>   | DAY#2026-11-22      | `Day`: the bucket of a closed day                        |
+| USER#<id>   | STATE               | `Learner`: version, tracks, calendar, latest buckets     |
+| USER#<id>   | DAY#2026-11-22      | `Day`: the bucket of a closed local day                  |
+| USER#<id>   | APPLIED#2026-11-22  | `Applied`: the bucket of a closed UTC day                |
 | USER#<id>   | EARNED#<id>         | `Award`                                                  |
 | USER#<id>   | COUNTED             | a mark: the count of all learners includes this one      |
 | RARITY      | LEARNERS            | the number of learners                                   |
@@ -11,7 +12,8 @@
 | CATALOG     | HEAD                | the version of each certification's catalog              |
 | CATALOG     | CERT#<code>#<part>  | 1,000 ordinals of a certification                        |
 
-Equal values make equal items: keys are sorted, and there are no trailing zeros and no empty attributes.
+A dashboard reads all sort keys from a DAY# on, and so no APPLIED# item. Equal values make equal items: keys
+are sorted, and there are no trailing zeros and no empty attributes.
 """
 
 import json
@@ -24,7 +26,7 @@ from typing import Any
 from domain.achievements import Award
 from domain.catalog import Certification, Content, ContentSet
 from domain.days import day_date, day_number
-from domain.learner import Day, Learner, Track, Zone
+from domain.learner import Applied, Day, Learner, Track, Zone
 from domain.streaks import StudyCalendar
 from domain.tally import Breakdown, Tally, values
 from functions.errors import LaterFormat, TooLarge
@@ -32,7 +34,7 @@ from functions.errors import LaterFormat, TooLarge
 type Item = dict[str, Any]
 """An item in DynamoDB's JSON form: `{"version": {"N": "3"}, …}`."""
 
-FORMAT = 1
+FORMAT = 2
 """The format of a state item. A later format is a migration."""
 
 MAX_ITEM_BYTES = 400 * 1024
@@ -42,6 +44,8 @@ ORDINALS_PER_PART = 1000
 
 CATALOG_PK = "CATALOG"
 RARITY_PK = "RARITY"
+DAY_PREFIX = "DAY#"
+APPLIED_PREFIX = "APPLIED#"
 HEAD: Item = {"pk": {"S": CATALOG_PK}, "sk": {"S": "HEAD"}}
 """The key of the catalog's head."""
 
@@ -89,8 +93,17 @@ def user_id_of(item: Item) -> str:
 
 
 def day_sk(number: int) -> str:
-    """Return the sort key of a closed day."""
-    return f"DAY#{day_date(number).isoformat()}"
+    """Return the sort key of a closed local day."""
+    return f"{DAY_PREFIX}{day_date(number).isoformat()}"
+
+
+def applied_sk(number: int) -> str:
+    """Return the sort key of a closed UTC day."""
+    return f"{APPLIED_PREFIX}{day_date(number).isoformat()}"
+
+
+def _day_in(sk: str) -> int:
+    return day_number(date.fromisoformat(sk.partition("#")[2]))
 
 
 def award_sk(achievement_id: str) -> str:
@@ -170,10 +183,15 @@ def state_item(learner: Learner) -> Item:
         "calendar": {"B": learner.calendar.to_bytes()},
         "earned": {"S": _dumps(sorted(learner.earned))},
     }
-    if learner.zone:
-        item["zone"] = {"S": _dumps(learner.zone)}
+    if learner.named_zone:
+        item["named_zone"] = {"S": _dumps(learner.named_zone)}
+    if learner.plain_offset:
+        item["plain_offset"] = {"S": _dumps(learner.plain_offset)}
     if learner.latest:
-        item["latest"] = {"M": {"day": {"N": str(learner.latest.number)}, **_bucket_item(learner.latest)}}
+        item["latest"] = {"M": {"day": {"N": str(learner.latest.number)}, **_day_fields(learner.latest)}}
+    if learner.applied:
+        fields = _applied_fields(learner.applied)
+        item["applied"] = {"M": {"day": {"N": str(learner.applied.number)}, **fields}}
     return item
 
 
@@ -182,15 +200,22 @@ def learner_of(item: Item) -> Learner:
     if int(item["format"]["N"]) != FORMAT:
         raise LaterFormat(f"the state has format {item['format']['N']}; this release reads {FORMAT}")
     latest = item["latest"]["M"] if "latest" in item else None
+    applied = item["applied"]["M"] if "applied" in item else None
     return Learner(
         user_id=user_id_of(item),
         version=int(item["version"]["N"]),
         tracks={code: _track(track["M"]) for code, track in sorted(item["tracks"]["M"].items())},
         calendar=StudyCalendar.from_bytes(int(item["calendar_first"]["N"]), item["calendar"]["B"]),
-        zone=Zone(*json.loads(item["zone"]["S"])) if "zone" in item else None,
-        latest=_bucket(int(latest["day"]["N"]), latest) if latest else None,
+        named_zone=_zone(item.get("named_zone")),
+        plain_offset=_zone(item.get("plain_offset")),
+        latest=_day(int(latest["day"]["N"]), latest) if latest else None,
+        applied=_applied(int(applied["day"]["N"]), applied) if applied else None,
         earned=frozenset(json.loads(item["earned"]["S"])),
     )
+
+
+def _zone(value: Item | None) -> Zone | None:
+    return Zone(*json.loads(value["S"])) if value else None
 
 
 def _track_item(track: Track) -> Item:
@@ -219,30 +244,42 @@ def _track(item: Item) -> Track:
     )
 
 
-def _bucket_item(day: Day) -> Item:
-    return {
-        "tallies": {"S": _dumps({code: _breakdown_json(b) for code, b in day.tallies.items()})},
-        "digests": {"B": pack(f">{len(day.digests)}Q", *sorted(day.digests))},
-    }
+def _day_fields(day: Day) -> Item:
+    return {"tallies": {"S": _dumps({code: _breakdown_json(b) for code, b in day.tallies.items()})}}
 
 
-def _bucket(number: int, item: Item) -> Day:
+def _day(number: int, item: Item) -> Day:
+    tallies = json.loads(item["tallies"]["S"])
+    return Day(number, {code: _breakdown(groups) for code, groups in tallies.items()})
+
+
+def _applied_fields(applied: Applied) -> Item:
+    return {"digests": {"B": pack(f">{len(applied.digests)}Q", *sorted(applied.digests))}}
+
+
+def _applied(number: int, item: Item) -> Applied:
     data = bytes(item["digests"]["B"])
-    return Day(
-        number=number,
-        tallies={code: _breakdown(groups) for code, groups in json.loads(item["tallies"]["S"]).items()},
-        digests=frozenset(unpack(f">{len(data) // 8}Q", data)),
-    )
+    return Applied(number, frozenset(unpack(f">{len(data) // 8}Q", data)))
 
 
 def day_item(user_id: str, day: Day) -> Item:
-    """Return the item of a closed day."""
-    return {**key(user_id, day_sk(day.number)), **_bucket_item(day)}
+    """Return the item of a closed local day."""
+    return {**key(user_id, day_sk(day.number)), **_day_fields(day)}
 
 
 def day_of(item: Item) -> Day:
-    """Return the closed day in an item."""
-    return _bucket(day_number(date.fromisoformat(item["sk"]["S"].removeprefix("DAY#"))), item)
+    """Return the closed local day in an item."""
+    return _day(_day_in(item["sk"]["S"]), item)
+
+
+def applied_item(user_id: str, applied: Applied) -> Item:
+    """Return the item of a closed UTC day."""
+    return {**key(user_id, applied_sk(applied.number)), **_applied_fields(applied)}
+
+
+def applied_of(item: Item) -> Applied:
+    """Return the closed UTC day in an item."""
+    return _applied(_day_in(item["sk"]["S"]), item)
 
 
 def award_item(user_id: str, award: Award, silent: bool) -> Item:

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aws_lambda_powertools.metrics import MetricUnit
 
 from domain.catalog import Catalog
-from domain.fold import Change, closed_days, fold, is_applied
+from domain.fold import Buckets, Change, MissingBucket, fold, is_applied, needed_buckets
 from domain.interaction import Interaction, InvalidInteraction, parse_record
-from domain.learner import Day, Learner
+from domain.learner import Learner
 from functions import aws
 from functions.errors import MAX_RACES, Contended, TooLarge, is_transient
 from functions.observability import logger, metrics
@@ -141,16 +141,16 @@ class Projector:
         if not all(self._is_known(r.interaction) for received in batch.values() for r in received):
             # The content can be newer than the head: read the catalog again before refusing anything.
             self.catalog = self.store.catalog(self.catalog, self.store.head())
-        days = self.store.load_days(
+        buckets = self.store.load_buckets(
             {
-                user_id: closed_days(learners[user_id], [r.interaction for r in received])
+                user_id: needed_buckets(learners[user_id], [r.interaction for r in received])
                 for user_id, received in batch.items()
             }
         )
 
         def attempt(user_id: str) -> Outcome | Exception:
             try:
-                return self._project_learner(learners[user_id], days[user_id], batch[user_id], time_left)
+                return self._project_learner(learners[user_id], buckets[user_id], batch[user_id], time_left)
             except Exception as error:
                 if isinstance(error, OutOfTime) or is_transient(error):
                     return error  # raised with the others, after every learner has been tried
@@ -167,17 +167,17 @@ class Projector:
     def _project_learner(
         self,
         learner: Learner,
-        days: Mapping[int, Day],
+        buckets: Buckets,
         received: Sequence[Received],
         time_left: Callable[[], float],
     ) -> Outcome:
         """Apply one learner's part of a batch, mostly in one fold and one write.
 
-        A part that is too large for one write is halved by days until it fits. An interaction that is too
-        large alone is refused, together with everything else that is new to its day.
+        A part that is too large for one write is halved by time until it fits. An interaction that is too
+        large alone is refused, together with everything else that is new to its days.
         """
         outcome = Outcome()
-        full: set[int] = set()
+        full: set[tuple[int, int]] = set()
         parts = [list(received)]
         races = 0
         while parts:
@@ -185,16 +185,21 @@ class Projector:
                 raise OutOfTime
             part = parts.pop()
             fresh = [
-                r for r in part if r.interaction.day not in full or is_applied(learner, days, r.interaction)
+                r
+                for r in part
+                if _days(r.interaction) not in full or is_applied(learner, buckets, r.interaction)
             ]
-            change = fold(learner, days, [r.interaction for r in fresh], self.catalog, self.freezes)
             try:
+                change = fold(learner, buckets, [r.interaction for r in fresh], self.catalog, self.freezes)
                 stored = self.store.commit(change) if change.applied else None
+            except MissingBucket:
+                # A repair came between the read of the state and the read of its buckets.
+                stored = self.store.read_state(learner.user_id) or Learner(learner.user_id)
             except TooLarge:
                 if len(fresh) > 1:
                     parts += _halves(part)
                 else:
-                    full.add(fresh[0].interaction.day)
+                    full.add(_days(fresh[0].interaction))
                     parts.append(part)
                 continue
             if stored is None:
@@ -207,9 +212,10 @@ class Projector:
                 self.pause(random.uniform(0, min(MAX_PAUSE, FIRST_PAUSE * 2**races)))
                 learner = stored
                 parts.append(part)
-            # Always read days after the state that guards them.
+            # Always read buckets after the state that guards them.
             left = [r.interaction for part in parts for r in part]
-            days = self.store.load_days({learner.user_id: closed_days(learner, left)})[learner.user_id]
+            wanted = {learner.user_id: needed_buckets(learner, left)}
+            buckets = self.store.load_buckets(wanted)[learner.user_id]
         return outcome
 
 
@@ -226,10 +232,14 @@ def read_record(record: Mapping[str, Any]) -> Received | Quarantined:
 
 
 def _halves(part: list[Received]) -> list[list[Received]]:
-    """Split a part in two by days. The later days come first, because parts are taken from the end."""
-    by_day = sorted(part, key=lambda r: r.interaction.day)
-    middle = len(by_day) // 2
-    return [by_day[middle:], by_day[:middle]]
+    """Split a part in two by time. The later half comes first, because parts are taken from the end."""
+    by_time = sorted(part, key=lambda r: r.interaction.at)
+    middle = len(by_time) // 2
+    return [by_time[middle:], by_time[:middle]]
+
+
+def _days(interaction: Interaction) -> tuple[int, int]:
+    return interaction.day, interaction.utc_day
 
 
 def _outcome(change: Change, part: list[Received], fresh: list[Received]) -> Outcome:

@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 
 from domain.achievements import Award, Rarity
 from domain.catalog import Catalog, Certification
-from domain.fold import Change
-from domain.learner import Day, Learner
+from domain.fold import BucketNumbers, Buckets, Change
+from domain.learner import Applied, Day, Learner
 from functions import items
 from functions.errors import TooLarge, cancellation_reasons, is_contention, is_oversize, stored_item
 from functions.items import Item
@@ -68,22 +68,28 @@ class Store:
                 learners[learner.user_id] = learner
         return learners, head
 
-    def load_days(self, wanted: Mapping[str, Iterable[int]]) -> dict[str, dict[int, Day]]:
-        """Return closed days by learner and number, in strongly consistent reads.
+    def load_buckets(self, wanted: Mapping[str, BucketNumbers]) -> dict[str, Buckets]:
+        """Return closed buckets by learner, in strongly consistent reads. Those without an item are left out.
 
         Read them after the state that guards them, and again after each failed commit.
         """
         keys = [
-            items.key(user_id, items.day_sk(number))
+            items.key(user_id, sk)
             for user_id, numbers in wanted.items()
-            for number in numbers
+            for sk in (*map(items.day_sk, numbers.days), *map(items.applied_sk, numbers.applied))
         ]
         days: dict[str, dict[int, Day]] = {user_id: {} for user_id in wanted}
+        applied: dict[str, dict[int, Applied]] = {user_id: {} for user_id in wanted}
         for start in range(0, len(keys), MAX_BATCH_GET):
             for item in self._batch_get(keys[start : start + MAX_BATCH_GET]):
-                day = items.day_of(item)
-                days[items.user_id_of(item)][day.number] = day
-        return days
+                user_id = items.user_id_of(item)
+                if item["sk"]["S"].startswith(items.DAY_PREFIX):
+                    day = items.day_of(item)
+                    days[user_id][day.number] = day
+                else:
+                    bucket = items.applied_of(item)
+                    applied[user_id][bucket.number] = bucket
+        return {user_id: Buckets(days[user_id], applied[user_id]) for user_id in wanted}
 
     def commit(self, change: Change, *, silent: bool = False) -> Learner | None:
         """Write a change if the stored state is still the one that it was folded onto.
@@ -99,6 +105,7 @@ class Store:
             **_if_version(learner.version - 1),
         }
         others = [items.day_item(learner.user_id, day) for day in change.days]
+        others += [items.applied_item(learner.user_id, applied) for applied in change.digests]
         others += [items.award_item(learner.user_id, award, silent) for award in change.awards]
         items.check_size([state["Item"], *others])
         try:
@@ -130,7 +137,7 @@ class Store:
             sk = item["sk"]["S"]
             if sk == "STATE":
                 learner = items.learner_of(item)
-            elif sk.startswith("DAY#"):
+            elif sk.startswith(items.DAY_PREFIX):
                 day = items.day_of(item)
                 days[day.number] = day
             else:
@@ -142,7 +149,8 @@ class Store:
             days.setdefault(learner.latest.number, learner.latest)
         missing = [n for n in learner.calendar if n >= first_day and n not in days]
         if missing:
-            days |= self.load_days({user_id: missing})[user_id]
+            wanted = BucketNumbers(frozenset(missing), frozenset())
+            days |= self.load_buckets({user_id: wanted})[user_id].days
         awards.sort(key=lambda award: (award.earned_at, award.achievement_id))
         return Stored(learner, dict(sorted(days.items())), tuple(awards))
 

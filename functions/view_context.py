@@ -29,13 +29,12 @@ def load_view_context(
     # The zone is known only after the read, so read one more day: a zone can be behind UTC.
     first_day = max(0, day_number(today or now.date()) - period_days - 1)
     stored = store.read(user_id, first_day) or Stored(Learner(user_id), {}, ())
-    zone = stored.learner.zone
     return ViewContext(
         learner=stored.learner,
         days=stored.days,
         awards=stored.awards,
         catalog=catalog,
-        today=day_number(today or today_in(zone.name if zone else None, now)),
+        today=day_number(today or today_in(stored.learner.zone, now)),
         freezes=freezes,
         rarity=rarity,
     )
