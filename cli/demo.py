@@ -208,11 +208,11 @@ def demo(stack: Stack, timeout: float) -> None:
     )
     click.echo(
         "Try next:\n"
-        "  streakline demo                                     emit the same again; nothing changes\n"
-        f"  streakline show demo-grace --today {LAST_DAY}         show another learner\n"
-        "  streakline redrive --dry-run                        list what is in quarantine, and why\n"
-        "  streakline token --group instructors                print a token for the API\n"
-        "  streakline down                                     stop the local stack"
+        "  streakline demo                                 emit the same again; nothing changes\n"
+        f"  streakline show demo-grace --today {LAST_DAY}   show another learner\n"
+        "  streakline redrive --dry-run                    list what is in quarantine, and why\n"
+        "  streakline token --group instructors            print a token for the API\n"
+        "  streakline down                                 stop the local stack"
     )
 
 

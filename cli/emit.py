@@ -34,7 +34,7 @@ MAX_LISTED = 20
     type=click.Choice(DOORS),
     default="stream",
     show_default=True,
-    help="Where to send the interactions. `api` posts them as an admin.",
+    help="Where to send the interactions. `api` posts them as an admin, within the age limit of the API.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Emit only the first N, in the chosen order.")
 @click.option(
@@ -80,7 +80,8 @@ def emit(
             click.echo(f"  not an interaction: {count:6,}  {name}")
         for reason, count in summary.refused.most_common():
             click.echo(f"  not emitted:        {count:6,}  {reason}")
-        click.echo("Run `streakline wait` to wait until the views include them.")
+        if summary.emitted:
+            click.echo("Run `streakline wait` to wait until the views include them.")
     if summary.refused[UNAVAILABLE]:
         raise SystemExit(1)
 
@@ -111,9 +112,9 @@ def emit_interactions(
                 user_id for fields in delivery.emitted if isinstance(user_id := fields.get("user_id"), str)
             )
             for refusal in delivery.refused:
-                if summary.refused.total() < MAX_LISTED:
-                    progress.console.print(_described(refusal), markup=False, highlight=False, soft_wrap=True)
                 summary.refused[refusal.reason] += 1
+                if summary.refused.total() <= MAX_LISTED:
+                    progress.console.print(_described(refusal), markup=False, highlight=False, soft_wrap=True)
             progress.advance(task, len(delivery.emitted) + len(delivery.refused))
     return summary
 

@@ -81,9 +81,11 @@ def read_log(path: Path, log_format: Format) -> Log:
             case _:
                 assert_never(log_format)
     except KeyError as error:
-        raise click.ClickException(f"{path} is no {log_format} log: column {error} is missing") from error
+        raise click.ClickException(
+            f"{path} is not a valid {log_format} log: column {error} is missing"
+        ) from error
     except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:
-        raise click.ClickException(f"{path} is no {log_format} log: {error}") from error
+        raise click.ClickException(f"{path} is not a valid {log_format} log: {error}") from error
 
 
 def read_interactions(path: Path) -> Log:

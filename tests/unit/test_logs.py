@@ -113,7 +113,7 @@ def test_a_damaged_gzip_file_ends_in_a_message(tmp_path: Path) -> None:
     path = tmp_path / "log.gz"
     for data in (b"not gzip", gzip.compress(MOODLE.encode())[:60]):
         path.write_bytes(data)
-        with pytest.raises(click.ClickException, match="is no moodle log"):
+        with pytest.raises(click.ClickException, match="is not a valid moodle log"):
             read_log(path, "moodle")
 
 
