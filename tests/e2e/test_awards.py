@@ -8,6 +8,7 @@ from typing import Any
 from cli.content import ensure_content
 from cli.logs import CatalogRow
 from tests.e2e.conftest import Deployed
+from tests.factory import make_interaction
 
 SECONDS = 5
 LEARNER = "e2e-award"
@@ -66,13 +67,13 @@ def test_an_award_reaches_a_queue_within_5_seconds_and_is_not_repeated(stack: De
     url = subscribe(stack)
     start = datetime(2026, 3, 1, 12, tzinfo=UTC)
     history = [
-        {
-            "event_id": f"e{n}",
-            "user_id": LEARNER,
-            "content_id": f"{CODE}-{n % 3}",
-            "interaction_type": "completed" if n == 0 else "viewed",
-            "occurred_at": (start + timedelta(days=n)).isoformat(),
-        }
+        make_interaction(
+            event_id=f"e{n}",
+            user_id=LEARNER,
+            content_id=f"{CODE}-{n % 3}",
+            interaction_type="completed" if n == 0 else "viewed",
+            occurred_at=(start + timedelta(days=n)).isoformat(),
+        )
         for n in range(3)
     ]
     # Warm up the functions, which are warm on a stack in use.

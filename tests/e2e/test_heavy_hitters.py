@@ -11,6 +11,7 @@ from domain.days import day_number
 from functions.items import MAX_ITEM_BYTES, item_bytes
 from tests.e2e.conftest import Deployed
 from tests.e2e.test_real_logs import emit_and_wait
+from tests.factory import make_interaction
 
 MIDNIGHT = datetime.fromisoformat("2026-03-02T00:00:00+00:00")
 IN_A_DAY = 51_200
@@ -19,13 +20,13 @@ LAST = 1_000
 
 
 def viewed(user_id: str, number: int, day: int = 0) -> dict[str, Any]:
-    return {
-        "event_id": f"heavy-{day}-{number}",
-        "user_id": user_id,
-        "content_id": f"saa-1-{1 + number % 12:02}",
-        "interaction_type": "viewed",
-        "occurred_at": (MIDNIGHT + timedelta(days=day, seconds=number)).isoformat(),
-    }
+    return make_interaction(
+        event_id=f"heavy-{day}-{number}",
+        user_id=user_id,
+        content_id=f"saa-1-{1 + number % 12:02}",
+        interaction_type="viewed",
+        occurred_at=(MIDNIGHT + timedelta(days=day, seconds=number)).isoformat(),
+    )
 
 
 def written(path: Path, interactions: list[dict[str, Any]]) -> str:

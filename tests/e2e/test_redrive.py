@@ -11,20 +11,20 @@ from cli.logs import CatalogRow
 from cli.quarantine import list_records
 from tests.e2e.conftest import Deployed
 from tests.e2e.test_real_logs import emit_and_wait
+from tests.factory import make_interaction
 
 SECONDS = 30
 LATE = 30
 
 
 def of_late_content(number: int) -> dict[str, Any]:
-    return {
-        "event_id": f"late-{number}",
-        "user_id": f"late-{number % 3}",
-        "content_id": "redrive-later",
-        "interaction_type": "completed",
-        "occurred_at": f"2026-03-{1 + number // 3:02}T10:00:00+02:00",
-        "time_spent": 60,
-    }
+    return make_interaction(
+        event_id=f"late-{number}",
+        user_id=f"late-{number % 3}",
+        content_id="redrive-later",
+        occurred_at=f"2026-03-{1 + number // 3:02}T10:00:00+02:00",
+        time_spent=60,
+    )
 
 
 def in_quarantine(stack: Deployed) -> list[str]:

@@ -16,7 +16,8 @@ from domain.tally import sum_of
 from functions import aws
 from functions.errors import Contended
 from functions.store import Store
-from tests.integration.conftest import VIEWS, World, interaction
+from tests.factory import make_interaction
+from tests.integration.conftest import VIEWS, World
 
 NEW_RULE: Achievement[Any] = Achievement(
     "first-minute",
@@ -33,7 +34,9 @@ NEW_RULE: Achievement[Any] = Achievement(
 @pytest.fixture
 def new_rule(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three learners with a minute of study each, and a rule that is added afterwards."""
-    world.project(*(interaction("a", user_id=user) for user in ("ann", "bob", "cho")))
+    world.project(
+        *(make_interaction(event_id="a", user_id=user, time_spent=60) for user in ("ann", "bob", "cho"))
+    )
     monkeypatch.setattr(achievements, "ACHIEVEMENTS", (*ACHIEVEMENTS, NEW_RULE))
 
 
@@ -65,7 +68,7 @@ def test_a_backfill_gives_the_awards_of_new_rules_and_a_second_one_none(
 def test_the_next_interaction_leaves_an_award_of_a_backfill_alone(world: World, tmp_path: Path) -> None:
     run(world.store, tmp_path / "a")
     award = world.item("ann", "EARNED#first-minute")
-    world.project(interaction("b"))
+    world.project(make_interaction(event_id="b"))
     assert world.item("ann", "EARNED#first-minute") == award
 
 
@@ -87,7 +90,7 @@ def test_an_award_of_a_retired_rule_stays(
 ) -> None:
     run(world.store, tmp_path / "a")
     monkeypatch.setattr(achievements, "ACHIEVEMENTS", ACHIEVEMENTS)
-    world.project(interaction("b"))
+    world.project(make_interaction(event_id="b"))
     run(world.store, tmp_path / "b")
     stored = world.store.read("ann", 0)
     assert stored is not None

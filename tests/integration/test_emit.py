@@ -18,7 +18,8 @@ from cli.manifest import read_manifest
 from cli.stack import Stack
 from cli.wait import find
 from functions import ingest
-from tests.integration.conftest import World, claims, http_event, interaction
+from tests.factory import make_interaction
+from tests.integration.conftest import World, claims, http_event
 from tests.integration.test_redrive import in_stream, make_stack
 
 type Answer = tuple[int, str]
@@ -92,7 +93,7 @@ def emitter(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 def of_learner(number: int, event_id: str, **fields: Any) -> dict[str, Any]:
-    return interaction(event_id, user_id=f"learner-{number}", **fields)
+    return make_interaction(event_id=event_id, user_id=f"learner-{number}", **fields)
 
 
 def event_ids_in_stream() -> list[str]:
@@ -141,25 +142,23 @@ def test_an_interaction_that_the_api_refuses_is_reported_and_not_awaited(
     assert (found.in_views, found.quarantined, found.missing) == (1, {"unknown_content": 1}, 0)
 
 
-@pytest.mark.parametrize("user_id", [None, "me"])
-def test_an_interaction_without_a_learner_is_not_posted_as_anybodys(
-    emitter: Emitter, user_id: str | None
-) -> None:
-    summary = emitter.emit(interaction("x", user_id=user_id), of_learner(1, "good"))
+@pytest.mark.parametrize("user_id", [..., None, "me"])
+def test_an_interaction_without_a_learner_is_not_posted_as_anybodys(emitter: Emitter, user_id: Any) -> None:
+    summary = emitter.emit(make_interaction(user_id=user_id), of_learner(1, "good"))
     assert summary.refused == {"user_id: must name a learner": 1}
     assert summary.learners == {"learner-1"}
     assert event_ids_in_stream() == ["good"]
 
 
 def test_an_interaction_without_a_learner_counts_for_none(emitter: Emitter) -> None:
-    log = [interaction("x", user_id=None), of_learner(1, "good")]
+    log = [make_interaction(user_id=...), of_learner(1, "good")]
     summary = emit_interactions(emitter.stack, "stream", log, emitter.manifest)
     assert (summary.emitted, summary.learners) == (2, {"learner-1"})
     assert [entry.user_id for entry in read_manifest(emitter.manifest)] == ["", "learner-1"]
 
 
 def test_an_interaction_without_a_time_is_not_posted_as_of_now(emitter: Emitter) -> None:
-    summary = emitter.emit(of_learner(1, "x", occurred_at=None))
+    summary = emitter.emit(of_learner(1, "x", occurred_at=...))
     assert summary.emitted == 0
     assert [reason.partition(":")[0] for reason in summary.refused] == ["occurred_at"]
     assert emitter.api.requests == []
@@ -175,7 +174,7 @@ def test_an_interaction_over_the_body_limit_is_refused_without_a_request(
 
 
 def test_wait_finds_an_interaction_under_the_id_that_the_api_derived(world: World, emitter: Emitter) -> None:
-    emitter.emit(interaction(None, user_id="ann"))
+    emitter.emit(make_interaction(event_id=...))
     world.project(*in_stream())
     found = find(emitter.stack, read_manifest(emitter.manifest), 0, lambda _: None)
     assert (found.in_views, found.missing) == (1, 0)

@@ -16,7 +16,8 @@ from cli.redrive import redrive_records
 from cli.stack import Stack
 from domain.catalog import ContentMetadata
 from functions import aws, catalog
-from tests.integration.conftest import BUCKET, STREAM, VIEWS, World, interaction, stream_event
+from tests.factory import make_interaction
+from tests.integration.conftest import BUCKET, STREAM, VIEWS, World, stream_event
 
 
 def make_stack(world: World) -> Stack:
@@ -57,13 +58,13 @@ def codes(stack: Stack) -> list[str]:
 
 
 def test_listing_quarantine_leaves_its_records_there(world: World, stack: Stack) -> None:
-    world.project(b"no JSON", interaction("x", content_id="later"))
+    world.project(b"no JSON", make_interaction(event_id="x", content_id="later"))
     for _ in range(2):
         assert codes(stack) == ["malformed", "unknown_content"]
 
 
 def test_a_dry_run_lists_records_and_moves_none(world: World, stack: Stack) -> None:
-    world.project(b"no JSON", interaction("x", content_id="later"))
+    world.project(b"no JSON", make_interaction(event_id="x", content_id="later"))
     listed: list[str] = []
     result = redrive_records(stack, dry_run=True, on_redriven=lambda record: listed.append(record.position))
     assert result.redriven == {"unknown_content": 1}
@@ -74,7 +75,7 @@ def test_a_dry_run_lists_records_and_moves_none(world: World, stack: Stack) -> N
 
 
 def test_a_redrive_applies_late_content_and_a_second_one_changes_nothing(world: World, stack: Stack) -> None:
-    world.project(interaction("x", content_id="later"))
+    world.project(make_interaction(event_id="x", content_id="later"))
     catalog.update_catalog(world.store, {"SAA": [ContentMetadata("later", "Storage")]}, 1)
     assert redrive_records(stack).redriven == {"unknown_content": 1}
     assert codes(stack) == []
@@ -86,7 +87,11 @@ def test_a_redrive_applies_late_content_and_a_second_one_changes_nothing(world: 
 
 
 def test_records_that_would_fail_again_stay_and_are_listed(world: World, stack: Stack) -> None:
-    world.project(b"no JSON", interaction("x", score=101), interaction("y", content_id="later"))
+    world.project(
+        b"no JSON",
+        make_interaction(event_id="x", score=101),
+        make_interaction(event_id="y", content_id="later"),
+    )
     result = redrive_records(stack)
     assert result.redriven == {"unknown_content": 1}
     assert sorted(record.code for record in result.staying) == ["invalid", "malformed"]
@@ -95,7 +100,9 @@ def test_records_that_would_fail_again_stay_and_are_listed(world: World, stack: 
 
 def test_a_redrive_for_one_reason_leaves_other_records_alone(world: World, stack: Stack) -> None:
     world.project(
-        b"no JSON", interaction("x", content_id="later"), interaction("y", certification_type="DVA")
+        b"no JSON",
+        make_interaction(event_id="x", content_id="later"),
+        make_interaction(event_id="y", certification_type="DVA"),
     )
     result = redrive_records(stack, "unknown_certification")
     assert result.redriven == {"unknown_certification": 1}
@@ -104,7 +111,7 @@ def test_a_redrive_for_one_reason_leaves_other_records_alone(world: World, stack
 
 
 def test_a_record_that_was_quarantined_twice_is_redriven_once(world: World, stack: Stack) -> None:
-    bad = interaction("x", content_id="later")
+    bad = make_interaction(event_id="x", content_id="later")
     world.project(bad, b"no JSON")
     world.project(bad, b"no JSON")  # the same positions: the batch was delivered again
     result = redrive_records(stack)
@@ -115,7 +122,7 @@ def test_a_record_that_was_quarantined_twice_is_redriven_once(world: World, stac
 
 
 def test_a_redrive_covers_more_records_than_one_poll_returns(world: World, stack: Stack) -> None:
-    late = [interaction(f"e{n}", content_id="later") for n in range(250)]
+    late = [make_interaction(event_id=f"e{n}", content_id="later") for n in range(250)]
     world.project(*late)
     assert redrive_records(stack).redriven == {"unknown_content": 250}
     assert codes(stack) == []
@@ -202,7 +209,7 @@ def test_a_redrive_ends_even_if_every_record_is_refused_again(foreign: bool) -> 
 def test_records_that_the_stream_rejects_stay_in_quarantine(
     world: World, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.project(interaction("x", content_id="later"))
+    world.project(make_interaction(event_id="x", content_id="later"))
     monkeypatch.setitem(stack.outputs, "StreamName", "there-is-none")
     with pytest.raises(ClientError):
         redrive_records(stack)
@@ -255,7 +262,11 @@ def test_each_record_has_a_partition_key_that_the_stream_accepts(data: bytes, ke
 def test_events_that_the_bus_could_not_deliver_are_redriven(world: World, stack: Stack, whole: bool) -> None:
     url = stack.outputs["RuleDeadLettersUrl"]
     # The bus can't deliver the second, which has no partition key, or the third, whose key is too long.
-    details = [interaction("x"), {"event_id": "of-nobody"}, interaction("y", user_id="y" * 300)]
+    details = [
+        make_interaction(event_id="x"),
+        {"event_id": "of-nobody"},
+        make_interaction(event_id="y", user_id="y" * 300),
+    ]
     for detail in details:
         body = {"version": "0", "detail-type": "interaction.recorded", "detail": detail} if whole else detail
         attributes: Any = {"ERROR_CODE": {"DataType": "String", "StringValue": "NO_PERMISSIONS"}}
@@ -290,7 +301,9 @@ def put_failed_batch(key: str, records: list[dict[str, Any]]) -> None:
 
 
 def test_a_batch_that_aged_out_of_the_stream_is_redriven(world: World, stack: Stack) -> None:
-    batch = stream_event(interaction("x"), b"\xff no JSON", interaction("y"))["Records"]
+    batch = stream_event(make_interaction(event_id="x"), b"\xff no JSON", make_interaction(event_id="y"))[
+        "Records"
+    ]
     key = "aws/lambda/e4b0/shardId-000000000000/2026/03/08/2026-03-08T12.00.00-5a17"
     put_failed_batch(key, batch)
     aws.s3().put_object(Bucket=BUCKET, Key="log/2026/03/08/of-no-batch", Body=b"x")
