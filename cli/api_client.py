@@ -66,7 +66,7 @@ def post_interactions(api_url: str, token: str, interactions: Sequence[Fields]) 
     refused: list[Refusal] = []
     for interaction in interactions:
         item = _Item(interaction, json.dumps(interaction, separators=(",", ":")).encode())
-        if reason := _unfit(item):
+        if reason := _refusal_reason(item):
             refused.append(Refusal(interaction, reason))
         else:
             items.append(item)
@@ -79,8 +79,9 @@ def post_interactions(api_url: str, token: str, interactions: Sequence[Fields]) 
         yield _post_batch(url, token, batch)
 
 
-def _unfit(item: _Item) -> str | None:
-    """Return why an interaction must not be posted: the API would complete it with the caller's data."""
+def _refusal_reason(item: _Item) -> str | None:
+    """Return why an interaction must not be posted, or None if it can be."""
+    # The API completes an interaction with the caller's id and the present time, neither of which is meant.
     if item.interaction.get("user_id") in (None, "me"):
         return "user_id: must name a learner"
     if item.interaction.get("occurred_at") is None:

@@ -40,7 +40,7 @@ CERTIFICATIONS: dict[str, tuple[str, ...]] = {
     "DVA": ("Development", "Deployment", "Security & Identity", "Troubleshooting"),
     "CCP": ("Cloud Concepts", "Security & Identity", "Technology", "Billing & Pricing"),
 }
-CONTENTS_PER_CATEGORY = 12
+CONTENT_PER_CATEGORY = 12
 ZONES = ("Europe/Helsinki", "America/Chicago", "Asia/Kolkata", "Australia/Sydney", "America/Sao_Paulo")
 NAMES = """
     ada alan alice anita barbara carol claude dennis donald dorothy edsger elena evelyn frances george
@@ -56,7 +56,7 @@ def demo_catalog() -> list[CatalogRow]:
         CatalogRow(f"{code.lower()}-{area + 1}-{number + 1:02}", code, category, levels[number % 3])
         for code, categories in CERTIFICATIONS.items()
         for area, category in enumerate(categories)
-        for number in range(CONTENTS_PER_CATEGORY)
+        for number in range(CONTENT_PER_CATEGORY)
     ]
 
 
@@ -92,8 +92,8 @@ def demo_interactions(seed: int = SEED, last_day: date = LAST_DAY) -> list[Field
     arrivals: list[tuple[datetime, int, Fields]] = []
     for learner in learners:
         for day in range(7 * WEEKS):
-            date_of_study = last_day - timedelta(days=7 * WEEKS - 1 - day)
-            for fields in _session(rng, learner, date_of_study, progress=day / (7 * WEEKS)):
+            study_date = last_day - timedelta(days=7 * WEEKS - 1 - day)
+            for fields in _session(rng, learner, study_date, progress=day / (7 * WEEKS)):
                 happened = datetime.fromisoformat(fields["occurred_at"])
                 late = timedelta(days=rng.uniform(1, 6)) if rng.random() < LATE_SHARE else timedelta()
                 arrivals.append((happened + late, len(arrivals), fields))
@@ -116,7 +116,7 @@ def _session(rng: random.Random, learner: _Learner, day: date, progress: float) 
     interactions: list[Fields] = []
     for _ in range(rng.randrange(1, 4)):
         area = min(int(rng.triangular(0, len(categories), progress * len(categories))), len(categories) - 1)
-        content = f"{learner.certification.lower()}-{area + 1}-{rng.randrange(CONTENTS_PER_CATEGORY) + 1:02}"
+        content = f"{learner.certification.lower()}-{area + 1}-{rng.randrange(CONTENT_PER_CATEGORY) + 1:02}"
         right = learner.ability + 0.2 * progress
         for kind in SITTING:
             if kind == "completed" and rng.random() > COMPLETED_SHARE:

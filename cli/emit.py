@@ -100,7 +100,7 @@ def emit_interactions(
 ) -> Summary:
     """Emit interactions in order, add them to the manifest, and print those that are refused.
 
-    Raises click.ClickException if the door stays unavailable; the manifest then has what was emitted before.
+    Raises click.ClickException if the door stays unavailable; the manifest then has those emitted before.
     """
     summary = Summary()
     with progress_bar() as progress:

@@ -1,4 +1,4 @@
-"""SQS calls on several messages: a call takes at most ten."""
+"""Delete and release SQS messages, at most ten in one call."""
 
 from collections.abc import Iterable, Iterator
 from itertools import batched

@@ -21,7 +21,7 @@ from tests.integration.conftest import BUCKET, STREAM, VIEWS, World, stream_even
 
 
 def make_stack(world: World) -> Stack:
-    """The stack that commands see: the services of `world`."""
+    """Return a stack on the services of `world`."""
     outputs = {
         "ViewsTableName": VIEWS,
         "QuarantineUrl": world.queue_url,
@@ -39,7 +39,7 @@ def stack(world: World, monkeypatch: pytest.MonkeyPatch) -> Stack:
 
 
 def in_stream() -> list[bytes]:
-    """The data of every record in the stream."""
+    """Return the data of every record in the stream."""
     kinesis = boto3.client("kinesis")
     [shard] = kinesis.list_shards(StreamName=STREAM)["Shards"]
     iterator = kinesis.get_shard_iterator(
@@ -53,7 +53,7 @@ def project_all(world: World) -> Any:
 
 
 def codes(stack: Stack) -> list[str]:
-    """The codes of the records in quarantine."""
+    """Return the codes of the records in quarantine."""
     return sorted(record.code for record, _ in list_records(stack))
 
 
@@ -171,9 +171,9 @@ class RefusingStack:
         }
 
     def receive_message(self, *, QueueUrl: str, **_: Any) -> dict[str, Any]:
-        taken = list(self.waiting)[:10] if QueueUrl == "QuarantineUrl" else []
+        keys = list(self.waiting)[:10] if QueueUrl == "QuarantineUrl" else []
         date = self.clock.strftime("%a, %d %b %Y %H:%M:%S GMT")
-        messages = [self.waiting.pop(key) for key in taken]
+        messages = [self.waiting.pop(key) for key in keys]
         if self.foreign:
             self.clock += timedelta(seconds=2)
             self._refuse(b"of another producer")
