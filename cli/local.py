@@ -19,6 +19,7 @@ import click
 from rich.console import Console
 
 from cli.bridge import make_bridge
+from cli.output import print_json
 from cli.stack import (
     LOCAL,
     LOCAL_ENVIRONMENT,
@@ -28,7 +29,6 @@ from cli.stack import (
     Stack,
     describe,
     local_session,
-    print_json,
 )
 
 HOST = "127.0.0.1"

@@ -1,4 +1,4 @@
-"""`streakline token`: an ID token that the API takes."""
+"""`streakline token`: print an ID token for the API."""
 
 import secrets
 from contextlib import suppress
@@ -9,19 +9,24 @@ from cli.stack import Stack, on_stack
 
 
 @click.command()
-@click.option("--group", type=click.Choice(["instructors", "admins"]), help="A group the user is in.")
-@click.option("--user", default=None, help="Name of the user; default: one for each group.")
+@click.option(
+    "--group",
+    type=click.Choice(["instructors", "admins"]),
+    help="Group that the user is added to.  [default: none, a learner]",
+)
+@click.option("--user", help="Name of the user.  [default: one user for each group]")
 @on_stack
 def token(stack: Stack, group: str | None, user: str | None) -> None:
-    """Print an ID token for the API, of a user that is made where there is none.
+    """Print an ID token for the API.
 
-    Send it as the Authorization header. It is for trying things out: the user gets a new password each time.
+    Send the token as the Authorization header of a request. The user is created if there is none, and gets
+    a new password each time: use this for trying out the API, not for real users.
     """
     click.echo(id_token(stack, user or f"streakline-{group or 'learner'}", group))
 
 
 def id_token(stack: Stack, user: str, group: str | None = None) -> str:
-    """A user's ID token; the user is made, and put into the group, as needed."""
+    """Return an ID token of a user, who is created and added to the group if necessary."""
     cognito = stack.client("cognito-idp")
     pool, client = stack.outputs["UserPoolId"], stack.outputs["UserPoolClientId"]
     with suppress(cognito.exceptions.UsernameExistsException):
