@@ -66,10 +66,9 @@ def _stream_arn(stack: Stack) -> str:
 
 
 def _is_in_views(stack: Stack, entry: Emitted) -> bool:
-    if entry.day is None:
+    if entry.utc_day is None:
         return True
-    stored = stack.store.read(entry.user_id, entry.day)
-    return bool(stored and entry.day in stored.days and entry.digest in stored.days[entry.day].digests)
+    return entry.digest in stack.store.read_applied(entry.user_id, [entry.utc_day])[entry.utc_day]
 
 
 if __name__ == "__main__":

@@ -20,8 +20,8 @@ class Emitted(NamedTuple):
 
     user_id: str
     """Empty for an invalid interaction."""
-    day: int | None
-    """The day whose digests contain it. None for an invalid interaction, which only quarantine can hold."""
+    utc_day: int | None
+    """The UTC day whose digests contain it. None for an invalid interaction, which only quarantine can hold."""
     digest: int
     payload: str
     """Fingerprint of the payload."""
@@ -34,7 +34,7 @@ def manifest_entry(fields: Fields) -> Emitted:
         interaction = parse(fields, datetime.now(UTC))
     except InvalidInteraction:
         return Emitted("", None, 0, payload)
-    return Emitted(interaction.user_id, interaction.day, interaction.digest, payload)
+    return Emitted(interaction.user_id, interaction.utc_day, interaction.digest, payload)
 
 
 def fingerprint(payload: bytes) -> str:

@@ -18,7 +18,7 @@ MAX_UNFINISHED = 3
 """A poll stops after this many unfinished learners, because reading costs a local stack time to work."""
 
 type Unfinished = dict[str, dict[int, set[int]]]
-"""By learner and day: the digests that are not in the views yet."""
+"""By learner and UTC day: the digests that are not in the views yet."""
 
 
 @click.command()
@@ -83,8 +83,8 @@ def find(stack: Stack, entries: list[Emitted], timeout: float, on_progress: Call
     started = time.monotonic()
     unfinished: Unfinished = {}
     for entry in entries:
-        if entry.day is not None:
-            unfinished.setdefault(entry.user_id, {}).setdefault(entry.day, set()).add(entry.digest)
+        if entry.utc_day is not None:
+            unfinished.setdefault(entry.user_id, {}).setdefault(entry.utc_day, set()).add(entry.digest)
     code_of: dict[str, str] = {}
     while True:
         _remove_found(stack, unfinished)
@@ -97,21 +97,21 @@ def find(stack: Stack, entries: list[Emitted], timeout: float, on_progress: Call
             break
         time.sleep(POLL_SECONDS)
     in_views = {
-        (entry.user_id, entry.day, entry.digest) for entry in entries if _is_in_views(entry, unfinished)
+        (entry.user_id, entry.utc_day, entry.digest) for entry in entries if _is_in_views(entry, unfinished)
     }
     quarantined = Counter(
         code_of[entry.payload]
         for entry in entries
-        if entry.payload in code_of and (entry.user_id, entry.day, entry.digest) not in in_views
+        if entry.payload in code_of and (entry.user_id, entry.utc_day, entry.digest) not in in_views
     )
     repeated = len(entries) - len(in_views) - quarantined.total() - len(missing)
     return Found(len(in_views), repeated, quarantined, len(missing), time.monotonic() - started)
 
 
 def _is_in_views(entry: Emitted, unfinished: Unfinished) -> bool:
-    if entry.day is None:
+    if entry.utc_day is None:
         return False
-    return entry.digest not in unfinished.get(entry.user_id, {}).get(entry.day, ())
+    return entry.digest not in unfinished.get(entry.user_id, {}).get(entry.utc_day, ())
 
 
 def _remove_found(stack: Stack, unfinished: Unfinished) -> None:
@@ -119,10 +119,9 @@ def _remove_found(stack: Stack, unfinished: Unfinished) -> None:
     lacking = 0
     for user_id in list(unfinished):
         days = unfinished[user_id]
-        stored = stack.store.read(user_id, min(days))
+        applied = stack.store.read_applied(user_id, days)
         for number in list(days):
-            if stored and number in stored.days:
-                days[number] -= stored.days[number].digests
+            days[number] -= applied[number]
             if not days[number]:
                 del days[number]
         if not days:

@@ -90,10 +90,11 @@ def needed_buckets(learner: Learner, interactions: Iterable[Interaction]) -> Buc
 
 def is_applied(learner: Learner, buckets: Buckets, interaction: Interaction) -> bool:
     """Return whether an interaction has been applied already. `buckets` is as for `fold`."""
-    return interaction.digest in _applied_on(learner, buckets, interaction.utc_day)
+    return interaction.digest in applied_on(learner, buckets, interaction.utc_day)
 
 
-def _applied_on(learner: Learner, buckets: Buckets, utc_day: int) -> frozenset[int]:
+def applied_on(learner: Learner, buckets: Buckets, utc_day: int) -> frozenset[int]:
+    """Return the digests of the interactions that were applied on a UTC day. `buckets` is as for `fold`."""
     latest = learner.applied
     if latest is None or utc_day > latest.number:
         return frozenset()
@@ -273,7 +274,7 @@ class _Draft:
     def has(self, utc_day: int, digest: int) -> bool:
         digests = self._digests.get(utc_day)
         if digests is None:
-            digests = self._digests[utc_day] = set(_applied_on(self._before, self._given, utc_day))
+            digests = self._digests[utc_day] = set(applied_on(self._before, self._given, utc_day))
         return digest in digests
 
     def apply(self, interaction: Interaction, digest: int, place: Place) -> None:

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from domain.achievements import Award, Rarity
 from domain.catalog import Catalog, Certification
-from domain.fold import BucketNumbers, Buckets, Change
+from domain.fold import BucketNumbers, Buckets, Change, applied_on
 from domain.learner import Applied, Day, Learner
 from functions import items
 from functions.errors import TooLarge, cancellation_reasons, is_contention, is_oversize, stored_item
@@ -158,6 +158,14 @@ class Store:
         """Return a learner's state alone; None without one."""
         item = self._get(items.key(user_id, "STATE"))
         return items.learner_of(item) if item else None
+
+    def read_applied(self, user_id: str, utc_days: Iterable[int]) -> dict[int, frozenset[int]]:
+        """Return the digests of the interactions that were applied on these UTC days."""
+        numbers = frozenset(utc_days)
+        learner = self.read_state(user_id) or Learner(user_id)
+        wanted = BucketNumbers(frozenset(), numbers)
+        buckets = self.load_buckets({user_id: wanted})[user_id]
+        return {number: applied_on(learner, buckets, number) for number in numbers}
 
     def scan_states(self, segment: int, segments: int, after: Item) -> tuple[list[Learner], Item | None]:
         """Return one page of the learners in one of several segments of the table, and where it ended.

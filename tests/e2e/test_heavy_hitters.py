@@ -53,7 +53,7 @@ def test_a_full_state_refuses_new_interactions_of_its_day_and_blocks_nobody(
     ann = store.read_state("heavy-ann")
     assert ann is not None
     assert ann.latest is not None
-    assert ann.total.interactions == len(ann.latest.digests) == IN_A_DAY - refused
+    assert ann.total.interactions == len(ann.applied.digests) == IN_A_DAY - refused
     size = item_bytes(stored(stack, "heavy-ann", "STATE"))
     assert MAX_ITEM_BYTES - 100 < size <= MAX_ITEM_BYTES, size
     for number in range(20):
@@ -72,8 +72,8 @@ def test_a_full_state_refuses_new_interactions_of_its_day_and_blocks_nobody(
     assert ann is not None
     assert ann.total.interactions == IN_A_DAY - refused + 10, "the next day has room again"
     number = day_number(MIDNIGHT.date())
-    closed = store.load_days({"heavy-ann": [number]})["heavy-ann"][number]
-    assert len(closed.digests) == IN_A_DAY - refused
+    closed = store.read_applied("heavy-ann", [number])[number]
+    assert len(closed) == IN_A_DAY - refused
 
 
 def stored(stack: Deployed, user_id: str, sk: str) -> dict[str, Any]:
