@@ -21,7 +21,7 @@ class Emitted(NamedTuple):
     user_id: str
     """Empty for an invalid interaction."""
     utc_day: int | None
-    """The UTC day whose digests contain it. None for an invalid interaction, which only quarantine can hold."""
+    """The UTC day whose digests contain it. None for an invalid interaction: only quarantine can hold it."""
     digest: int
     payload: str
     """Fingerprint of the payload."""

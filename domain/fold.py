@@ -47,11 +47,11 @@ class Change:
 
     learner: Learner
     days: tuple[Day, ...]
-    digests: tuple[Applied, ...]
     awards: tuple[Award, ...]
     applied: int
     duplicates: int
     refused: tuple[Refusal, ...]
+    digests: tuple[Applied, ...] = ()
 
 
 class BucketNumbers(NamedTuple):
@@ -138,9 +138,9 @@ def fold(
         awards += draft.newly_earned(interaction, place, catalog.certifications[place.certification])
     applied = len(interactions) - duplicates - len(refused)
     if not applied:
-        return Change(learner, (), (), (), 0, duplicates, tuple(refused))
+        return Change(learner, (), (), 0, duplicates, tuple(refused))
     after, days, closed = draft.freeze()
-    return Change(after, days, closed, tuple(awards), applied, duplicates, tuple(refused))
+    return Change(after, days, tuple(awards), applied, duplicates, tuple(refused), closed)
 
 
 class _Tallies:
