@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -17,7 +17,7 @@ from cli.stack import LOCAL, Stack, on_stack
 from domain.catalog import Catalog
 from domain.fold import Change
 from domain.learner import Learner, overdue
-from functions.errors import MAX_RACES, Contended
+from functions.errors import MAX_RACES, Contended, Unreadable
 from functions.store import Store
 
 SEGMENTS = 4
@@ -72,7 +72,7 @@ def backfill_achievements(stack: Stack, announce: bool, rate: float, as_json: bo
     with progress_bar() as progress:
         task = progress.add_task("learners", total=store.rarity().learners or None)
         try:
-            learners, awards = backfill(
+            result = backfill(
                 store,
                 checkpoint,
                 rate,
@@ -84,9 +84,26 @@ def backfill_achievements(stack: Stack, announce: bool, rate: float, as_json: bo
             raise click.ClickException(f"{error}; run the command again to continue") from error
     checkpoint.path.unlink(missing_ok=True)
     if as_json:
-        print_json({"learners": learners, "awards": awards})
+        print_json(
+            {"learners": result.learners, "awards": result.awards, "unreadable": list(result.unreadable)}
+        )
     else:
-        click.echo(f"{awards:,} awards given; {learners:,} learners processed.")
+        click.echo(f"{result.awards:,} awards given; {result.learners:,} learners processed.")
+    for reason in result.unreadable:
+        click.echo(f"skipped: {reason}", err=True)
+    if result.unreadable:
+        raise SystemExit(1)
+
+
+class Backfilled(NamedTuple):
+    """The result of a backfill."""
+
+    learners: int
+    """The number of learners processed."""
+    awards: int
+    """The number of awards given."""
+    unreadable: tuple[str, ...]
+    """Why other learners were skipped."""
 
 
 def backfill(
@@ -97,30 +114,38 @@ def backfill(
     *,
     silent: bool,
     on_progress: Callable[[], None],
-) -> tuple[int, int]:
+) -> Backfilled:
     """Process all learners that the checkpoint leaves, `rate` per second at most.
 
-    Returns the numbers of learners processed and of awards given. Raises Contended.
+    Skips learners whose state can't be read. Raises Contended.
     """
     catalog = store.full_catalog()
     limiter = _RateLimiter(rate)
 
-    def process(segment: int) -> tuple[int, int]:
+    def process(segment: int) -> Backfilled:
         learners = awards = 0
+        unreadable: list[str] = []
         after = checkpoint.after.get(str(segment), {})
         while after is not None:
             page, after = store.scan_states(segment, SEGMENTS, after)
             for learner in page:
+                on_progress()
+                if isinstance(learner, Unreadable):
+                    unreadable.append(str(learner))
+                    continue
                 limiter.wait()
                 awards += award_overdue(store, learner, catalog, freezes, silent=silent)
                 learners += 1
-                on_progress()
             checkpoint.save(segment, after)
-        return learners, awards
+        return Backfilled(learners, awards, tuple(unreadable))
 
     with ThreadPoolExecutor(SEGMENTS) as pool:
         results = list(pool.map(process, range(SEGMENTS)))
-    return sum(learners for learners, _ in results), sum(awards for _, awards in results)
+    return Backfilled(
+        sum(result.learners for result in results),
+        sum(result.awards for result in results),
+        tuple(reason for result in results for reason in result.unreadable),
+    )
 
 
 def award_overdue(store: Store, learner: Learner, catalog: Catalog, freezes: int, *, silent: bool) -> int:

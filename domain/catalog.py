@@ -7,7 +7,7 @@ removed becomes inactive. So a set of content is a bitmap, and a distinct count 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 DIFFICULTIES = ("beginner", "intermediate", "advanced")
 NO_DIFFICULTY = "unspecified"
@@ -74,6 +74,8 @@ class Content(NamedTuple):
     """The number of questions in it, used as a weight; at least 1."""
     pass_mark: float | None = None
     """The per cent needed to pass the certification, if the content metadata gives it."""
+    unknown: tuple[Any, ...] = ()
+    """Fields that a later release added. This one writes them back as they are."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ changed, and the awards that were earned. The same interactions give the same re
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple, assert_never
 
@@ -25,7 +25,7 @@ from domain.catalog import Catalog, Certification, ContentSet, Place, UnknownCer
 from domain.interaction import NO_OFFSET, Interaction
 from domain.learner import Applied, Day, Learner, Track, Zone, standing
 from domain.streaks import streaks
-from domain.tally import EMPTY, Breakdown, Increments, Tally, increments, values
+from domain.tally import EMPTY, Breakdown, Increments, Tally, all_values, increments, tally_of, values
 
 
 class Refusal(NamedTuple):
@@ -168,13 +168,16 @@ class _Tallies:
 
     def freeze(self) -> Breakdown:
         return Breakdown(
-            {**self.before.categories, **{name: Tally(*sums) for name, sums in self.categories.items()}},
-            {**self.before.difficulties, **{name: Tally(*sums) for name, sums in self.difficulties.items()}},
+            {**self.before.categories, **{name: tally_of(sums) for name, sums in self.categories.items()}},
+            {
+                **self.before.difficulties,
+                **{name: tally_of(sums) for name, sums in self.difficulties.items()},
+            },
         )
 
 
 def _open(tallies: Mapping[str, Tally], name: str) -> list[int]:
-    return list(values(tallies.get(name, Tally())))
+    return all_values(tallies.get(name, Tally()))
 
 
 class _TrackDraft:
@@ -215,12 +218,13 @@ class _TrackDraft:
             self.best[start : start + 2] = mark.to_bytes(2)
 
     def freeze(self) -> Track:
-        return Track(
-            self.tallies.freeze(),
-            ContentSet(self.viewed),
-            ContentSet(self.answered),
-            ContentSet(self.completed),
-            self.before.best if self.best is None else bytes(self.best),
+        return replace(
+            self.before,
+            tallies=self.tallies.freeze(),
+            viewed=ContentSet(self.viewed),
+            answered=ContentSet(self.answered),
+            completed=ContentSet(self.completed),
+            best=self.before.best if self.best is None else bytes(self.best),
         )
 
 
@@ -242,7 +246,7 @@ class _DayDraft:
 
     def freeze(self) -> Day:
         tallies = {code: draft.freeze() for code, draft in self.tallies.items()}
-        return Day(self.before.number, {**self.before.tallies, **tallies})
+        return replace(self.before, tallies={**self.before.tallies, **tallies})
 
 
 class _Draft:
@@ -371,15 +375,16 @@ class _Draft:
         if applied:
             digests.setdefault(applied.number, applied)
         newest_day, newest_digests = days.pop(max(days)), digests.pop(max(digests))
-        after = Learner(
-            self._before.user_id,
-            self._before.version + 1,
-            {**self._before.tracks, **{code: draft.freeze() for code, draft in self._tracks.items()}},
-            self._calendar,
-            self._named_zone,
-            self._plain_offset,
-            newest_day,
-            newest_digests,
-            self._earned,
+        tracks = {code: draft.freeze() for code, draft in self._tracks.items()}
+        after = replace(
+            self._before,
+            version=self._before.version + 1,
+            tracks={**self._before.tracks, **tracks},
+            calendar=self._calendar,
+            named_zone=self._named_zone,
+            plain_offset=self._plain_offset,
+            latest=newest_day,
+            applied=newest_digests,
+            earned=self._earned,
         )
         return after, tuple(days[n] for n in sorted(days)), tuple(digests[n] for n in sorted(digests))

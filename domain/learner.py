@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from domain.achievements import (
     Achievement,
@@ -19,6 +20,10 @@ from domain.days import instant, zone_names, zone_of
 from domain.streaks import StudyCalendar, streaks
 from domain.tally import EMPTY, Breakdown, Sums, Tally, total, values
 
+type Unknown = Mapping[str, Any]
+"""Stored attributes that a later release added. This one writes them back as they are."""
+_NOTHING: Unknown = MappingProxyType({})
+
 
 @dataclass(frozen=True, slots=True)
 class Track:
@@ -30,6 +35,7 @@ class Track:
     completed: ContentSet = ContentSet()
     best: bytes = b""
     """Best scores by ordinal: two bytes each, big-endian, hundredths + 1. Zero or no entry: no score."""
+    unknown: Unknown = _NOTHING
 
     def best_score(self, ordinal: int) -> int | None:
         """Return the best score of a content, in hundredths; None if it has no score."""
@@ -43,6 +49,7 @@ class Day:
 
     number: int
     tallies: Mapping[str, Breakdown] = field(default_factory=dict)
+    unknown: Unknown = _NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,7 @@ class Learner:
     applied: Applied | None = None
     """The bucket of the latest UTC day."""
     earned: frozenset[str] = frozenset()
+    unknown: Unknown = _NOTHING
 
     @property
     def zone(self) -> str | None:

@@ -6,7 +6,8 @@ Sums of integers commute exactly, so the same interactions give the same tally i
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
-from operator import add, attrgetter
+from itertools import zip_longest
+from operator import attrgetter
 from typing import Any, Literal, Protocol, assert_never
 
 from domain.interaction import KINDS, Interaction, Kind
@@ -40,7 +41,8 @@ def counts(measure: Callable[[Interaction], int]) -> Any:
 class Tally:
     """Sums over interactions.
 
-    A new counter is one line at the end of this list. Tallies stored before it existed read as 0.
+    A new counter is one line after the last counter. Their order never changes, and none is removed, because
+    stored tallies are lists of numbers. A tally that was stored before a counter existed reads as 0.
     """
 
     interactions: int = counts(lambda i: 1)
@@ -52,9 +54,11 @@ class Tally:
     score: int = counts(lambda i: i.score or 0)
     """Sum of scores, in hundredths."""
     perfect: int = counts(lambda i: i.score == PERFECT)
+    unknown: tuple[int, ...] = ()
+    """Counters of a later release, which this one keeps as they are."""
 
     def __add__(self, other: "Tally") -> "Tally":
-        return Tally(*map(add, values(self), values(other)))
+        return total((self, other))
 
     @property
     def average_score(self) -> float | None:
@@ -68,10 +72,12 @@ type Sums = Sequence[int]
 type Increments = tuple[tuple[int, int], ...]
 """Pairs of a counter's position and the amount to add. Counters that stay the same are left out."""
 
-_MEASURES: tuple[Callable[[Interaction], int], ...] = tuple(f.metadata["measure"] for f in fields(Tally))
-COUNTERS = tuple(f.name for f in fields(Tally))
+_COUNTER_FIELDS = [f for f in fields(Tally) if "measure" in f.metadata]
+_MEASURES: tuple[Callable[[Interaction], int], ...] = tuple(f.metadata["measure"] for f in _COUNTER_FIELDS)
+_tally: Callable[..., Tally] = Tally
+COUNTERS = tuple(f.name for f in _COUNTER_FIELDS)
 values: Callable[[Tally], tuple[int, ...]] = attrgetter(*COUNTERS)
-"""Return the counters of a tally, in their order."""
+"""Return the counters of a tally that this release knows, in their order."""
 
 
 def increments(interaction: Interaction) -> Increments:
@@ -79,11 +85,20 @@ def increments(interaction: Interaction) -> Increments:
     return tuple((n, int(amount)) for n, measure in enumerate(_MEASURES) if (amount := measure(interaction)))
 
 
+def all_values(tally: Tally) -> list[int]:
+    """Return all counters of a tally in their order, those of a later release included."""
+    return [*values(tally), *tally.unknown]
+
+
+def tally_of(sums: Sums) -> Tally:
+    """Return the tally with these counters. Missing ones are 0; additional ones belong to a later release."""
+    known = len(COUNTERS)
+    return _tally(*sums) if len(sums) <= known else _tally(*sums[:known], unknown=tuple(sums[known:]))
+
+
 def total(tallies: Iterable[Tally]) -> Tally:
     """Return the sum of tallies."""
-    return (
-        Tally(*map(sum, zip(*map(values, tallies), strict=True))) if (tallies := list(tallies)) else Tally()
-    )
+    return tally_of([sum(column) for column in zip_longest(*map(all_values, tallies), fillvalue=0)])
 
 
 class HasSums(Protocol):

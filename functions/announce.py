@@ -5,15 +5,18 @@ is counted exactly once.
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import batched
 from typing import TYPE_CHECKING, Any, cast
 
+from aws_lambda_powertools.metrics import MetricUnit
+
 from domain.announcements import DETAIL_TYPES, Announcement, announcements
 from functions import aws
-from functions.items import NewAward, inserted
-from functions.observability import logger
+from functions.errors import Unreadable
+from functions.items import NewAward, NewLearner, inserted
+from functions.observability import logger, metrics
 from functions.store import Store
 
 if TYPE_CHECKING:
@@ -45,7 +48,7 @@ def put_events(events: "EventBridgeClient", bus: str, published: Sequence[Announ
 
 def publish(store: Store, events: "EventBridgeClient", bus: str, images: Iterable[dict[str, Any]]) -> int:
     """Announce and count newly inserted `STATE` and `EARNED#` items. Return the number of announcements."""
-    inserts = [inserted(image) for image in images]
+    inserts = list(_readable(images))
     published = [
         announcement
         for insert in inserts
@@ -58,12 +61,23 @@ def publish(store: Store, events: "EventBridgeClient", bus: str, images: Iterabl
     return len(published)
 
 
+def _readable(images: Iterable[dict[str, Any]]) -> Iterator[NewLearner | NewAward]:
+    for image in images:
+        try:
+            yield inserted(image)
+        except Unreadable:
+            # No delivery can succeed, and the awards behind it must not wait for a repair.
+            logger.exception("an award can't be read, and is not announced")
+            metrics.add_metric("UnreadableAwards", MetricUnit.Count, 1)
+
+
 @cache
 def store() -> Store:
     """Return the store of this process, configured by the environment."""
     return Store(aws.dynamodb(), os.environ["VIEWS_TABLE"])
 
 
+@metrics.log_metrics
 def handler(event: dict[str, Any], context: "LambdaContext") -> None:
     """Announce and count the new learners and awards in a stream event of the views table."""
     images = [record["dynamodb"]["NewImage"] for record in event["Records"]]

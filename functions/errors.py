@@ -13,8 +13,16 @@ class Contended(Exception):
     """Other writers were faster at every attempt. The batch must be delivered again."""
 
 
-class LaterFormat(Exception):
+class Unreadable(Exception):
+    """A stored item can't be decoded. `code` is the reason in quarantine."""
+
+    code = "unreadable_state"
+
+
+class LaterFormat(Unreadable):
     """A later release wrote this state, and this release can't read it."""
+
+    code = "later_format"
 
 
 class TooLarge(Exception):
@@ -54,7 +62,7 @@ def is_transient(error: Exception) -> bool:
     """Return whether the same call can succeed later: the cause is neither a bug nor an invalid request."""
     if isinstance(error, ClientError):
         return not _codes(error) & _INVALID
-    return isinstance(error, BotoCoreError | TimeoutError | LaterFormat | Contended)
+    return isinstance(error, BotoCoreError | TimeoutError | Contended)
 
 
 def is_oversize(error: ClientError) -> bool:

@@ -18,8 +18,10 @@ are sorted, and there are no trailing zeros and no empty attributes.
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from struct import error as struct_error
 from struct import pack, unpack
 from typing import Any
 
@@ -28,8 +30,8 @@ from domain.catalog import Certification, Content, ContentSet
 from domain.days import day_date, day_number
 from domain.learner import Applied, Day, Learner, Track, Zone
 from domain.streaks import StudyCalendar
-from domain.tally import Breakdown, Tally, values
-from functions.errors import LaterFormat, TooLarge
+from domain.tally import Breakdown, Tally, all_values, tally_of
+from functions.errors import LaterFormat, TooLarge, Unreadable
 
 type Item = dict[str, Any]
 """An item in DynamoDB's JSON form: `{"version": {"N": "3"}, …}`."""
@@ -45,6 +47,7 @@ ORDINALS_PER_PART = 1000
 CATALOG_PK = "CATALOG"
 RARITY_PK = "RARITY"
 DAY_PREFIX = "DAY#"
+AWARD_PREFIX = "EARNED#"
 APPLIED_PREFIX = "APPLIED#"
 HEAD: Item = {"pk": {"S": CATALOG_PK}, "sk": {"S": "HEAD"}}
 """The key of the catalog's head."""
@@ -108,7 +111,7 @@ def _day_in(sk: str) -> int:
 
 def award_sk(achievement_id: str) -> str:
     """Return the sort key of an award."""
-    return f"EARNED#{achievement_id}"
+    return f"{AWARD_PREFIX}{achievement_id}"
 
 
 def certification_prefix(code: str) -> str:
@@ -146,6 +149,35 @@ def check_size(items: list[Item]) -> None:
         raise TooLarge(f"{sum(sizes)} bytes in one transaction")
 
 
+# -- decoding ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _decoding(item: Item) -> Iterator[None]:
+    """Raise Unreadable if decoding an item fails."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct_error) as error:
+        name = f"{item.get('pk')} {item.get('sk')}"
+        raise Unreadable(f"the item {name} can't be decoded: {error!r}") from error
+
+
+def _unknown(item: Item, known: frozenset[str]) -> Item:
+    return {name: value for name, value in item.items() if name not in known}
+
+
+_KNOWN_OF_STATE = frozenset({"pk", "sk", "version", "format", "tracks", "calendar_first", "calendar"}) | {
+    "named_zone",
+    "plain_offset",
+    "latest",
+    "applied",
+    "earned",
+}
+_KNOWN_OF_TRACK = frozenset({"tallies", "viewed", "answered", "completed", "best"})
+_KNOWN_OF_DAY = frozenset({"pk", "sk", "day", "tallies"})
+_CONTENT_FIELDS = len(Content._fields) - 2
+"""The stored fields of a content that this release knows: without its ordinal and `unknown`."""
+
 # -- items to the domain and back ------------------------------------------------------------------
 
 
@@ -154,7 +186,7 @@ def _dumps(value: Any) -> str:
 
 
 def _sums(tally: Tally) -> list[int]:
-    sums = list(values(tally))
+    sums = all_values(tally)
     while sums and not sums[-1]:
         sums.pop()
     return sums
@@ -168,13 +200,14 @@ def _breakdown_json(breakdown: Breakdown) -> Any:
 
 
 def _breakdown(groups: Any) -> Breakdown:
-    categories, difficulties = ({name: Tally(*sums) for name, sums in group.items()} for group in groups)
+    categories, difficulties = ({name: tally_of(sums) for name, sums in group.items()} for group in groups)
     return Breakdown(categories, difficulties)
 
 
 def state_item(learner: Learner) -> Item:
     """Return the item of a learner's state."""
     item = {
+        **learner.unknown,
         **key(learner.user_id, "STATE"),
         "version": {"N": str(learner.version)},
         "format": {"N": str(FORMAT)},
@@ -196,26 +229,28 @@ def state_item(learner: Learner) -> Item:
 
 
 def learner_of(item: Item) -> Learner:
-    """Return the state in an item. Raise LaterFormat if a later release wrote it."""
-    if int(item["format"]["N"]) != FORMAT:
-        raise LaterFormat(f"the state has format {item['format']['N']}; this release reads {FORMAT}")
-    latest = item["latest"]["M"] if "latest" in item else None
-    applied = item["applied"]["M"] if "applied" in item else None
-    return Learner(
-        user_id=user_id_of(item),
-        version=int(item["version"]["N"]),
-        tracks={code: _track(track["M"]) for code, track in sorted(item["tracks"]["M"].items())},
-        calendar=StudyCalendar.from_bytes(int(item["calendar_first"]["N"]), item["calendar"]["B"]),
-        named_zone=_zone(item.get("named_zone")),
-        plain_offset=_zone(item.get("plain_offset")),
-        latest=_day(int(latest["day"]["N"]), latest) if latest else None,
-        applied=_applied(int(applied["day"]["N"]), applied) if applied else None,
-        earned=frozenset(json.loads(item["earned"]["S"])),
-    )
+    """Return the state in an item. Raise Unreadable if it can't be decoded, LaterFormat if it is newer."""
+    with _decoding(item):
+        if int(item["format"]["N"]) > FORMAT:
+            raise LaterFormat(f"the state has format {item['format']['N']}; this release reads {FORMAT}")
+        latest = item["latest"]["M"] if "latest" in item else None
+        applied = item["applied"]["M"] if "applied" in item else None
+        return Learner(
+            user_id=user_id_of(item),
+            version=int(item["version"]["N"]),
+            tracks={code: _track(track["M"]) for code, track in sorted(item["tracks"]["M"].items())},
+            calendar=StudyCalendar.from_bytes(int(item["calendar_first"]["N"]), item["calendar"]["B"]),
+            named_zone=_zone(item.get("named_zone")),
+            plain_offset=_zone(item.get("plain_offset")),
+            latest=_day(int(latest["day"]["N"]), latest) if latest else None,
+            applied=_applied(int(applied["day"]["N"]), applied) if applied else None,
+            earned=frozenset(json.loads(item["earned"]["S"])),
+            unknown=_unknown(item, _KNOWN_OF_STATE),
+        )
 
 
 def _zone(value: Item | None) -> Zone | None:
-    return Zone(*json.loads(value["S"])) if value else None
+    return Zone(*json.loads(value["S"])[: len(Zone._fields)]) if value else None
 
 
 def _track_item(track: Track) -> Item:
@@ -226,6 +261,7 @@ def _track_item(track: Track) -> Item:
         "best": track.best,
     }
     return {
+        **track.unknown,
         "tallies": {"S": _dumps(_breakdown_json(track.tallies))},
         **{name: {"B": data} for name, data in bitmaps.items() if data},
     }
@@ -241,16 +277,19 @@ def _track(item: Item) -> Track:
         answered=ContentSet.from_bytes(data("answered")),
         completed=ContentSet.from_bytes(data("completed")),
         best=data("best"),
+        unknown=_unknown(item, _KNOWN_OF_TRACK),
     )
 
 
 def _day_fields(day: Day) -> Item:
-    return {"tallies": {"S": _dumps({code: _breakdown_json(b) for code, b in day.tallies.items()})}}
+    tallies = {code: _breakdown_json(breakdown) for code, breakdown in day.tallies.items()}
+    return {**day.unknown, "tallies": {"S": _dumps(tallies)}}
 
 
 def _day(number: int, item: Item) -> Day:
     tallies = json.loads(item["tallies"]["S"])
-    return Day(number, {code: _breakdown(groups) for code, groups in tallies.items()})
+    breakdowns = {code: _breakdown(groups) for code, groups in tallies.items()}
+    return Day(number, breakdowns, _unknown(item, _KNOWN_OF_DAY))
 
 
 def _applied_fields(applied: Applied) -> Item:
@@ -268,8 +307,9 @@ def day_item(user_id: str, day: Day) -> Item:
 
 
 def day_of(item: Item) -> Day:
-    """Return the closed local day in an item."""
-    return _day(_day_in(item["sk"]["S"]), item)
+    """Return the closed local day in an item. Raise Unreadable if it can't be decoded."""
+    with _decoding(item):
+        return _day(_day_in(item["sk"]["S"]), item)
 
 
 def applied_item(user_id: str, applied: Applied) -> Item:
@@ -278,8 +318,9 @@ def applied_item(user_id: str, applied: Applied) -> Item:
 
 
 def applied_of(item: Item) -> Applied:
-    """Return the closed UTC day in an item."""
-    return _applied(_day_in(item["sk"]["S"]), item)
+    """Return the closed UTC day in an item. Raise Unreadable if it can't be decoded."""
+    with _decoding(item):
+        return _applied(_day_in(item["sk"]["S"]), item)
 
 
 def award_item(user_id: str, award: Award, silent: bool) -> Item:
@@ -292,8 +333,10 @@ def award_item(user_id: str, award: Award, silent: bool) -> Item:
 
 
 def award_of(item: Item) -> Award:
-    """Return the award in an item."""
-    return Award(**json.loads(item["award"]["S"]))
+    """Return the award in an item. Raise Unreadable if it can't be decoded."""
+    with _decoding(item):
+        fields = json.loads(item["award"]["S"])
+        return Award(**{name: value for name, value in fields.items() if name in Award._fields})
 
 
 def inserted(item: Item) -> NewLearner | NewAward:
@@ -323,7 +366,7 @@ def part_item(certification: Certification, start: int) -> Item:
     return {
         "pk": {"S": CATALOG_PK},
         "sk": {"S": f"{certification_prefix(certification.code)}{start // ORDINALS_PER_PART:06}"},
-        "contents": {"S": _dumps([content[1:] for content in contents])},
+        "contents": {"S": _dumps([[*content[1:-1], *content.unknown] for content in contents])},
     }
 
 
@@ -331,4 +374,5 @@ def contents_of(item: Item) -> Iterator[Content]:
     """Yield the contents in one part of a certification's catalog."""
     start = int(item["sk"]["S"].rpartition("#")[2]) * ORDINALS_PER_PART
     for ordinal, fields in enumerate(json.loads(item["contents"]["S"]), start):
-        yield Content(ordinal, *fields)
+        content = Content(ordinal, *fields[:_CONTENT_FIELDS])
+        yield content._replace(unknown=tuple(fields[_CONTENT_FIELDS:]))

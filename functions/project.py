@@ -26,7 +26,7 @@ from domain.fold import Buckets, Change, MissingBucket, fold, is_applied, needed
 from domain.interaction import Interaction, InvalidInteraction, parse_record
 from domain.learner import Learner
 from functions import aws
-from functions.errors import MAX_RACES, Contended, TooLarge, is_transient
+from functions.errors import MAX_RACES, Contended, TooLarge, Unreadable, is_transient
 from functions.observability import logger, metrics
 from functions.quarantine import Position, Quarantine, Quarantined
 from functions.store import STATES_PER_READ, Store
@@ -41,6 +41,8 @@ FIRST_PAUSE, MAX_PAUSE = 0.005, 0.2
 SECONDS_NEEDED = 50
 """The seconds that two calls with all their retries take: the next one, and the quarantine's."""
 MAX_REASON_LENGTH = 500
+MAX_TROUBLES, MAX_TROUBLED_SHARE = 3, 0.05
+"""More learners in trouble than both, as a number and as a share of the batch's, fail the batch."""
 
 
 class OutOfTime(Exception):
@@ -60,22 +62,41 @@ class Received(NamedTuple):
         return Quarantined(self.payload, code, reason, self.position, self.arrived_at)
 
 
+class Trouble(NamedTuple):
+    """A learner whose records can't be applied before somebody repairs a state, or releases a fix."""
+
+    code: str
+    error: Exception
+    received: Sequence[Received]
+
+    def refused(self) -> list[Quarantined]:
+        """Return the learner's records as entries of the quarantine."""
+        cause = str(self.error) if isinstance(self.error, Unreadable) else f"a bug: {self.error!r}"
+        reason = f"{cause}; see the consumer's log"[:MAX_REASON_LENGTH]
+        return [received.refused(self.code, reason) for received in self.received]
+
+
 @dataclass(slots=True)
 class Outcome:
-    """The result of a batch. Each of its records is counted in exactly one of the first three fields."""
+    """The result of a batch, or of one learner's part of it.
+
+    Each record is counted in exactly one of the first four fields, or comes again because of the last.
+    """
 
     applied: int = 0
     duplicates: int = 0
     quarantined: list[Quarantined] = field(default_factory=list)
-    bugs: list[Exception] = field(default_factory=list)
-    """The causes of the records that are in quarantine as `failed`, one for each learner."""
+    troubles: list[Trouble] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+    """What failed and can succeed at the next delivery."""
 
     def add(self, other: "Outcome") -> None:
         """Add another outcome to this one."""
         self.applied += other.applied
         self.duplicates += other.duplicates
         self.quarantined += other.quarantined
-        self.bugs += other.bugs
+        self.troubles += other.troubles
+        self.errors += other.errors
 
 
 @dataclass(slots=True)
@@ -86,9 +107,7 @@ class Projector:
     quarantine: Quarantine
     freezes: int = 0
     catalog: Catalog = field(default_factory=Catalog)
-    map_learners: Callable[
-        [Callable[[str], Outcome | Exception], Iterable[str]], Iterable[Outcome | Exception]
-    ] = map
+    map_learners: Callable[[Callable[[str], Outcome], Iterable[str]], Iterable[Outcome]] = map
     """How to map over learners: `map`, or `Executor.map` for several at a time."""
     pause: Callable[[float], None] = time.sleep
 
@@ -98,7 +117,8 @@ class Projector:
         """Apply the records of one Kinesis event to the views.
 
         `time_left` returns the seconds until the invocation is cut off. Work that can't begin in time is left
-        for redelivery. Raise an ExceptionGroup if a read or a write failed, after all others have been tried.
+        for redelivery. Raise an ExceptionGroup if a read or a write failed, or if too many learners are in
+        trouble, but only after all others have been tried.
         """
         outcome = Outcome()
         by_learner: dict[str, list[Received]] = {}
@@ -107,35 +127,32 @@ class Projector:
                 by_learner.setdefault(received.interaction.user_id, []).append(received)
             else:
                 outcome.quarantined.append(received)
-        errors: list[Exception] = []
         for chunk in batched(by_learner.items(), STATES_PER_READ):
-            for result in self._project_chunk(dict(chunk), time_left):
-                if isinstance(result, Outcome):
-                    outcome.add(result)
-                else:
-                    errors.append(result)
+            outcome.add(self._project_chunk(dict(chunk), time_left))
+        if len(outcome.troubles) > max(MAX_TROUBLES, MAX_TROUBLED_SHARE * len(by_learner)):
+            # So much trouble at once is the release's fault. The records come again, to the next release.
+            outcome.errors += [trouble.error for trouble in outcome.troubles]
+        else:
+            outcome.quarantined += [entry for trouble in outcome.troubles for entry in trouble.refused()]
         self.quarantine.put(outcome.quarantined)
-        if outcome.bugs:
-            kinds = {type(bug): bug for bug in outcome.bugs}
+        if outcome.troubles:
+            kinds = {type(trouble.error): trouble.error for trouble in outcome.troubles}
             traces = ExceptionGroup("one of each kind", list(kinds.values()))
-            logger.error("a bug failed some learners", extra={"learners": len(outcome.bugs)}, exc_info=traces)
-        if errors:
-            raise ExceptionGroup(f"{len(errors)} reads or writes of the batch failed", errors)
+            codes = Counter(trouble.code for trouble in outcome.troubles)
+            logger.error("learners in trouble", extra={"learners": dict(codes)}, exc_info=traces)
+        if outcome.errors:
+            raise ExceptionGroup(f"{len(outcome.errors)} parts of the batch failed", outcome.errors)
         return outcome
 
-    def _project_chunk(
-        self, batch: dict[str, list[Received]], time_left: Callable[[], float]
-    ) -> list[Outcome | Exception]:
+    def _project_chunk(self, batch: dict[str, list[Received]], time_left: Callable[[], float]) -> Outcome:
         if time_left() < SECONDS_NEEDED:
-            return [OutOfTime()]
+            return Outcome(errors=[OutOfTime()])
         try:
             return self._project_learners(batch, time_left)
         except Exception as error:  # raised with the others, after everything else has been tried
-            return [error]
+            return Outcome(errors=[error])
 
-    def _project_learners(
-        self, batch: dict[str, list[Received]], time_left: Callable[[], float]
-    ) -> list[Outcome | Exception]:
+    def _project_learners(self, batch: dict[str, list[Received]], time_left: Callable[[], float]) -> Outcome:
         learners, head = self.store.load(batch)
         self.catalog = self.store.catalog(self.catalog, head)
         if not all(self._is_known(r.interaction) for received in batch.values() for r in received):
@@ -143,23 +160,33 @@ class Projector:
             self.catalog = self.store.catalog(self.catalog, self.store.head())
         buckets = self.store.load_buckets(
             {
-                user_id: needed_buckets(learners[user_id], [r.interaction for r in received])
-                for user_id, received in batch.items()
+                user_id: needed_buckets(learner, [r.interaction for r in batch[user_id]])
+                for user_id, learner in learners.items()
+                if isinstance(learner, Learner)
             }
         )
 
-        def attempt(user_id: str) -> Outcome | Exception:
+        def attempt(user_id: str) -> Outcome:
+            outcome = Outcome()
             try:
-                return self._project_learner(learners[user_id], buckets[user_id], batch[user_id], time_left)
+                learner = _readable(learners[user_id])
+                self._project_learner(
+                    learner, _readable(buckets[user_id]), batch[user_id], time_left, outcome
+                )
             except Exception as error:
                 if isinstance(error, OutOfTime) or is_transient(error):
-                    return error  # raised with the others, after every learner has been tried
-                # The bug would fail every delivery, and block the learners behind this one until it is fixed.
-                reason = f"a bug; see the consumer's log: {error!r}"[:MAX_REASON_LENGTH]
-                refused = [r.refused("failed", reason) for r in batch[user_id]]
-                return Outcome(quarantined=refused, bugs=[error])
+                    outcome.errors.append(error)
+                else:
+                    # It would fail every delivery, and block the learners behind this one.
+                    code = error.code if isinstance(error, Unreadable) else "failed"
+                    outcome.quarantined.clear()
+                    outcome.troubles.append(Trouble(code, error, batch[user_id]))
+            return outcome
 
-        return list(self.map_learners(attempt, batch))
+        outcome = Outcome()
+        for of_learner in self.map_learners(attempt, batch):
+            outcome.add(of_learner)
+        return outcome
 
     def _is_known(self, interaction: Interaction) -> bool:
         return self.catalog.knows(interaction.content_id, interaction.certification)
@@ -170,13 +197,13 @@ class Projector:
         buckets: Buckets,
         received: Sequence[Received],
         time_left: Callable[[], float],
-    ) -> Outcome:
-        """Apply one learner's part of a batch, mostly in one fold and one write.
+        outcome: Outcome,
+    ) -> None:
+        """Apply one learner's part of a batch, mostly in one fold and one write, and add to the outcome.
 
         A part that is too large for one write is halved by time until it fits. An interaction that is too
         large alone is refused, together with everything else that is new to its days.
         """
-        outcome = Outcome()
         full: set[tuple[int, int]] = set()
         parts = [list(received)]
         races = 0
@@ -192,9 +219,11 @@ class Projector:
             try:
                 change = fold(learner, buckets, [r.interaction for r in fresh], self.catalog, self.freezes)
                 stored = self.store.commit(change) if change.applied else None
-            except MissingBucket:
-                # A repair came between the read of the state and the read of its buckets.
+            except MissingBucket as error:
+                # A repair or an erasure can come between the read of the state and that of its buckets.
                 stored = self.store.read_state(learner.user_id) or Learner(learner.user_id)
+                if stored.version == learner.version:
+                    raise Unreadable(f"{error} is missing") from error
             except TooLarge:
                 if len(fresh) > 1:
                     parts += _halves(part)
@@ -215,8 +244,13 @@ class Projector:
             # Always read buckets after the state that guards them.
             left = [r.interaction for part in parts for r in part]
             wanted = {learner.user_id: needed_buckets(learner, left)}
-            buckets = self.store.load_buckets(wanted)[learner.user_id]
-        return outcome
+            buckets = _readable(self.store.load_buckets(wanted)[learner.user_id])
+
+
+def _readable[T](found: T | Unreadable) -> T:
+    if isinstance(found, Unreadable):
+        raise found
+    return found
 
 
 def read_record(record: Mapping[str, Any]) -> Received | Quarantined:
@@ -279,3 +313,4 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> None:
     metrics.add_metric("Applied", MetricUnit.Count, outcome.applied)
     metrics.add_metric("Duplicates", MetricUnit.Count, outcome.duplicates)
     metrics.add_metric("Quarantined", MetricUnit.Count, len(outcome.quarantined))
+    metrics.add_metric("LearnersInTrouble", MetricUnit.Count, len(outcome.troubles))

@@ -5,9 +5,9 @@ This module and `functions/items.py` are the only ones that know DynamoDB.
 
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from botocore.exceptions import ClientError
 
@@ -16,7 +16,14 @@ from domain.catalog import Catalog, Certification
 from domain.fold import BucketNumbers, Buckets, Change, applied_on
 from domain.learner import Applied, Day, Learner
 from functions import items
-from functions.errors import TooLarge, cancellation_reasons, is_contention, is_oversize, stored_item
+from functions.errors import (
+    TooLarge,
+    Unreadable,
+    cancellation_reasons,
+    is_contention,
+    is_oversize,
+    stored_item,
+)
 from functions.items import Item
 
 if TYPE_CHECKING:
@@ -52,44 +59,41 @@ class Store:
 
     # -- states, for the consumer ------------------------------------------------------------------
 
-    def load(self, user_ids: Iterable[str]) -> tuple[dict[str, Learner], items.Head]:
+    def load(self, user_ids: Iterable[str]) -> tuple[dict[str, Learner | Unreadable], items.Head]:
         """Return the states of at most 99 learners, and the catalog's head, in one strongly consistent read.
 
-        A learner that is not stored yet has an empty state.
+        A learner that is not stored yet has an empty state. A state that can't be decoded is returned as the
+        error that says why, because it concerns that learner alone.
         """
         users = list(user_ids)
-        learners = {user_id: Learner(user_id) for user_id in users}
+        learners: dict[str, Learner | Unreadable] = {user_id: Learner(user_id) for user_id in users}
         head = items.Head(0, {})
         for item in self._batch_get([items.HEAD, *(items.key(user_id, "STATE") for user_id in users)]):
             if item["pk"]["S"] == items.CATALOG_PK:
                 head = items.head_of(item)
             else:
-                learner = items.learner_of(item)
-                learners[learner.user_id] = learner
+                learners[items.user_id_of(item)] = _decoded(items.learner_of, item)
         return learners, head
 
-    def load_buckets(self, wanted: Mapping[str, BucketNumbers]) -> dict[str, Buckets]:
+    def load_buckets(self, wanted: Mapping[str, BucketNumbers]) -> dict[str, Buckets | Unreadable]:
         """Return closed buckets by learner, in strongly consistent reads. Those without an item are left out.
 
-        Read them after the state that guards them, and again after each failed commit.
+        Read them after the state that guards them, and again after each failed commit. A learner with an item
+        that can't be decoded gets the error that says why.
         """
         keys = [
             items.key(user_id, sk)
             for user_id, numbers in wanted.items()
             for sk in (*map(items.day_sk, numbers.days), *map(items.applied_sk, numbers.applied))
         ]
-        days: dict[str, dict[int, Day]] = {user_id: {} for user_id in wanted}
-        applied: dict[str, dict[int, Applied]] = {user_id: {} for user_id in wanted}
+        found: dict[str, list[Day | Applied | Unreadable]] = {user_id: [] for user_id in wanted}
         for start in range(0, len(keys), MAX_BATCH_GET):
             for item in self._batch_get(keys[start : start + MAX_BATCH_GET]):
-                user_id = items.user_id_of(item)
-                if item["sk"]["S"].startswith(items.DAY_PREFIX):
-                    day = items.day_of(item)
-                    days[user_id][day.number] = day
-                else:
-                    bucket = items.applied_of(item)
-                    applied[user_id][bucket.number] = bucket
-        return {user_id: Buckets(days[user_id], applied[user_id]) for user_id in wanted}
+                is_day = item["sk"]["S"].startswith(items.DAY_PREFIX)
+                found[items.user_id_of(item)].append(
+                    _decoded(items.day_of, item) if is_day else _decoded(items.applied_of, item)
+                )
+        return {user_id: _buckets(of_learner) for user_id, of_learner in found.items()}
 
     def commit(self, change: Change, *, silent: bool = False) -> Learner | None:
         """Write a change if the stored state is still the one that it was folded onto.
@@ -140,7 +144,7 @@ class Store:
             elif sk.startswith(items.DAY_PREFIX):
                 day = items.day_of(item)
                 days[day.number] = day
-            else:
+            elif sk.startswith(items.AWARD_PREFIX):
                 awards.append(items.award_of(item))
         if learner is None:
             return None
@@ -149,10 +153,15 @@ class Store:
             days.setdefault(learner.latest.number, learner.latest)
         missing = [n for n in learner.calendar if n >= first_day and n not in days]
         if missing:
-            wanted = BucketNumbers(frozenset(missing), frozenset())
-            days |= self.load_buckets({user_id: wanted})[user_id].days
+            days |= self._readable_buckets(user_id, BucketNumbers(frozenset(missing), frozenset())).days
         awards.sort(key=lambda award: (award.earned_at, award.achievement_id))
         return Stored(learner, dict(sorted(days.items())), tuple(awards))
+
+    def _readable_buckets(self, user_id: str, wanted: BucketNumbers) -> Buckets:
+        buckets = self.load_buckets({user_id: wanted})[user_id]
+        if isinstance(buckets, Unreadable):
+            raise buckets
+        return buckets
 
     def read_state(self, user_id: str) -> Learner | None:
         """Return a learner's state alone; None without one."""
@@ -163,11 +172,12 @@ class Store:
         """Return the digests of the interactions that were applied on these UTC days."""
         numbers = frozenset(utc_days)
         learner = self.read_state(user_id) or Learner(user_id)
-        wanted = BucketNumbers(frozenset(), numbers)
-        buckets = self.load_buckets({user_id: wanted})[user_id]
+        buckets = self._readable_buckets(user_id, BucketNumbers(frozenset(), numbers))
         return {number: applied_on(learner, buckets, number) for number in numbers}
 
-    def scan_states(self, segment: int, segments: int, after: Item) -> tuple[list[Learner], Item | None]:
+    def scan_states(
+        self, segment: int, segments: int, after: Item
+    ) -> tuple[list[Learner | Unreadable], Item | None]:
         """Return one page of the learners in one of several segments of the table, and where it ended.
 
         `after` is {} for the first page, then the end of the page before. The end is None on the last page.
@@ -182,7 +192,8 @@ class Store:
             ConsistentRead=True,
             **start,
         )
-        return [items.learner_of(item) for item in answer["Items"]], answer.get("LastEvaluatedKey")
+        learners = [_decoded(items.learner_of, item) for item in answer["Items"]]
+        return learners, answer.get("LastEvaluatedKey")
 
     # -- rarity ------------------------------------------------------------------------------------
 
@@ -343,3 +354,26 @@ def _if_version(version: int) -> Item:
         "ExpressionAttributeValues": {":read": {"N": str(version)}},
         **guard,
     }
+
+
+def _decoded[T](decode: Callable[[Item], T], item: Item) -> T | Unreadable:
+    try:
+        return decode(item)
+    except Unreadable as error:
+        return error
+
+
+def _buckets(found: Iterable[Day | Applied | Unreadable]) -> Buckets | Unreadable:
+    days: dict[int, Day] = {}
+    applied: dict[int, Applied] = {}
+    for bucket in found:
+        match bucket:
+            case Unreadable():
+                return bucket
+            case Day():
+                days[bucket.number] = bucket
+            case Applied():
+                applied[bucket.number] = bucket
+            case _:
+                assert_never(bucket)
+    return Buckets(days, applied)
