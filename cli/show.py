@@ -12,6 +12,7 @@ from rich.text import Text
 from cli.output import print_json
 from cli.stack import Stack, on_stack
 from domain import shapes
+from domain.rounding import round_within
 from domain.views import READINESS_DAYS, dashboard
 from functions.view_context import load_view_context
 
@@ -80,9 +81,9 @@ def _totals(view: shapes.Dashboard) -> RenderableType:
         f"{totals['total_content_viewed']} items",
         f"{totals['total_questions_answered']:,} times",
         f"{totals['total_content_completed']} items",
-        _or_dash(totals["average_score"], "{:.1f} %"),
+        _or_dash(totals["average_score"], "{:.2f} %"),
         f"{totals['time_spent_total_hours']:.1f} h",
-        _or_dash(totals["completion_rate"], "{:.0f} %"),
+        _or_dash(_whole(totals["completion_rate"]), "{:.0f} %"),
         f"[bold yellow]{view['total_points']:,}",
     )
     return table
@@ -117,11 +118,11 @@ def _certifications(progress: dict[str, shapes.CertificationProgress]) -> Render
         weak = [area["category"] for area in readiness["weak_areas"][:3]]
         table.add_row(
             f"[bold]{code}",
-            _or_dash(totals["completion_rate"], "{:.0f} %"),
-            _or_dash(totals["average_score"], "{:.1f} %"),
+            _or_dash(_whole(totals["completion_rate"]), "{:.0f} %"),
+            _or_dash(totals["average_score"], "{:.2f} %"),
             f"{totals['time_spent_total_hours']:.1f} h",
-            _or_dash(readiness["readiness_score"], "{:.0f}"),
-            _or_dash(readiness["predicted_pass_probability"], "{:.0%}"),
+            _or_dash(_whole(readiness["readiness_score"]), "{:.0f}"),
+            _or_dash(_whole(_percent(readiness["predicted_pass_probability"])), "{:.0f} %"),
             ", ".join(weak) or "–",
         )
     return table
@@ -161,6 +162,14 @@ def _achievements(view: shapes.Dashboard) -> RenderableType:
 
 def _days(count: int) -> str:
     return f"{count} day" if count == 1 else f"{count} days"
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
+
+
+def _whole(percent: float | None) -> float | None:
+    return None if percent is None else round_within(percent, 0, 100, 0)
 
 
 def _or_dash(value: float | None, form: str) -> str:

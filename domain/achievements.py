@@ -10,6 +10,7 @@ from functools import cache
 from hashlib import sha256
 from typing import NamedTuple, Protocol
 
+from domain.rounding import round_within
 from domain.tally import COUNTERS, HasSums, Sums, sum_of
 
 SCORES_BEFORE_AVERAGE = 10
@@ -127,16 +128,13 @@ def certification_percent(standing: CertificationStanding) -> int:
 
 
 def category_mastery(standing: CategoryStanding) -> int:
-    """Return how much of the category is completed, in whole per cent.
-
-    The result is at most 99 while the average score is too low.
-    """
-    if not standing.active:
-        return 0
-    percent = 100 * standing.completed_active // standing.active
+    """Return the progress in whole per cent: of the completion or of the average, whichever is less."""
     scored = standing.sums[_SCORED]
-    mastered = scored and standing.sums[_SCORE] >= MASTERY_AVERAGE * 100 * scored
-    return percent if mastered else min(percent, 99)
+    if not standing.active or not scored:
+        return 0
+    completed = 100 * standing.completed_active // standing.active
+    average = standing.sums[_SCORE] // (scored * MASTERY_AVERAGE)
+    return min(completed, average)
 
 
 # -- rules -----------------------------------------------------------------------------------------
@@ -307,7 +305,7 @@ class Rarity:
         if not self.learners:
             return None
         # A learner can be counted a moment after their first award.
-        return min(1.0, round(self.earned.get(achievement_id, 0) / self.learners, 4))
+        return round_within(min(1.0, self.earned.get(achievement_id, 0) / self.learners), 0, 1, 4)
 
 
 @dataclass(slots=True)

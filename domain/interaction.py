@@ -26,6 +26,8 @@ FIRST_INSTANT = datetime(2000, 1, 2, tzinfo=UTC)
 """The earliest valid time. In every zone, its local day is 2000-01-01 or later."""
 MAX_AHEAD = timedelta(minutes=5)
 MAX_SECONDS = 86_400
+MAX_HUNDREDTHS = 10_000
+"""A perfect score, in hundredths."""
 MAX_ADDITIONAL_BYTES = 8 * 1024
 MAX_ADDITIONAL_LEVELS = 5
 NO_OFFSET = "+00:00"
@@ -282,10 +284,15 @@ def _place_in_time(record: InteractionV1, arrived_at: datetime) -> Interaction:
         day=day_number(local),
         zone=record.timezone or f"{occurred:%:z}",
         zone_named=record.timezone is not None,
-        score=None if record.score is None else round(record.score * 100),
+        score=None if record.score is None else _hundredths(record.score),
         seconds=record.time_spent,
         certification=record.certification_type,
     )
+
+
+def _hundredths(score: float) -> int:
+    """Return a score in hundredths. Only a score of exactly 100 is perfect."""
+    return min(round(score * 100), MAX_HUNDREDTHS - (score < 100))
 
 
 def _moment(text: str) -> datetime:

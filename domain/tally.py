@@ -10,9 +10,9 @@ from itertools import zip_longest
 from operator import attrgetter
 from typing import Any, Literal, Protocol, assert_never
 
-from domain.interaction import KINDS, Interaction, Kind
+from domain.interaction import KINDS, MAX_HUNDREDTHS, Interaction, Kind
 
-PERFECT = 10_000
+PERFECT = MAX_HUNDREDTHS
 """A score of 100, in hundredths."""
 
 
@@ -62,8 +62,11 @@ class Tally:
 
     @property
     def average_score(self) -> float | None:
-        """The mean of the scored interactions, 0 to 100, to two decimals; None without any."""
-        return round(self.score / self.scored / 100, 2) if self.scored else None
+        """The mean of the scored interactions, 0 to 100, rounded down to two decimals; None without any.
+
+        Rounded down, so that an average that is shown as 70 has earned the achievement for 70.
+        """
+        return self.score // self.scored / 100 if self.scored else None
 
 
 type Sums = Sequence[int]

@@ -4,7 +4,7 @@ An unknown number is None and never 0. Totals cover everything applied. Streaks 
 and ignore later days.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -14,6 +14,7 @@ from domain.catalog import Catalog, Certification
 from domain.days import day_text, instant
 from domain.learner import Day, Goal, Learner, Track, goals
 from domain.readiness import RECENT_DAYS, Area, assess
+from domain.rounding import round_percent, round_within
 from domain.streaks import Streaks, streaks, weekly_streak
 from domain.tally import Breakdown, Tally, total
 
@@ -63,10 +64,6 @@ def _hours(seconds: int) -> float:
     return round(seconds / 3600, 2)
 
 
-def _percent(part: int, whole: int) -> float | None:
-    return round(100 * part / whole, 1) if whole else None
-
-
 def _tracks(learner: Learner, certification: str | None) -> dict[str, Track]:
     """Return the track of one certification, or all tracks that the learner has started."""
     if certification is None:
@@ -91,7 +88,7 @@ def analytics(context: ViewContext, certification: str | None = None) -> shapes.
         "average_score": sums.average_score,
         "time_spent_total_seconds": sums.seconds,
         "time_spent_total_hours": _hours(sums.seconds),
-        "completion_rate": _percent(done, offered),
+        "completion_rate": round_percent(done, offered),
         "categories": _categories(context, tracks),
         "difficulties": _breakdown(_merged(track.tallies.difficulties for track in tracks.values())),
     }
@@ -109,7 +106,7 @@ def _categories(context: ViewContext, tracks: Mapping[str, Track]) -> dict[str, 
     return {
         name: {
             **_sums(sums.get(name, Tally())),
-            "completion_rate": _percent(done.get(name, 0), offered.get(name, 0)),
+            "completion_rate": round_percent(done.get(name, 0), offered.get(name, 0)),
         }
         for name in sorted(sums.keys() | offered.keys())
     }
@@ -257,9 +254,9 @@ def _readiness(context: ViewContext, code: str) -> shapes.CertificationReadiness
     evidence = found.evidence
     return {
         "certification_type": code,
-        "readiness_score": _rounded(found.estimate),
-        "interval_80": [round(share, 1) for share in found.interval],
-        "predicted_pass_probability": _probability(found.pass_probability),
+        "readiness_score": _known(_percentage, found.estimate),
+        "interval_80": [_percentage(share) for share in found.interval],
+        "predicted_pass_probability": _known(_share, found.pass_probability),
         "pass_mark": found.pass_mark,
         "confidence_level": found.confidence,
         "weak_areas": [_area(area) for area in found.weak],
@@ -275,28 +272,31 @@ def _readiness(context: ViewContext, code: str) -> shapes.CertificationReadiness
             "answers": evidence.answers,
             "effective_answers": round(evidence.effective_answers, 1),
             "days": evidence.days,
-            "coverage": _rounded(evidence.coverage, 3),
+            "coverage": _known(_share, evidence.coverage),
         },
         "assessment_date": day_text(context.today),
     }
 
 
-def _rounded(number: float | None, digits: int = 1) -> float | None:
-    return None if number is None else round(number, digits)
+def _known[T](convert: Callable[[T], T], value: T | None) -> T | None:
+    return None if value is None else convert(value)
 
 
-def _probability(probability: float | None) -> float | None:
-    """Return a probability to three decimals, and never 0 or 1."""
-    return None if probability is None else min(max(round(probability, 3), 0.001), 0.999)
+def _percentage(value: float) -> float:
+    return round_within(value, 0, 100, 1)
+
+
+def _share(value: float) -> float:
+    return round_within(value, 0, 1, 3)
 
 
 def _area(area: Area) -> shapes.AreaEstimate:
     return {
         "category": area.category,
-        "estimate": _rounded(area.estimate),
-        "interval_80": [round(share, 1) for share in area.interval],
+        "estimate": _known(_percentage, area.estimate),
+        "interval_80": [_percentage(share) for share in area.interval],
         "answers": area.answers,
-        "coverage": round(area.coverage, 3),
+        "coverage": _share(area.coverage),
     }
 
 

@@ -82,4 +82,5 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> None:
     """Announce and count the new learners and awards in a stream event of the views table."""
     images = [record["dynamodb"]["NewImage"] for record in event["Records"]]
     published = publish(store(), aws.eventbridge(), os.environ["BUS_NAME"], images)
+    metrics.add_metric("Announcements", MetricUnit.Count, published)
     logger.info("published", extra={"inserts": len(images), "announcements": published})

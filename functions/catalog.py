@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from aws_lambda_powertools.metrics import MetricUnit
 from pydantic import TypeAdapter, ValidationError
 
 from domain.catalog import (
@@ -24,7 +25,7 @@ from domain.catalog import (
 from domain.interaction import CertificationCode, ContentId
 from functions import aws
 from functions.errors import MAX_RACES, Contended
-from functions.observability import logger
+from functions.observability import logger, metrics
 from functions.store import Store
 
 if TYPE_CHECKING:
@@ -93,21 +94,34 @@ def metadata(content_id: str, image: Mapping[str, Any]) -> ContentMetadata:
     category = _CONTROL.sub(" ", image.get("category", {}).get("S", "")).strip() or NO_CATEGORY
     difficulty = image.get("difficulty_level", {}).get("S", "").strip().lower()
     questions = image.get("question_count", {}).get("N", "1")
-    pass_mark = image.get("pass_mark", {}).get("N")
     return ContentMetadata(
         content_id=content_id,
         category=category[:MAX_CATEGORY_LENGTH].encode()[:MAX_CATEGORY_BYTES].decode(errors="ignore"),
         difficulty=difficulty if difficulty in DIFFICULTIES else NO_DIFFICULTY,
         questions=min(max(1, int(float(questions))), MAX_QUESTIONS),
-        pass_mark=None if pass_mark is None else min(100.0, max(0.0, float(pass_mark))),
+        pass_mark=_pass_mark(content_id, image.get("pass_mark", {}).get("N")),
     )
 
 
+def _pass_mark(content_id: str, number: str | None) -> float | None:
+    """Return a pass mark in per cent. A mark above 100 and up to 1,000 is a scaled score, as AWS gives."""
+    if number is None:
+        return None
+    mark = float(number)
+    if 0 <= mark <= 1000:
+        return mark if mark <= 100 else mark / 10
+    logger.error("content with an impossible pass_mark", extra={"content_id": content_id, "pass_mark": mark})
+    metrics.add_metric("ImpossiblePassMarks", MetricUnit.Count, 1)
+    return None
+
+
+@metrics.log_metrics
 def handler(event: dict[str, Any], context: "LambdaContext") -> None:
     """Apply a stream event of the content table to the catalog."""
     changes, unusable = changes_of(event["Records"])
     now = int(datetime.now(UTC).timestamp() * 1_000_000)
     changed = update_catalog(store(), changes, now)
     logger.info("catalog", extra={"certifications_changed": changed, "unusable": unusable})
+    metrics.add_metric("CertificationsChanged", MetricUnit.Count, changed)
     if unusable:
         logger.error("content with a key that no interaction can have", extra={"rows": unusable})
