@@ -7,7 +7,8 @@ from typing import get_args
 
 from domain.interaction import Kind
 from tests.simulation.__main__ import Report, simulate, simulate_all
-from tests.simulation.history import KINDS, history
+from tests.simulation.history import history
+from tests.simulation.interactions import KINDS
 from tests.simulation.reading import read
 from tests.simulation.simulation import replay_command, run
 
