@@ -223,23 +223,25 @@ def _check_learner(
     state: FinalState, catalog: StoredCatalog, user: str, variants: list[list[Interaction]], view: View
 ) -> None:
     """Check that one choice among the variants of each ambiguous identity accounts for all items."""
-    violations = []
+    violations: list[tuple[int, str]] = []
     for choice in product(*variants):
+        left = dict(view)
         try:
-            _check_choice(state, catalog, user, choice, dict(view))
+            _check_choice(state, catalog, user, choice, left)
         except Violation as violation:
-            violations.append(violation)
+            violations.append((len(left), str(violation)))
         else:
             return
-    if len(violations) == 1:
-        raise violations[0]
-    raise Violation(f"{user}: none of {len(violations)} choices among variants fits. First: {violations[0]}")
+    _, closest = min(violations)
+    if len(violations) > 1:
+        closest = f"{user}: no choice among {len(violations)} fits; the closest one: {closest}"
+    raise Violation(closest)
 
 
 def _check_choice(
     state: FinalState, catalog: StoredCatalog, user: str, interactions: Iterable[Interaction], view: View
 ) -> None:
-    """Check that these interactions account for all items of a learner."""
+    """Check that these interactions account for all items of a learner. Remove these items from the view."""
     c = state.history.circumstances
     expected = recompute.learner(user, interactions, catalog, c.freezes, c.catalog_first)
     for key, item in expected.items.items():

@@ -196,7 +196,7 @@ def _records(random: Random, offered: list[Place], sparse: bool) -> list[Record]
     users = [f"u{number}" for number in range(1 if sparse else random.randrange(1, 5))]
     homes = {user: random.choice((None, *HOMES)) for user in users}
     span = DAYS_LATE if sparse else random.choice((1, 3, 8, DAYS_LATE, DAYS_LATE))
-    setting = Setting(homes, offered, present, span, sparse)
+    setting = Setting(homes, offered, present, span, sparse, diligent=not sparse and random.random() < 0.15)
     distinct = random.randrange(16, 30) if sparse else random.choice((7, 8, 8, 9, 10, 12, 20))
     originals = [
         interaction(random, f"e{number}", random.choice(users), setting) for number in range(distinct)

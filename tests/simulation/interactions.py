@@ -110,6 +110,8 @@ class Setting(NamedTuple):
     span: int
     """Days before the present in which interactions occur."""
     sparse: bool
+    diligent: bool
+    """Whether learners complete most content with full marks, and so earn many achievements at once."""
 
 
 # -- new interactions ------------------------------------------------------------------------------
@@ -124,16 +126,20 @@ def interaction(random: Random, event_id: str, user: str, setting: Setting) -> F
     named = home if home and random.random() < 0.85 else random.choice(ZONES)
     at = _instant(random, setting, zone(named))
     written_in = random.choice((zone(named), zone(named), UTC, _offset(random.choice(OFFSETS))))
+    excels = setting.diligent and random.random() < 0.8
+    kind: Kind = "completed" if excels else random.choice(KINDS)
     fields: Fields = {
         "event_id": event_id,
         "user_id": user,
         "content_id": content,
-        "interaction_type": random.choice(spellings(random.choice(KINDS))),
+        "interaction_type": random.choice(spellings(kind)),
         "occurred_at": _written(random, at, written_in),
     }
     if random.random() < 0.5:
         fields["timezone"] = named
-    if random.random() < 0.6:
+    if excels:
+        fields["score"] = 100
+    elif random.random() < 0.6:
         sparse = setting.sparse
         hundredths = random.choice((random.randrange(7000 if sparse else 10001), 6900 if sparse else 10000))
         fields["score"] = hundredths // 100 if hundredths % 100 == 0 else hundredths / 100
