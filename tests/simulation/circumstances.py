@@ -65,9 +65,9 @@ def draw_circumstances(random: Random, sparse: bool) -> Circumstances:
     return Circumstances(
         fault_rate=random.choice((0.0, 0.03, 0.08, 0.15, 0.25)),
         fault_budget=random.choice((3, 8, 16)),
-        # In a sparse history, one interaction writes at most 10 items (see `history._content`). A lower
-        # limit would refuse valid interactions.
-        transaction_items=10 if sparse else 100,
+        # In a sparse history, one interaction writes at most 11 items: the state, one closed local day, one
+        # closed UTC day, and 8 awards (see `history._content`). A lower limit would refuse valid ones.
+        transaction_items=11 if sparse else 100,
         item_bytes=400 * 1024 if sparse or chance() < 0.85 else random.randrange(600, 1600),
         batch_get=random.choice((100, 100, 100, 2, 4)),
         ordinals_per_part=random.choice((1000, 1000, 3, 5)),

@@ -4,33 +4,28 @@ Nothing here runs code under test. The generator knows which records are valid b
 """
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta, timezone
-from functools import cache
-from importlib.resources import files
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
-from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
-from zoneinfo import ZoneInfo
+from typing import Any, NamedTuple
 
 from tests.simulation.circumstances import Circumstances, draw_circumstances
-
-if TYPE_CHECKING:
-    # Only the type: the simulator shares no code with the domain, but must fail mypy if a kind is added.
-    from domain.interaction import Kind
-
-ZONES = (
-    "Europe/Helsinki",
-    "America/New_York",
-    "America/St_Johns",
-    "Asia/Kolkata",
-    "Asia/Kathmandu",
-    "Australia/Lord_Howe",
-    "Pacific/Kiritimati",
-    "Pacific/Pago_Pago",
-    "UTC",
+from tests.simulation.interactions import (
+    HOMES,
+    MALFORMED,
+    Fields,
+    Place,
+    Setting,
+    interaction,
+    invalid,
+    moment,
+    respelled,
+    utc_day_of,
+    variant,
 )
-OFFSETS = ("+00:00", "-12:00", "+14:00", "+05:45", "-03:30", "+02:00", "-08:00")
+
 CERTIFICATIONS = ("SAA", "CCP", "GENERAL", "Own-1")
 CATEGORIES = ("Compute", "Storage", "storage", "Data Stores")
 """Two of them differ only in case, so they share an achievement."""
@@ -38,8 +33,6 @@ MOVING_CATEGORIES = ("Moving One", "Moving Two")
 """Categories of content that moves. An interaction counts under the category in force when it is applied."""
 DIFFICULTIES = ("beginner", "intermediate")
 MOVING_DIFFICULTIES = ("advanced", "unspecified")
-KINDS: "tuple[Kind, ...]" = ("viewed", "answered", "completed")
-"""The kinds that histories contain. A test compares them with the domain's."""
 DAYS_LATE = 30
 MAX_AHEAD_SECONDS = 300
 # Some of these are days on which clocks change somewhere.
@@ -51,26 +44,6 @@ PRESENTS = (
     datetime(2026, 4, 4, 15, 0, tzinfo=UTC),
     datetime(2026, 1, 3, 23, 59, 59, tzinfo=UTC),
 )
-
-
-def spellings(kind: "Kind") -> tuple[str, ...]:
-    """Return the accepted spellings of a kind that histories use."""
-    match kind:
-        case "viewed":
-            return ("viewed", "view", "VIEWED", "View")
-        case "answered":
-            return ("answered", "answer", "Answered")
-        case "completed":
-            return ("completed", "complete", "finish", "finished", "Completed")
-        case _:
-            assert_never(kind)
-
-
-@cache
-def zone(name: str) -> ZoneInfo:
-    """Return a zone of the `tzdata` package, as the contract requires."""
-    with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as data:
-        return ZoneInfo.from_file(data, key=name)
 
 
 class Record(NamedTuple):
@@ -139,7 +112,7 @@ def history(seed: int) -> History:
 
 def _content(
     random: Random, circumstances: Circumstances, sparse: bool
-) -> tuple[tuple[tuple[Row, ...], ...], list[tuple[str, str]]]:
+) -> tuple[tuple[tuple[Row, ...], ...], list[Place]]:
     """Generate the content table's changes in batches, and the (certification, content) pairs that appear.
 
     A sparse history has so much content that one interaction reaches few achievements: at most three of its
@@ -192,7 +165,7 @@ def _merged(random: Random, first: list[Row], second: list[Row]) -> list[Row]:
     return merged
 
 
-def _row(random: Random, place: tuple[str, str], moving: bool, like: Row | None = None) -> Row:
+def _row(random: Random, place: Place, moving: bool, like: Row | None = None) -> Row:
     code, content = place
     if like and not moving:
         return like
@@ -214,150 +187,84 @@ def _row(random: Random, place: tuple[str, str], moving: bool, like: Row | None 
     return Row(code, content, image, category, difficulty, questions)
 
 
-# -- interactions ----------------------------------------------------------------------------------
+# -- records ---------------------------------------------------------------------------------------
 
 
-def _records(random: Random, offered: list[tuple[str, str]], sparse: bool) -> list[Record]:
+def _records(random: Random, offered: list[Place], sparse: bool) -> list[Record]:
     present = random.choice(PRESENTS) + timedelta(seconds=random.randrange(7200))
     now = int(present.timestamp())
     users = [f"u{number}" for number in range(1 if sparse else random.randrange(1, 5))]
+    homes = {user: random.choice((None, *HOMES)) for user in users}
     span = DAYS_LATE if sparse else random.choice((1, 3, 8, DAYS_LATE, DAYS_LATE))
+    setting = Setting(homes, offered, present, span, sparse, diligent=not sparse and random.random() < 0.15)
     distinct = random.randrange(16, 30) if sparse else random.choice((7, 8, 8, 9, 10, 12, 20))
-    fields = [
-        _interaction(random, number, users, offered, present, span, sparse) for number in range(distinct)
+    originals = [
+        interaction(random, f"e{number}", random.choice(users), setting) for number in range(distinct)
     ]
-    for earlier, later in pairwise(fields):
-        # The contract allows an event_id again on another day, or for another learner.
-        if random.random() < 0.1 and (
-            earlier["user_id"] != later["user_id"] or _hours_apart(earlier, later) > 50
-        ):
-            later["event_id"] = earlier["event_id"]
-    _make_distinct(fields)
+    _reuse_event_ids(random, originals)
     records: list[Record] = []
-    for interaction in fields:
-        payload = json.dumps(interaction, ensure_ascii=random.random() < 0.5).encode()
-        occurred = int(datetime.fromisoformat(interaction["occurred_at"].upper()).timestamp())
-        arrived_at = max(now, occurred - MAX_AHEAD_SECONDS + 1)
+    for fields in originals:
+        occurred = moment(fields["occurred_at"]).timestamp()
         if occurred > now and random.random() < 0.5:
             # The first attempt arrives too early for its time; the producer's retry is accepted.
-            records.append(
-                Record(0, interaction["user_id"], payload, occurred - MAX_AHEAD_SECONDS - 61, True)
-            )
-        records.append(Record(0, interaction["user_id"], payload, arrived_at, True))
+            records.append(_record(random, fields, int(occurred) - MAX_AHEAD_SECONDS - 61))
+        records.append(_record(random, fields, _arrival(fields, now)))
+    ambiguous = [*originals, *_variants(random, originals, setting)]
+    records += (
+        _record(random, fields, _arrival(fields, now) + random.randrange(86400))
+        for fields in ambiguous[distinct:]
+    )
     # At least 20 % of the valid records are duplicates at new positions, besides redelivered batches.
     for _ in range(random.randrange(len(records) // 3, len(records) // 2) + 1):
-        again = random.choice(records[:distinct])
-        records.append(again._replace(arrived_at=max(again.arrived_at, now) + random.randrange(86400)))
+        again = random.choice(ambiguous)
+        if random.random() < 0.5:
+            again = respelled(random, again)
+        records.append(_record(random, again, _arrival(again, now) + random.randrange(86400)))
     for number in range(random.randrange(0, 4)):
-        records.append(_invalid_record(random, number, random.choice(users), offered, present))
+        records.append(_invalid_record(random, number, random.choice(users), setting))
     if random.random() < 0.8:
         random.shuffle(records)
     return [record._replace(number=number) for number, record in enumerate(records)]
 
 
-def _hours_apart(one: dict[str, Any], other: dict[str, Any]) -> float:
-    def at(fields: dict[str, Any]) -> datetime:
-        return datetime.fromisoformat(fields["occurred_at"].upper())
-
-    return abs((at(one) - at(other)).total_seconds()) / 3600
+def _record(random: Random, fields: Fields, arrived_at: int) -> Record:
+    payload = json.dumps(fields, ensure_ascii=random.random() < 0.5).encode()
+    return Record(0, fields["user_id"], payload, arrived_at, True)
 
 
-def _make_distinct(fields: list[dict[str, Any]]) -> None:
-    """Rename event_ids that a learner uses twice within 50 hours, so that none repeats on a local day."""
-    seen: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for number, interaction in enumerate(fields):
-        same = seen.setdefault((interaction["user_id"], interaction["event_id"]), [])
-        if any(_hours_apart(interaction, other) <= 50 for other in same):
-            interaction["event_id"] = f"e{number}-distinct"
-        same.append(interaction)
+def _arrival(fields: Fields, now: int) -> int:
+    """Return a time at which an interaction is not too early."""
+    return max(now, int(moment(fields["occurred_at"]).timestamp()) - MAX_AHEAD_SECONDS + 1)
 
 
-def _interaction(
-    random: Random,
-    number: int,
-    users: list[str],
-    offered: list[tuple[str, str]],
-    present: datetime,
-    span: int,
-    sparse: bool,
-) -> dict[str, Any]:
-    code, content = random.choice(offered)
-    if random.random() < 0.03:
-        content = "never-offered"
-    # Some interactions occur within minutes of their arrival, before or after it.
-    seconds = random.randrange(-590, 60) if random.random() < 0.1 else random.randrange(span * 86400)
-    instant = present - timedelta(seconds=seconds, microseconds=random.choice((0, 0, 250_000, 1)))
-    named = random.choice(ZONES)
-    written_in: Any = random.choice((zone(named), zone(named), UTC, _offset(random.choice(OFFSETS))))
-    text = instant.astimezone(written_in).isoformat()
-    if text.endswith("+00:00") and random.random() < 0.5:
-        text = text[:-6] + random.choice("Zz")
-    kind = random.choice(KINDS)
-    fields: dict[str, Any] = {
-        "event_id": f"e{number}",
-        "user_id": random.choice(users),
-        "content_id": content,
-        "interaction_type": random.choice(spellings(kind)),
-        "occurred_at": text,
-    }
-    if random.random() < 0.5:
-        fields["timezone"] = named
-    if random.random() < 0.6:
-        hundredths = random.choice((random.randrange(7000 if sparse else 10001), 6900 if sparse else 10000))
-        fields["score"] = hundredths // 100 if hundredths % 100 == 0 else hundredths / 100
-    if random.random() < 0.7:
-        fields["time_spent"] = random.choice((random.randrange(3600), random.randrange(86401)))
-    if random.random() < 0.5:
-        fields["certification_type"] = code
-    if random.random() < 0.1:
-        fields["additional_data"] = {"device": "phone", "ä": [1, {"b": None}]}
-    return fields
+def _reuse_event_ids(random: Random, originals: Iterable[Fields]) -> None:
+    """Give some interactions the event_id of another one.
+
+    The contract allows it for another learner, or on another UTC day.
+    """
+    taken: set[tuple[str, str, str]] = set()
+    for earlier, later in pairwise(originals):
+        taken.add((earlier["user_id"], utc_day_of(earlier), earlier["event_id"]))
+        place = later["user_id"], utc_day_of(later), earlier["event_id"]
+        if random.random() < 0.2 and place not in taken:
+            later["event_id"] = earlier["event_id"]
 
 
-@cache
-def _offset(text: str) -> timezone:
-    sign = -1 if text[0] == "-" else 1
-    return timezone(sign * timedelta(hours=int(text[1:3]), minutes=int(text[4:6])))
+def _variants(random: Random, originals: list[Fields], setting: Setting) -> Iterator[Fields]:
+    """Generate further variants of a few identities. Whichever is applied first decides.
+
+    A learner's ambiguous identities have at most 16 combinations of variants: the final checks try them all.
+    """
+    count = random.choice((0, 0, 0, 1, 1, 2, 3, 4))
+    for number, fields in enumerate(random.sample(originals, count)):
+        yield variant(random, fields, setting)
+        if number == 0 and count < 4 and random.random() < 0.3:
+            yield variant(random, fields, setting)
 
 
-# Each of these changes makes a valid interaction invalid for good.
-INVALID_FIELDS: tuple[dict[str, Any], ...] = (
-    {"event_id": "no spaces, please"},
-    {"user_id": "me"},
-    {"interaction_type": "slept"},
-    {"occurred_at": "2026-11-22T09:30:00"},
-    {"occurred_at": "1999-12-31T23:59:59Z"},
-    {"occurred_at": "2026-02-30T09:30:00Z"},
-    {"occurred_at": "2026-01-01T09:30:00+14:30"},
-    {"occurred_at": "2031-01-01T00:00:00Z"},
-    {"timezone": "Europe/Atlantis"},
-    {"score": 100.01},
-    {"score": "80"},
-    {"time_spent": 86401},
-    {"time_spent": -1},
-    {"content_id": None},
-    {"additional_data": {"a": {"b": {"c": {"d": {"e": {"f": 1}}}}}}},
-)
-MALFORMED = (
-    b"",
-    b"\xff\xfe\x00",
-    b"[]",
-    b'"text"',
-    b"{",
-    b'{"event_id": "x", "score": NaN}',
-    b'{"a": "\\ud800"}',
-    b"null",
-    bytes(range(256)),
-)
-
-
-def _invalid_record(
-    random: Random, number: int, user: str, offered: list[tuple[str, str]], present: datetime
-) -> Record:
-    arrived_at = int(present.timestamp()) + random.randrange(3600)
+def _invalid_record(random: Random, number: int, user: str, setting: Setting) -> Record:
+    arrived_at = int(setting.present.timestamp()) + random.randrange(3600)
     if random.random() < 0.4:
         return Record(0, user, random.choice(MALFORMED), arrived_at, False)
-    fields = _interaction(random, number, [user], offered, present - timedelta(hours=1), 3, False)
-    fields |= random.choice(INVALID_FIELDS)
-    fields["event_id"] = fields["event_id"] + "p" if " " not in fields["event_id"] else fields["event_id"]
+    fields = invalid(random, f"e{number}p", user, setting)
     return Record(0, user, json.dumps(fields).encode(), arrived_at, False)

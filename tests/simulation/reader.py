@@ -1,7 +1,7 @@
 """A reader of the views, which checks that each read is consistent while writes go on."""
 
-from domain.learner import Day
-from functions.store import Store
+from domain.tally import total
+from functions.store import Store, Stored
 from tests.simulation.faults import Crash, Violation
 from tests.simulation.transient import is_transient
 from tests.simulation.world import World
@@ -10,30 +10,36 @@ READS = 6
 
 
 def read_views(world: World, store: Store, users: list[str]) -> None:
-    """Read the views of randomly chosen learners."""
+    """Read the views and the digests of randomly chosen learners."""
     for _ in range(READS):
         user = users[world.below(len(users))]
         try:
-            store.read_state(user)
+            state = store.read_state(user)
             stored = store.read(user, 0)
+            if state and stored:
+                _check_days(stored)
+                # A local day overlaps with the UTC days of the same, the previous and the next date.
+                utc_days = {number + shift for number in state.calendar for shift in (-1, 0, 1)}
+                applied = store.read_applied(user, utc_days)
         except Crash:
             continue
         except Exception as error:
             if not is_transient(error):
                 raise Violation(f"reading fails with {error!r}") from error
             continue
-        if stored is None:
-            continue
-        missing = set(stored.learner.calendar) - set(stored.days)
-        if missing:
-            raise Violation(f"a read lacks the days {sorted(missing)}")
-        for number, day in stored.days.items():
-            _check_sum(number, day)
+        if state and stored:
+            digests = sum(map(len, applied.values()))
+            if digests < state.total.interactions:
+                raise Violation(f"a read finds {digests} digests of {state.total.interactions} interactions")
 
 
-def _check_sum(number: int, day: Day) -> None:
-    counted = sum(breakdown.total.interactions for breakdown in day.tallies.values())
-    if counted != len(day.digests):
-        raise Violation(
-            f"a read finds {counted} interactions on day {number}, but {len(day.digests)} digests"
-        )
+def _check_days(stored: Stored) -> None:
+    """Check that no day is missing, and that each was written as a whole."""
+    missing = set(stored.learner.calendar) - set(stored.days)
+    if missing:
+        raise Violation(f"a read lacks the days {sorted(missing)}")
+    for number, day in stored.days.items():
+        for breakdown in day.tallies.values():
+            by_category = total(breakdown.categories.values())
+            if by_category != breakdown.total or not by_category.interactions:
+                raise Violation(f"a read finds the sums {breakdown} on day {number}")

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from tests.simulation.history import KINDS, MAX_AHEAD_SECONDS, Record, spellings, zone
+from tests.simulation.history import MAX_AHEAD_SECONDS, Record
+from tests.simulation.interactions import KINDS, NO_OFFSETS, moment, spellings, zone
 
 if TYPE_CHECKING:
     from domain.interaction import Kind
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 type Item = dict[str, Any]
 type Key = tuple[str, str]
 type Identity = tuple[str, date, str]
-"""(user_id, local day, event_id): the identity of an interaction."""
+"""(user_id, UTC day, event_id): the identity of an interaction."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_DAY = date(2000, 1, 1)
@@ -24,30 +25,28 @@ _KIND_OF: "dict[str, Kind]" = {spelling.lower(): kind for kind in KINDS for spel
 
 @dataclass(slots=True)
 class Interaction:
-    """A valid interaction, read from its record."""
+    """A valid interaction, read from its record. Two spellings of the same interaction are equal."""
 
     user: str
     event_id: str
     content: str
     certification: str | None
     kind: "Kind"
-    local: datetime
-    """When it occurred, in the learner's local time."""
     at: int
     """Microseconds since 1970."""
-    zone: tuple[bool, int, str]
-    """(whether a zone is named, `at`, name or offset): the greatest is the learner's latest zone."""
+    utc_day: date
+    day: date
+    """The learner's local day."""
+    named_zone: str | None
+    plain_offset: str | None
+    """The offset, if it is not zero and no zone is named."""
     score: int | None
     """Hundredths."""
     seconds: int
 
     @property
-    def day(self) -> date:
-        return self.local.date()
-
-    @property
     def identity(self) -> Identity:
-        return self.user, self.day, self.event_id
+        return self.user, self.utc_day, self.event_id
 
     @property
     def digest(self) -> bytes:
@@ -64,15 +63,13 @@ def read(record: Record) -> Interaction | None:
     if not record.valid:
         return None
     raw = json.loads(record.payload)
-    text = raw["occurred_at"].upper()
-    occurred = datetime.fromisoformat(text)
-    if (occurred - EPOCH).total_seconds() - record.arrived_at > MAX_AHEAD_SECONDS:
+    text = raw["occurred_at"]
+    occurred = moment(text)
+    since = occurred - EPOCH
+    if since.total_seconds() - record.arrived_at > MAX_AHEAD_SECONDS:
         return None
     named = raw.get("timezone")
-    local = occurred.astimezone(zone(named)) if named else occurred
-    since = occurred - EPOCH
-    at = (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
-    offset = "+00:00" if text.endswith("Z") else text[-6:]
+    says_no_place = named or text.endswith(NO_OFFSETS)
     score = raw.get("score")
     return Interaction(
         user=raw["user_id"],
@@ -80,11 +77,13 @@ def read(record: Record) -> Interaction | None:
         content=raw["content_id"],
         certification=raw.get("certification_type"),
         kind=_KIND_OF[raw["interaction_type"].lower()],
-        local=local,
-        at=at,
-        zone=(True, at, named) if named else (False, at, offset),
+        at=(since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds,
+        utc_day=occurred.astimezone(UTC).date(),
+        day=(occurred.astimezone(zone(named)) if named else occurred).date(),
+        named_zone=named,
+        plain_offset=None if says_no_place else text[-6:],
         score=None if score is None else int(f"{score:.2f}".replace(".", "")),
-        seconds=raw.get("time_spent", 0),
+        seconds=int(raw.get("time_spent") or 0),
     )
 
 

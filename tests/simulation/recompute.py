@@ -120,18 +120,20 @@ class Track:
         return item
 
 
-@dataclass(slots=True)
-class Day:
-    """The interactions of one local day."""
+type Day = dict[str, Breakdown]
+"""The sums of one local day by certification."""
+type Digests = set[bytes]
+"""The digests of the interactions of one UTC day."""
 
-    sums: dict[str, Breakdown] = field(default_factory=dict)
-    """By certification."""
-    digests: set[bytes] = field(default_factory=set)
 
-    def to_item(self) -> Item:
-        """Return the day's bucket as it is stored."""
-        sums = {code: breakdown.to_json() for code, breakdown in self.sums.items()}
-        return {"tallies": {"S": _json(sums)}, "digests": {"B": b"".join(sorted(self.digests))}}
+def day_fields(day: Day) -> Item:
+    """Return a local day's bucket as it is stored."""
+    return {"tallies": {"S": _json({code: breakdown.to_json() for code, breakdown in day.items()})}}
+
+
+def applied_fields(digests: Digests) -> Item:
+    """Return a UTC day's bucket as it is stored."""
+    return {"digests": {"B": b"".join(sorted(digests))}}
 
 
 @dataclass(slots=True)
@@ -139,7 +141,7 @@ class Recomputed:
     """The views that one learner must have, and the achievements that they must or may have earned."""
 
     items: dict[Key, Item] = field(default_factory=dict)
-    """The STATE item (without version and earned) and the DAY# items."""
+    """The STATE item (without version and earned), and the DAY# and APPLIED# items."""
     due: set[str] = field(default_factory=set)
     """Achievements that must have been earned, in whichever order the interactions were applied."""
     possible: dict[str, int] = field(default_factory=dict)
@@ -164,6 +166,7 @@ def learner(
         return Recomputed()
     tracks: dict[str, Track] = {}
     days: dict[date, Day] = {}
+    applied: dict[date, Digests] = {}
     for interaction in interactions:
         content = catalog.place(interaction)
         assert content is not None
@@ -174,11 +177,10 @@ def learner(
         track.mark(interaction.kind, content.ordinal)
         if interaction.score is not None:
             track.best[content.ordinal] = max(interaction.score, track.best.get(content.ordinal, 0))
-        day = days.setdefault(interaction.day, Day())
-        day.sums.setdefault(code, Breakdown()).add(content, amounts)
-        day.digests.add(interaction.digest)
+        days.setdefault(interaction.day, {}).setdefault(code, Breakdown()).add(content, amounts)
+        applied.setdefault(interaction.utc_day, set()).add(interaction.digest)
     result = Recomputed(
-        _items(f"USER#{user}", tracks, days, max(interaction.zone for interaction in interactions)),
+        _items(f"USER#{user}", tracks, days, applied, latest_zones(interactions)),
         instants={interaction.at for interaction in interactions},
     )
     facts = LearnerFacts(
@@ -191,24 +193,48 @@ def learner(
     return result
 
 
+def latest_zones(interactions: Iterable[Interaction]) -> Item:
+    """Return the attributes for the latest named zone and the latest plain offset, each with its time."""
+    latest: dict[str, tuple[int, str]] = {}
+    for interaction in interactions:
+        zones = {"named_zone": interaction.named_zone, "plain_offset": interaction.plain_offset}
+        for attribute, name in zones.items():
+            if name is not None:
+                zone = interaction.at, name
+                latest[attribute] = max(zone, latest.get(attribute, zone))
+    return {attribute: {"S": _json(list(zone))} for attribute, zone in latest.items()}
+
+
 def _items(
-    pk: str, tracks: Mapping[str, Track], days: Mapping[date, Day], latest_zone: tuple[bool, int, str]
+    pk: str,
+    tracks: Mapping[str, Track],
+    days: Mapping[date, Day],
+    applied: Mapping[date, Digests],
+    zones: Item,
 ) -> dict[Key, Item]:
-    first, latest = min(days), max(days)
+    """Return the items. The state holds the latest bucket of each kind; the others are closed."""
+    first, latest, latest_applied = min(days), max(days), max(applied)
     items: dict[Key, Item] = {}
-    for date_, day in days.items():
-        if date_ != latest:
-            sk = f"DAY#{date_.isoformat()}"
-            items[pk, sk] = {"pk": {"S": pk}, "sk": {"S": sk}, **day.to_item()}
+    closed = {f"DAY#{date_}": day_fields(day) for date_, day in days.items() if date_ != latest}
+    closed |= {
+        f"APPLIED#{date_}": applied_fields(digests)
+        for date_, digests in applied.items()
+        if date_ != latest_applied
+    }
+    for sk, fields in closed.items():
+        items[pk, sk] = {"pk": {"S": pk}, "sk": {"S": sk}, **fields}
     items[pk, "STATE"] = {
         "pk": {"S": pk},
         "sk": {"S": "STATE"},
-        "format": {"N": "1"},
+        "format": {"N": "2"},
         "tracks": {"M": {code: {"M": track.to_item()} for code, track in tracks.items()}},
         "calendar_first": {"N": str(day_number(first))},
         "calendar": {"B": _bitmap((date_ - first).days for date_ in days)},
-        "zone": {"S": _json(list(latest_zone))},
-        "latest": {"M": {"day": {"N": str(day_number(latest))}, **days[latest].to_item()}},
+        **zones,
+        "latest": {"M": {"day": {"N": str(day_number(latest))}, **day_fields(days[latest])}},
+        "applied": {
+            "M": {"day": {"N": str(day_number(latest_applied))}, **applied_fields(applied[latest_applied])}
+        },
     }
     return items
 
@@ -321,7 +347,7 @@ def _slug(name: str) -> str:
 def comparable(item: Item, content_moves: bool) -> Item:
     """Return an item without what depends on the order of application (docs/design.md, Invariants)."""
     item = {name: value for name, value in item.items() if name not in ("version", "earned")}
-    if not content_moves:
+    if not content_moves or item["sk"]["S"].startswith("APPLIED#"):
         return item
     if "tracks" not in item:
         return _with_moves_merged(item, is_track=False)

@@ -2,13 +2,15 @@
 
 import subprocess
 import sys
+from math import prod
 from pathlib import Path
 from typing import get_args
 
 from domain.interaction import Kind
 from tests.simulation.__main__ import Report, simulate, simulate_all
-from tests.simulation.history import KINDS, history
-from tests.simulation.reading import read
+from tests.simulation.history import history
+from tests.simulation.interactions import KINDS
+from tests.simulation.reading import Identity, Interaction, read
 from tests.simulation.simulation import replay_command, run
 
 HISTORIES = 20_000
@@ -21,11 +23,13 @@ SITES = [
     "commit_catalog: transact_write_items",
     "head: get_item",
     "load: batch_get_item",
-    "load_days: batch_get_item",
+    "load_buckets: batch_get_item",
     "quarantine: put_object",
     "quarantine: send_message_batch",
     "read: batch_get_item",
     "read: query",
+    "read_applied: batch_get_item",
+    "read_applied: get_item",
     "read_state: get_item",
 ]
 """The calls of services by the consumer, the catalog writer and the readers."""
@@ -58,6 +62,11 @@ def test_20000_histories_equal_their_recomputation_and_lose_no_record() -> None:
         "redriven records",
         "refused as state_full",
         "replays",
+        "respelled retries",
+        "ambiguous identities",
+        "identities on several local days",
+        "event_ids on several UTC days",
+        "duplicates of unknown content",
     ):
         assert seen[what] > 0, what
 
@@ -87,6 +96,24 @@ def test_histories_contain_every_kind_of_interaction() -> None:
     assert set(KINDS) == set(get_args(Kind))
 
 
+def test_histories_contain_local_days_before_and_after_the_utc_day_and_leap_seconds() -> None:
+    records = [record for seed in range(100) for record in history(seed).records]
+    interactions = [interaction for interaction in map(read, records) if interaction]
+    assert {(each.day - each.utc_day).days for each in interactions} == {-1, 0, 1}
+    assert any(b":60" in record.payload for record in records if read(record))
+
+
+def test_ambiguous_identities_have_few_combinations_of_variants() -> None:
+    for seed in range(300):
+        variants: dict[str, dict[Identity, list[Interaction]]] = {}
+        for interaction in filter(None, map(read, history(seed).records)):
+            sent = variants.setdefault(interaction.user, {}).setdefault(interaction.identity, [])
+            if interaction not in sent:
+                sent.append(interaction)
+        for identities in variants.values():
+            assert prod(map(len, identities.values())) <= 16, f"seed {seed}"
+
+
 def test_histories_vary_all_circumstances() -> None:
     circumstances = [history(seed).circumstances for seed in range(400)]
     for name in (
@@ -111,7 +138,7 @@ def test_histories_vary_all_circumstances() -> None:
     ):
         assert min(getattr(c, name) for c in circumstances) == 0
         assert max(getattr(c, name) for c in circumstances) > 0, name
-    assert min(c.transaction_items for c in circumstances) == 10, "some batches exceed a transaction"
+    assert min(c.transaction_items for c in circumstances) == 11, "some batches exceed a transaction"
     deleted = [
         row for seed in range(50) for batch in history(seed).rows for row in batch if row.image is None
     ]
