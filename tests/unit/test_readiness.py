@@ -10,16 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.catalog import Catalog, Certification, ContentMetadata, assign
+from domain.estimate import CERTAIN, content_share
 from domain.fold import closed_days, fold
 from domain.interaction import Interaction
 from domain.learner import Day, Learner, Track
-from domain.readiness import (
-    CERTAIN,
-    RECENT_DAYS,
-    Readiness,
-    assess,
-    content_share,
-)
+from domain.practice import RECENT_DAYS
+from domain.readiness import Readiness, assess
 
 TODAY = 9_800
 PERFECT = 10_000
