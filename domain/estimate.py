@@ -1,4 +1,4 @@
-"""The share of an exam's questions that a learner is expected to answer right today, and how sure that is.
+"""The share of an exam's questions that a learner is expected to answer right today, with its uncertainty.
 
 docs/readiness.md describes the model; benchmarks/readiness.py measures it.
 """
@@ -45,14 +45,14 @@ _Z = NormalDist().inv_cdf(0.9)
 
 
 class Interval(NamedTuple):
-    """A share in percent, 0 to 100, lies in this range with a probability of 80%."""
+    """A range that holds a share with a probability of 80%; in percent, 0 to 100."""
 
     low: float
     high: float
 
     @property
     def width(self) -> float:
-        """In percentage points."""
+        """The width in percentage points."""
         return self.high - self.low
 
 
