@@ -35,7 +35,7 @@ def test_a_state_of_a_later_format_is_refused(world: World) -> None:
         world.store.read_state("ann")
 
 
-def test_an_inserted_item_is_a_learner_or_an_award_to_announce_or_not() -> None:
+def test_an_insert_is_a_learner_or_an_award_that_may_be_silent() -> None:
     assert inserted(STORED[0]) == NewLearner("ann")
     announced, silent = inserted(STORED[2]), inserted({**STORED[2], "silent": {"BOOL": True}})
     assert isinstance(announced, NewAward)
@@ -62,8 +62,8 @@ def test_the_size_limits_match_dynamodb_to_the_byte() -> None:
     items.check_size([{"a": {"S": ""}}] * 100)
     with pytest.raises(TooLarge, match=r"^101 items in one transaction$"):
         items.check_size([{"a": {"S": ""}}] * 101)
-    tenth = 10 * [largest]
+    ten = 10 * [largest]
     rest = 4 * 1024 * 1024 - 10 * 400 * 1024
-    items.check_size([*tenth, {"a": {"S": "x" * (rest - 1)}}])
+    items.check_size([*ten, {"a": {"S": "x" * (rest - 1)}}])
     with pytest.raises(TooLarge, match=r"^4194305 bytes in one transaction$"):
-        items.check_size([*tenth, {"a": {"S": "x" * rest}}])
+        items.check_size([*ten, {"a": {"S": "x" * rest}}])
