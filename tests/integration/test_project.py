@@ -57,6 +57,13 @@ def fail_writes(monkeypatch: pytest.MonkeyPatch, errors: Mapping[str, Exception]
     monkeypatch.setattr(aws.dynamodb(), "put_item", put_item)
 
 
+def stored_learner(world: World) -> Learner:
+    """Return the stored state of ann, which must exist."""
+    learner = world.store.read_state("ann")
+    assert learner is not None
+    return learner
+
+
 def states(world: World) -> set[str]:
     """Return the learners that have a state."""
     return {pk.removeprefix("USER#") for pk, sk in world.items() if sk == "STATE"}
@@ -171,8 +178,7 @@ def test_a_lost_race_is_folded_again_onto_the_stored_state(
     outcome = slow.project(stream_event(interaction("b"))["Records"])
     assert raced
     assert (outcome.applied, outcome.duplicates) == (1, 0)
-    learner = world.store.read_state("ann")
-    assert learner is not None
+    learner = stored_learner(world)
     assert (learner.total.interactions, learner.version) == (3, 3)
 
 
@@ -355,8 +361,7 @@ def test_categories_that_differ_only_in_case_earn_one_award(world: World) -> Non
     ]
     assert world.project(*both).applied == 2
     assert world.item("ann", "EARNED#SAA:mastered:networking") is not None
-    learner = world.store.read_state("ann")
-    assert learner is not None
+    learner = stored_learner(world)
     assert learner.total.interactions == 2
 
 
@@ -369,8 +374,7 @@ def test_no_write_is_begun_that_the_invocations_end_would_cut_off(
     with pytest.raises(ExceptionGroup) as failure:
         world.projector().project(stream_event(*days)["Records"], lambda: next(clock))
     assert [type(error) for error in failure.value.exceptions] == [project.OutOfTime]
-    learner = world.store.read_state("ann")
-    assert learner is not None
+    learner = stored_learner(world)
     written = learner.total.interactions
     assert 0 < written < 28, "each part is complete by itself"
     again = world.project(*days)
@@ -383,8 +387,7 @@ def test_two_batches_apply_20000_interactions_of_one_learner_in_a_day(world: Wor
         world.calls.clear()
         assert world.project(*batch).applied == 10_000
         assert world.operations().count("PutItem") == 1
-    learner = world.store.read_state("ann")
-    assert learner is not None
+    learner = stored_learner(world)
     assert learner.total.interactions == 20_000
 
 
@@ -454,8 +457,7 @@ def test_a_batch_of_more_days_than_one_transaction_takes_is_split(world: World) 
     ]
     outcome = world.project(*batch)
     assert outcome.applied == 240
-    learner = world.store.read_state("ann")
-    assert learner is not None
+    learner = stored_learner(world)
     assert len(learner.calendar) == 240
     assert learner.total.interactions == 240
     sizes = [len(p["TransactItems"]) for name, p in world.calls if name == "TransactWriteItems"]
