@@ -2,7 +2,6 @@
 
 import ast
 import sys
-import tomllib
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -93,11 +92,3 @@ def test_only_two_modules_decide_what_an_aws_error_means(path: Path) -> None:
 def test_a_module_begins_with_its_purpose_and_stays_short(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text()))
     assert len(path.read_text().splitlines()) <= 450
-
-
-def test_what_goes_to_lambda_is_what_was_tested() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    lines = (ROOT / "functions" / "requirements.txt").read_text().splitlines()
-    shipped = {line for line in lines if line and not line.startswith("#")}
-    assert shipped
-    assert shipped <= set(project)
