@@ -218,6 +218,8 @@ def _sam(command: str, arguments: Sequence[str], endpoint_url: str) -> None:
         # `sam build` looks for the template's exact Python on the path.
         "PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}",
         "SAM_CLI_TELEMETRY": "0",
+        # `sam build` leaves a temporary directory behind for each function.
+        "TMPDIR": str(_TEMPORARY),
     }
     log = LOCAL / f"sam-{command}.log"
     with log.open("w") as output:
