@@ -584,6 +584,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--all", action="store_true", help="report all learners, not only the held-out ones")
     parser.add_argument("--tune", action="store_true", help="what each constant does, on the tuning learners")
     options = parser.parse_args(arguments)
+    if not options.log.is_file():
+        parser.error(f"there is no log at {options.log}; give the path of another one as LOG")
     log = read(options.log)
     certification = catalog_of(log)
     tuning = {user: history for user, history in log.items() if not is_reported(user)}
