@@ -2,7 +2,6 @@
 
 import ast
 import sys
-import tomllib
 from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
@@ -132,11 +131,3 @@ def test_kinds_are_told_apart_by_match_so_that_a_new_kind_fails_mypy(path: Path)
 def test_a_module_states_its_purpose_and_stays_short(path: Path) -> None:
     assert ast.get_docstring(tree_of(path))
     assert len(path.read_text("utf-8").splitlines()) <= 450
-
-
-def test_lambda_gets_the_dependencies_that_were_tested() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
-    lines = (ROOT / "functions" / "requirements.txt").read_text("utf-8").splitlines()
-    shipped = {line for line in lines if line and not line.startswith("#")}
-    assert shipped
-    assert shipped <= set(project)
