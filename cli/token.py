@@ -1,4 +1,4 @@
-"""`streakline token`: an ID token that the API takes."""
+"""`streakline token`: an ID token that the API accepts."""
 
 import secrets
 from contextlib import suppress
@@ -10,18 +10,26 @@ from cli.stack import Stack, on_stack
 
 @click.command()
 @click.option("--group", type=click.Choice(["instructors", "admins"]), help="A group the user is in.")
-@click.option("--user", default=None, help="Name of the user; default: one for each group.")
+@click.option("--user", default=None, help="Name of the user. Each group has a user of its own by default.")
 @on_stack
 def token(stack: Stack, group: str | None, user: str | None) -> None:
-    """Print an ID token for the API, of a user that is made where there is none.
+    """Print an ID token for the API. The user is created if they do not exist.
 
-    Send it as the Authorization header. It is for trying things out: the user gets a new password each time.
+    Send it in the Authorization header, as `Bearer TOKEN`. The command is for trying things out: it gives the
+    user a new password each time.
     """
     click.echo(id_token(stack, user or f"streakline-{group or 'learner'}", group))
 
 
 def id_token(stack: Stack, user: str, group: str | None = None) -> str:
-    """A user's ID token; the user is made, and put into the group, as needed."""
+    """Return a user's ID token. Create the user and add them to the group as needed.
+
+    Raise click.ClickException if the stack has no user pool of its own.
+    """
+    if "UserPoolId" not in stack.outputs:
+        raise click.ClickException(
+            "the stack has no user pool of its own (see its parameter JwtIssuer): get a token from its issuer"
+        )
     cognito = stack.client("cognito-idp")
     pool, client = stack.outputs["UserPoolId"], stack.outputs["UserPoolClientId"]
     with suppress(cognito.exceptions.UsernameExistsException):
