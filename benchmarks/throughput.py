@@ -13,30 +13,31 @@ from pathlib import Path
 
 import click
 
-from cli.emit import offer, put
-from cli.logs import FORMATS, in_order_of_time
-from cli.manifest import Emitted, forget, noted
+from cli.content import ensure_content
+from cli.emit import emit_interactions
+from cli.logs import FORMATS, Format, in_order_of_time, read_log
+from cli.manifest import Emitted, clear_manifest, read_manifest
 from cli.stack import Stack, connect
 from cli.wait import find
 
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--format", "form", type=click.Choice(sorted(FORMATS)), required=True)
+@click.option("--format", "log_format", type=click.Choice(FORMATS), required=True)
 @click.option("--order", type=click.Choice(["time", "file"]), default="time")
-def main(file: Path, form: str, order: str) -> None:
+def main(file: Path, log_format: Format, order: str) -> None:
     """Measure the consumer over a whole log."""
     stack = connect(None, None)
     functions = stack.client("lambda")
     [mapping] = functions.list_event_source_mappings(EventSourceArn=_stream_arn(stack))["EventSourceMappings"]
-    log = FORMATS[form](file)
+    log = read_log(file, log_format)
     interactions = in_order_of_time(log.interactions) if order == "time" else log.interactions
-    offer(stack, log.catalog)
-    forget()
+    ensure_content(stack, log.catalog)
+    clear_manifest()
     functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
     time.sleep(2)
-    put(stack, "stream", interactions)
-    entries = noted()
+    emit_interactions(stack, "stream", interactions)
+    entries = read_manifest()
     last = entries[-1]
     begun = time.perf_counter()
     functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
@@ -44,7 +45,7 @@ def main(file: Path, form: str, order: str) -> None:
         time.sleep(0.25)
     seconds = time.perf_counter() - begun
     found = find(stack, entries, 600, lambda _: None)
-    forget()
+    clear_manifest()
     print(
         json.dumps(
             {

@@ -1,1 +1,1 @@
-"""`streakline`: the commands for those who run it and those who emit to it."""
+"""The `streakline` command: run a stack, emit interactions, inspect what became of them."""

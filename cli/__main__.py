@@ -1,4 +1,4 @@
-"""The `streakline` command."""
+"""The entry point of the `streakline` command."""
 
 import click
 
@@ -14,7 +14,11 @@ from cli.wait import wait
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Streakline: learners' interactions in, dashboards out."""
+    """Run Streakline, emit learners' interactions, and look at the dashboards.
+
+    Commands work on the local stack, which `streakline up` starts. Give them --stack-name to work on a stack
+    on AWS.
+    """
 
 
 for command in (up, down, demo, emit, wait, show, redrive, backfill_achievements, token):

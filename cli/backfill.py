@@ -1,4 +1,4 @@
-"""`streakline backfill-achievements`: gives learners what newer rules say."""
+"""`streakline backfill-achievements`: give learners the awards of rules that were added later."""
 
 import json
 import threading
@@ -11,99 +11,123 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from cli.stack import LOCAL, Stack, on_stack, print_json
+from cli.output import print_json, progress_bar
+from cli.stack import LOCAL, Stack, on_stack
 from domain.catalog import Catalog
 from domain.fold import Change
 from domain.learner import Learner, overdue
-from functions.errors import MAX_RACES
+from functions.errors import MAX_RACES, Contended
 from functions.store import Store
 
 SEGMENTS = 4
-"""Parts of the table that are gone through at once."""
+"""Parts of the table that are scanned in parallel."""
 PROGRESS_FILE = LOCAL / "backfill.json"
 
 
 @dataclass(slots=True)
-class Backfill:
-    """A run over all learners: where each segment has got to, so that a run that was ended goes on there."""
+class Checkpoint:
+    """How far a backfill has got in each segment, so that the next run can continue."""
 
     path: Path
     stack: str
+    """Name of the views table: a checkpoint of another stack is ignored."""
     after: dict[str, Any] = field(default_factory=dict)
-    """By segment: the last key that was done, None at the end."""
+    """By segment: the last key that was processed, or None if the segment is done."""
 
     @classmethod
-    def resume(cls, path: Path, stack: str) -> "Backfill":
-        """The run that was ended before, or a new one."""
-        if path.exists() and (noted := json.loads(path.read_text()))["stack"] == stack:
-            return cls(path, stack, noted["after"])
+    def load(cls, path: Path, stack: str) -> "Checkpoint":
+        """Return the checkpoint of an unfinished run on this stack, or a new one."""
+        if path.exists() and (saved := json.loads(path.read_text()))["stack"] == stack:
+            return cls(path, stack, saved["after"])
         return cls(path, stack)
 
-    def done(self, segment: int, key: Any) -> None:
-        """Note how far a segment has got."""
+    def save(self, segment: int, key: Any) -> None:
+        """Record how far a segment has got."""
         self.after[str(segment)] = key
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_text(json.dumps({"stack": self.stack, "after": self.after}))
 
 
 @click.command("backfill-achievements")
-@click.option("--announce", is_flag=True, help="Tell of the awards on the bus; default: silently.")
+@click.option("--announce", is_flag=True, help="Publish the awards on the bus.  [default: don't]")
 @click.option(
-    "--rate", type=click.FloatRange(min=0.1), default=200, show_default=True, help="Learners a second."
+    "--rate",
+    type=click.FloatRange(min=0.1),
+    default=200,
+    show_default=True,
+    help="Learners to process per second, at most.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @on_stack
 def backfill_achievements(stack: Stack, announce: bool, rate: float, as_json: bool) -> None:
-    """Give all learners the achievements that today's rules say they have earned.
+    """Give learners the awards of new rules.
 
-    What was earned under rules that are gone stays. Run it when rules were added; a run that is ended goes on
-    where it was, and running it again gives nothing twice. earned_at is the time of the run.
+    Gives every learner the achievements that they have earned under the current rules. Awards of retired
+    rules stay. An interrupted run continues where it stopped, and running it again gives nothing twice. The
+    awards' earned_at is the time of the run.
     """
     store = stack.store
-    run = Backfill.resume(PROGRESS_FILE, stack.outputs["ViewsTableName"])
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    checkpoint = Checkpoint.load(PROGRESS_FILE, stack.outputs["ViewsTableName"])
+    with progress_bar() as progress:
         task = progress.add_task("learners", total=store.rarity().learners or None)
-        learners, awards = backfill(
-            store, run, rate, stack.freezes, silent=not announce, tell=lambda: progress.advance(task)
-        )
-    run.path.unlink(missing_ok=True)
+        try:
+            learners, awards = backfill(
+                store,
+                checkpoint,
+                rate,
+                stack.freezes,
+                silent=not announce,
+                on_progress=lambda: progress.advance(task),
+            )
+        except Contended as error:
+            raise click.ClickException(f"{error}; run the command again to continue") from error
+    checkpoint.path.unlink(missing_ok=True)
     if as_json:
         print_json({"learners": learners, "awards": awards})
     else:
-        click.echo(f"{awards:,} awards given; {learners:,} learners looked at.")
+        click.echo(f"{awards:,} awards given; {learners:,} learners processed.")
 
 
 def backfill(
-    store: Store, run: Backfill, rate: float, freezes: int, *, silent: bool, tell: Callable[[], None]
+    store: Store,
+    checkpoint: Checkpoint,
+    rate: float,
+    freezes: int,
+    *,
+    silent: bool,
+    on_progress: Callable[[], None],
 ) -> tuple[int, int]:
-    """Go over all learners; how many there were, and how many awards they were given."""
-    catalog = store.full_catalog()
-    pace = _Pace(rate)
+    """Process all learners that the checkpoint leaves, `rate` per second at most.
 
-    def go_over(segment: int) -> tuple[int, int]:
+    Returns the numbers of learners processed and of awards given. Raises Contended.
+    """
+    catalog = store.full_catalog()
+    limiter = _RateLimiter(rate)
+
+    def process(segment: int) -> tuple[int, int]:
         learners = awards = 0
-        after = run.after.get(str(segment), {})
+        after = checkpoint.after.get(str(segment), {})
         while after is not None:
             page, after = store.scan_states(segment, SEGMENTS, after)
             for learner in page:
-                pace.wait()
-                awards += give(store, learner, catalog, freezes, silent=silent)
+                limiter.wait()
+                awards += award_overdue(store, learner, catalog, freezes, silent=silent)
                 learners += 1
-                tell()
-            run.done(segment, after)
+                on_progress()
+            checkpoint.save(segment, after)
         return learners, awards
 
     with ThreadPoolExecutor(SEGMENTS) as pool:
-        results = list(pool.map(go_over, range(SEGMENTS)))
+        results = list(pool.map(process, range(SEGMENTS)))
     return sum(learners for learners, _ in results), sum(awards for _, awards in results)
 
 
-def give(store: Store, learner: Learner, catalog: Catalog, freezes: int, *, silent: bool) -> int:
-    """Give a learner what is overdue; how many awards. Raises RuntimeError where others are always faster."""
+def award_overdue(store: Store, learner: Learner, catalog: Catalog, freezes: int, *, silent: bool) -> int:
+    """Give a learner the awards that are overdue, and return their number.
+
+    Raises Contended if other writers win every race for the learner's state.
+    """
     for _ in range(MAX_RACES):
         awards = overdue(learner, catalog, int(datetime.now(UTC).timestamp() * 1_000_000), freezes)
         if not awards:
@@ -113,24 +137,25 @@ def give(store: Store, learner: Learner, catalog: Catalog, freezes: int, *, sile
             version=learner.version + 1,
             earned=learner.earned.union(award.achievement_id for award in awards),
         )
-        standing = store.commit(Change(after, (), tuple(awards), 0, 0, ()), silent=silent)
-        if standing is None:
+        current = store.commit(Change(after, (), tuple(awards), 0, 0, ()), silent=silent)
+        if current is None:
             return len(awards)
-        learner = standing
-    raise RuntimeError("a learner's state changes faster than it can be written; run this again")
+        learner = current
+    raise Contended(f"lost {MAX_RACES} races for the state of one learner")
 
 
-class _Pace:
-    """Lets so many through a second, over all threads."""
+class _RateLimiter:
+    """Limits how often all threads together may pass."""
 
-    def __init__(self, rate: float) -> None:
-        self._gap = 1 / rate
+    def __init__(self, per_second: float) -> None:
+        self._interval = 1 / per_second
         self._next = time.monotonic()
         self._lock = threading.Lock()
 
     def wait(self) -> None:
+        """Sleep until it is the caller's turn."""
         with self._lock:
             now = time.monotonic()
             turn = max(self._next, now)
-            self._next = turn + self._gap
+            self._next = turn + self._interval
         time.sleep(turn - now)

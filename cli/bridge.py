@@ -1,7 +1,8 @@
-"""The local bridge from bus to stream: MiniStack does not deliver a rule's Kinesis target.
+"""Move events from the local bus into the stream.
 
-A second rule, outside the template, sends the bus's interactions to a queue; this pumps them into the
-stream. On AWS the template's own rule does that.
+MiniStack does not deliver events to a rule's Kinesis target. `streakline up` therefore adds a second rule,
+which sends the bus's interactions to a queue, and starts this module to move them from there into the
+stream. On AWS the template's own rule does this.
 """
 
 import json
@@ -11,14 +12,17 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cli.queues import MAX_MESSAGES, delete_messages
+from cli.retry import rejected
 from cli.stack import Stack, connect
-from cli.stream import MAX_RECORDS, record
+from cli.stream import MAX_RECORDS, make_record
 
 NAME = "streakline-bridge"
+IDLE_SECONDS = 0.2
 
 
 def make_bridge(stack: Stack) -> str:
-    """Make the second rule and its queue; the queue's URL. Doing so again changes nothing."""
+    """Create the second rule and its queue if they don't exist. Return the queue's URL."""
     sqs, events = stack.client("sqs"), stack.client("events")
     url = str(sqs.create_queue(QueueName=NAME)["QueueUrl"])
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -31,37 +35,38 @@ def make_bridge(stack: Stack) -> str:
 
 
 def pump(stack: Stack, url: str) -> None:
-    """Move messages from the queue into the stream, for ever: deleted once the stream has them."""
+    """Move messages from the queue into the stream until the process is stopped."""
     sqs, kinesis = stack.client("sqs"), stack.client("kinesis")
     while True:
         try:
             moved = _move(sqs, kinesis, url, stack.outputs["StreamName"])
         except (ClientError, BotoCoreError) as error:
-            print(f"again in a second: {error}", file=sys.stderr, flush=True)
+            print(f"retrying after an error: {error}", file=sys.stderr, flush=True)
             moved = 0
         if not moved:
-            time.sleep(0.2)
+            time.sleep(IDLE_SECONDS)
 
 
 def _move(sqs: Any, kinesis: Any, url: str, stream: str) -> int:
+    """Move one batch, and return how many messages were moved.
+
+    Messages are deleted only after the stream has accepted them, so none is lost.
+    """
     messages: list[dict[str, str]] = []
-    while len(messages) < MAX_RECORDS:
-        more = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
-        messages += more
-        if not more:
+    while len(messages) <= MAX_RECORDS - MAX_MESSAGES:
+        received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=MAX_MESSAGES).get("Messages", [])
+        messages += received
+        if not received:
             break
     if not messages:
         return 0
-    records = [record(m["Body"].encode()).entry for m in messages]
-    answer = kinesis.put_records(StreamName=stream, Records=records)
-    taken = [m for m, result in zip(messages, answer["Records"], strict=True) if "ErrorCode" not in result]
-    for start in range(0, len(taken), 10):
-        entries = [
-            {"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]}
-            for n, m in enumerate(taken[start : start + 10])
-        ]
-        sqs.delete_message_batch(QueueUrl=url, Entries=entries)
-    return len(taken)
+    records = [make_record(message["Body"].encode()).entry for message in messages]
+    results = kinesis.put_records(StreamName=stream, Records=records)["Records"]
+    receipts = [message["ReceiptHandle"] for message in messages]
+    left = set(rejected(receipts, results))
+    accepted = [receipt for receipt in receipts if receipt not in left]
+    delete_messages(sqs, url, accepted)
+    return len(accepted)
 
 
 if __name__ == "__main__":

@@ -1,38 +1,46 @@
-"""`streakline demo`: about 5,000 made-up interactions through both doors, and what becomes of them."""
+"""`streakline demo`: emit about 5,000 generated interactions, and show one learner's dashboard."""
 
 import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import assert_never
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
 
-from cli.emit import offer, put
+from cli.content import ensure_content
+from cli.emit import emit_interactions
 from cli.logs import CatalogRow, Fields
-from cli.manifest import forget, noted
+from cli.manifest import clear_manifest, read_manifest
 from cli.show import render
 from cli.stack import Stack, on_stack
 from cli.wait import find
 from domain.days import zone_of
+from domain.interaction import Kind
 
 SEED = 20260301
 LAST_DAY = date(2026, 3, 1)
-"""Fixed, so that a second run emits the very same interactions and changes no view."""
+"""Fixed, so that a second run emits the same interactions and changes no view."""
 WEEKS = 8
 LEARNERS = 40
 LATE_SHARE, REPEATED_SHARE = 0.02, 0.02
 SHOWN = "demo-ada"
+"""The learner whose dashboard is shown."""
+SITTING: tuple[Kind, ...] = ("viewed", "answered", "completed")
+"""How a learner works through one piece of content."""
+COMPLETED_SHARE = 0.6
+"""The share of answered content that is then completed."""
 
 CERTIFICATIONS: dict[str, tuple[str, ...]] = {
     "SAA": ("Compute", "Storage", "Databases", "Networking", "Security & Identity", "Cost Optimization"),
     "DVA": ("Development", "Deployment", "Security & Identity", "Troubleshooting"),
     "CCP": ("Cloud Concepts", "Security & Identity", "Technology", "Billing & Pricing"),
 }
-CONTENTS_PER_CATEGORY = 12
+CONTENT_PER_CATEGORY = 12
 ZONES = ("Europe/Helsinki", "America/Chicago", "Asia/Kolkata", "Australia/Sydney", "America/Sao_Paulo")
 NAMES = """
     ada alan alice anita barbara carol claude dennis donald dorothy edsger elena evelyn frances george
@@ -42,13 +50,13 @@ NAMES = """
 
 
 def demo_catalog() -> list[CatalogRow]:
-    """The content of the three certifications, in the order of the exams' guides."""
+    """Return the content of the three certifications, category by category."""
     levels = ("beginner", "intermediate", "advanced")
     return [
         CatalogRow(f"{code.lower()}-{area + 1}-{number + 1:02}", code, category, levels[number % 3])
         for code, categories in CERTIFICATIONS.items()
         for area, category in enumerate(categories)
-        for number in range(CONTENTS_PER_CATEGORY)
+        for number in range(CONTENT_PER_CATEGORY)
     ]
 
 
@@ -58,16 +66,17 @@ class _Learner:
     zone: ZoneInfo
     certification: str
     ability: float
-    """Chance to answer right at first."""
+    """Probability of a right answer in the first week."""
     diligence: float
-    """Chance to study on a workday."""
+    """Probability of studying on a workday."""
 
 
 def demo_interactions(seed: int = SEED, last_day: date = LAST_DAY) -> list[Fields]:
-    """Eight weeks of 40 learners, in the order that they arrive: the same for the same arguments.
+    """Return eight weeks of 40 learners' interactions in order of arrival: the same for the same arguments.
 
-    Learners study in sessions, most on workdays, some late in the evening. Of the interactions about 2 %
-    come twice, 2 % come days late (studied offline), and a handful is bad in a way of its own.
+    Learners study in sessions, mostly on workdays, and some late in the evening. About 2 % of the
+    interactions arrive twice, 2 % arrive days late, as after studying offline, and six are bad, each in a
+    different way.
     """
     rng = random.Random(seed)
     learners = [
@@ -83,8 +92,8 @@ def demo_interactions(seed: int = SEED, last_day: date = LAST_DAY) -> list[Field
     arrivals: list[tuple[datetime, int, Fields]] = []
     for learner in learners:
         for day in range(7 * WEEKS):
-            date_of_study = last_day - timedelta(days=7 * WEEKS - 1 - day)
-            for fields in _session(rng, learner, date_of_study, progress=day / (7 * WEEKS)):
+            study_date = last_day - timedelta(days=7 * WEEKS - 1 - day)
+            for fields in _session(rng, learner, study_date, progress=day / (7 * WEEKS)):
                 happened = datetime.fromisoformat(fields["occurred_at"])
                 late = timedelta(days=rng.uniform(1, 6)) if rng.random() < LATE_SHARE else timedelta()
                 arrivals.append((happened + late, len(arrivals), fields))
@@ -97,20 +106,20 @@ def demo_interactions(seed: int = SEED, last_day: date = LAST_DAY) -> list[Field
 
 
 def _session(rng: random.Random, learner: _Learner, day: date, progress: float) -> list[Fields]:
-    """One sitting, or none: contents viewed, answered, sometimes completed, one after the other."""
+    """Return a day's interactions: a few pieces of content, one after the other. Empty on a day off."""
     weekend = day.weekday() >= 5
     if rng.random() > learner.diligence * (0.55 if weekend and learner.diligence < 0.9 else 1):
         return []
     clock = time(rng.choice((7, 12, 18, 20, 22)), rng.randrange(60))
     moment = datetime.combine(day, clock, learner.zone)
     categories = CERTIFICATIONS[learner.certification]
-    found: list[Fields] = []
+    interactions: list[Fields] = []
     for _ in range(rng.randrange(1, 4)):
         area = min(int(rng.triangular(0, len(categories), progress * len(categories))), len(categories) - 1)
-        content = f"{learner.certification.lower()}-{area + 1}-{rng.randrange(CONTENTS_PER_CATEGORY) + 1:02}"
+        content = f"{learner.certification.lower()}-{area + 1}-{rng.randrange(CONTENT_PER_CATEGORY) + 1:02}"
         right = learner.ability + 0.2 * progress
-        for kind in ("viewed", "answered", "completed"):
-            if kind == "completed" and rng.random() > 0.6:
+        for kind in SITTING:
+            if kind == "completed" and rng.random() > COMPLETED_SHARE:
                 break
             seconds = rng.randrange(20, 400)
             moment += timedelta(seconds=seconds)
@@ -123,17 +132,26 @@ def _session(rng: random.Random, learner: _Learner, day: date, progress: float) 
                 "timezone": learner.zone.key,
                 "time_spent": seconds,
             }
-            if kind == "answered":
-                fields["score"] = (
-                    100 if rng.random() < right / 2 else round(100 * min(1, rng.gauss(right, 0.15)))
-                )
-                fields["score"] = max(0, fields["score"])
-            found.append(fields)
-    return found
+            match kind:
+                case "answered":
+                    fields["score"] = _score(rng, right)
+                case "viewed" | "completed":
+                    pass
+                case _:
+                    assert_never(kind)
+            interactions.append(fields)
+    return interactions
+
+
+def _score(rng: random.Random, right: float) -> int:
+    """Return a score of 0 to 100: full marks often, else one around `right`, an expected share of 100."""
+    if rng.random() < right / 2:
+        return 100
+    return max(0, round(100 * min(1, rng.gauss(right, 0.15))))
 
 
 def _bad(good: Fields) -> list[Fields]:
-    """One of each kind that ends in quarantine."""
+    """Return interactions that end in quarantine, each for a different reason."""
     return [
         {**good, "event_id": "demo-bad-1", "score": 100.5},
         {**good, "event_id": "demo-bad-2", "occurred_at": "2026-02-30T10:00:00Z"},
@@ -145,26 +163,39 @@ def _bad(good: Fields) -> list[Fields]:
 
 
 @click.command()
-@click.option("--timeout", type=float, default=180, show_default=True, help="Seconds to wait for the views.")
+@click.option(
+    "--timeout",
+    type=float,
+    default=180,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for the views.",
+)
 @on_stack
 def demo(stack: Stack, timeout: float) -> None:
-    """Emit eight weeks of 40 made-up learners, half over the bus and half over the stream; show one.
+    """Emit a generated log and show a dashboard.
 
-    Run it again: every interaction is recognised, and no view changes.
+    The log has eight weeks of 40 learners' interactions. Half of them go over the bus, half over the stream.
+    If you run it again, all of them are recognised as duplicates and no view changes.
     """
     interactions = demo_interactions()
     users = sorted({fields["user_id"] for fields in interactions})
     before = _applied(stack, users)
-    offer(stack, demo_catalog())
-    forget()
-    put(stack, "bus", interactions[::2])
-    put(stack, "stream", interactions[1::2])
+    ensure_content(stack, demo_catalog())
+    clear_manifest()
+    emit_interactions(stack, "bus", interactions[::2])
+    emit_interactions(stack, "stream", interactions[1::2])
     console = Console(stderr=True)
     with console.status("waiting for the views") as status:
-        found = find(stack, noted(), timeout, lambda left: status.update(f"waiting for {left} learners"))
+        found = find(
+            stack, read_manifest(), timeout, lambda left: status.update(f"waiting for {left} learners")
+        )
     if found.missing:
-        raise click.ClickException(f"{found.missing} interactions are neither in a view nor in quarantine")
-    forget()
+        raise click.ClickException(
+            f"{found.missing} interactions are neither in the views nor in quarantine after {timeout:.0f} "
+            "seconds; see the logs of the project function"
+        )
+    clear_manifest()
     applied = _applied(stack, users) - before
     quarantined = found.quarantined.total()
     duplicates = len(interactions) - applied - quarantined
@@ -177,11 +208,11 @@ def demo(stack: Stack, timeout: float) -> None:
     )
     click.echo(
         "Try next:\n"
-        "  streakline demo                                     the same again: nothing changes\n"
-        f"  streakline show demo-grace --today {LAST_DAY}         another learner\n"
-        "  streakline redrive --dry-run                        what is in quarantine, and why\n"
-        "  streakline token --group instructors                a token for the API\n"
-        "  streakline down                                     the end"
+        "  streakline demo                                 emit the same again; nothing changes\n"
+        f"  streakline show demo-grace --today {LAST_DAY}   show another learner\n"
+        "  streakline redrive --dry-run                    list what is in quarantine, and why\n"
+        "  streakline token --group instructors            print a token for the API\n"
+        "  streakline down                                 stop the local stack"
     )
 
 

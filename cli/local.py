@@ -20,6 +20,7 @@ from rich.console import Console
 
 from cli.bridge import make_bridge
 from cli.cors import set_cors
+from cli.output import print_json
 from cli.stack import (
     LOCAL,
     LOCAL_ENVIRONMENT,
@@ -29,7 +30,6 @@ from cli.stack import (
     Stack,
     describe,
     local_session,
-    print_json,
 )
 
 HOST = "127.0.0.1"

@@ -1,22 +1,29 @@
-"""Reads the logs that `emit` takes: what rows mean as interactions, and the catalog that they imply."""
+"""Read the logs that `emit` accepts: their rows as interactions, and the content that the rows name."""
 
 import csv
 import gzip
 import json
 import re
+import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, assert_never, get_args
 from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo
 
+import click
+
 from domain.days import zone_of
+from domain.interaction import Kind
 
 type Fields = dict[str, Any]
-"""An interaction as an app writes it (docs of `domain.interaction.InteractionV1`)."""
+"""An interaction as an app writes it: JSON fields as in `domain.interaction.InteractionV1`."""
+
+type Format = Literal["interactions", "moodle", "statistics"]
+FORMATS: tuple[Format, ...] = get_args(Format.__value__)
 
 
 class CatalogRow(NamedTuple):
@@ -30,18 +37,19 @@ class CatalogRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """A log as interactions, in the file's order."""
+    """A log's interactions, in the order of the file."""
 
     rows: int
     interactions: list[Fields]
     left_out: Counter[str]
-    """Rows that are no interaction, by what they are."""
+    """Counts of rows that are not interactions, by the name of what they record."""
     catalog: list[CatalogRow]
+    """The content that the rows name; empty if the format says nothing about it."""
 
 
 _MOODLE_ZONE = "Europe/Helsinki"
 _MOODLE_CERTIFICATION = "LA"
-_MOODLE_KINDS = {
+_MOODLE_KINDS: Mapping[str, Kind] = {
     "Course activity completion updated": "completed",
     "Quiz attempt submitted": "answered",
     "A submission has been submitted.": "answered",
@@ -52,22 +60,56 @@ _MOODLE_KINDS = {
 
 _STATISTICS_ZONE = "America/Chicago"
 _STATISTICS_CERTIFICATION = "STATS"
-_STATISTICS_OUTCOMES: dict[str, Fields] = {
-    "CORRECT": {"interaction_type": "answered", "score": 100},
-    "INCORRECT": {"interaction_type": "answered", "score": 0},
-    "STUDY": {"interaction_type": "viewed"},
+_STATISTICS_OUTCOMES: Mapping[str, tuple[Kind, int | None]] = {
+    "CORRECT": ("answered", 100),
+    "INCORRECT": ("answered", 0),
+    "STUDY": ("viewed", None),
 }
+"""The kind and the score of each outcome."""
+
+
+def read_log(path: Path, log_format: Format) -> Log:
+    """Read a log. Raise click.ClickException if the file is not in this format."""
+    try:
+        match log_format:
+            case "interactions":
+                return read_interactions(path)
+            case "moodle":
+                return read_moodle(path)
+            case "statistics":
+                return read_statistics(path)
+            case _:
+                assert_never(log_format)
+    except KeyError as error:
+        raise click.ClickException(
+            f"{path} is not a valid {log_format} log: column {error} is missing"
+        ) from error
+    except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:
+        raise click.ClickException(f"{path} is not a valid {log_format} log: {error}") from error
 
 
 def read_interactions(path: Path) -> Log:
-    """JSON lines in the contract's form. They imply no catalog."""
+    """Read JSON lines with the contract's fields. Raise ValueError if a line is no JSON object."""
+    interactions: list[Fields] = []
     with _open(path) as lines:
-        interactions = [json.loads(line) for line in lines if line.strip()]
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                interactions.append(_json_object(line, number))
     return Log(len(interactions), interactions, Counter(), [])
 
 
+def _json_object(line: str, number: int) -> Fields:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"line {number} is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"line {number} is not a JSON object")
+    return value
+
+
 def read_moodle(path: Path) -> Log:
-    """A Moodle course's log: columns user, timecreated, context, component, event_name."""
+    """Read the log of a Moodle course: columns user, timecreated, context, component, event_name."""
     zone = zone_of(_MOODLE_ZONE)
     rows = 0
     left_out: Counter[str] = Counter()
@@ -100,7 +142,7 @@ def read_moodle(path: Path) -> Log:
 
 
 def read_statistics(path: Path) -> Log:
-    """Practice of statistics items: columns learner, time, item, topic, outcome, duration_seconds."""
+    """Read a log of statistics practice: columns learner, time, item, topic, outcome, duration_seconds."""
     zone = zone_of(_STATISTICS_ZONE)
     rows = 0
     left_out: Counter[str] = Counter()
@@ -113,13 +155,15 @@ def read_statistics(path: Path) -> Log:
         if outcome is None:
             left_out[row["outcome"]] += 1
             continue
+        kind, score = outcome
         topics[row["item"]] = row["topic"]
         interactions.append(
             {
-                "event_id": event_id(row["learner"], row["time"], row["item"], outcome["interaction_type"]),
+                "event_id": event_id(row["learner"], row["time"], row["item"], kind),
                 "user_id": row["learner"],
                 "content_id": row["item"],
-                **outcome,
+                "interaction_type": kind,
+                **({} if score is None else {"score": score}),
                 "occurred_at": _local_time(row["time"], zone),
                 "timezone": _STATISTICS_ZONE,
                 "time_spent": int(row["duration_seconds"]),
@@ -129,22 +173,15 @@ def read_statistics(path: Path) -> Log:
     return Log(rows, interactions, left_out, catalog)
 
 
-FORMATS: dict[str, Callable[[Path], Log]] = {
-    "interactions": read_interactions,
-    "moodle": read_moodle,
-    "statistics": read_statistics,
-}
-
-
 def in_order_of_time(interactions: Iterable[Fields]) -> list[Fields]:
-    """The interactions as they happened; in the file's order where they happened at once.
+    """Sort interactions by the time they happened; equal times keep their order.
 
-    An interaction whose time can't be read comes first: it goes to quarantine whenever it comes.
+    An interaction whose time can't be read comes first. It is refused at any position.
     """
-    return sorted(interactions, key=_instant)
+    return sorted(interactions, key=_timestamp)
 
 
-def _instant(fields: Fields) -> float:
+def _timestamp(fields: Fields) -> float:
     try:
         return datetime.fromisoformat(str(fields.get("occurred_at"))).timestamp()
     except (ValueError, OverflowError):
@@ -152,11 +189,11 @@ def _instant(fields: Fields) -> float:
 
 
 def slug(text: str) -> str:
-    """Lower case, runs of other characters than letters and digits to one hyphen."""
+    """Return the text in lower case, with each run of other characters than a-z and 0-9 as one hyphen."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
-def _moodle_kind(event_name: str) -> str | None:
+def _moodle_kind(event_name: str) -> Kind | None:
     if event_name.removesuffix(".").endswith("viewed"):
         return "viewed"
     return _MOODLE_KINDS.get(event_name)
@@ -167,12 +204,15 @@ def _most_common(names: Counter[str]) -> str:
 
 
 def _local_time(wall_clock: str, zone: ZoneInfo) -> str:
-    """A time without a zone, read in this one; the first of two where summer time ends."""
+    """Add a zone to a time without one. A time that occurs twice, as summer time ends, is the first one."""
     return datetime.fromisoformat(wall_clock).replace(tzinfo=zone).isoformat()
 
 
 def _event_ids() -> Callable[..., str]:
-    """Ids by what a row says and how many equal rows came before it: the same at each import."""
+    """Return a function that makes a row's id from its facts and the number of equal rows before it.
+
+    The ids are therefore the same at each import, and equal rows have different ones.
+    """
     seen: Counter[str] = Counter()
 
     def event_id(*facts: str) -> str:
@@ -185,7 +225,11 @@ def _event_ids() -> Callable[..., str]:
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:
     with _open(path) as lines:
-        yield from csv.DictReader(lines)
+        reader = csv.DictReader(lines)
+        for row in reader:
+            if None in row.values():
+                raise ValueError(f"line {reader.line_num} has too few columns")
+            yield row
 
 
 def _open(path: Path) -> Any:

@@ -1,4 +1,4 @@
-"""What was emitted and not yet found again: `emit` notes it, `wait` looks for it."""
+"""The manifest: what `emit` has emitted and `wait` has not found yet."""
 
 import json
 from collections.abc import Iterable
@@ -16,49 +16,50 @@ MANIFEST = LOCAL / "manifest.jsonl"
 
 
 class Emitted(NamedTuple):
-    """One emitted interaction: how its learner's day remembers it, and how quarantine would hold it."""
+    """An emitted interaction: how to recognise it in its learner's views and in quarantine."""
 
     user_id: str
+    """Empty for an invalid interaction."""
     day: int | None
-    """None for what is no valid interaction: it can only be in quarantine."""
+    """The day whose digests contain it. None for an invalid interaction, which only quarantine can hold."""
     digest: int
     payload: str
     """Fingerprint of the payload."""
 
 
-def emitted(fields: Fields) -> Emitted:
-    """What to look for after this was emitted."""
-    mark = fingerprint(json.dumps(fields).encode())
+def manifest_entry(fields: Fields) -> Emitted:
+    """Return the manifest entry of an interaction."""
+    payload = fingerprint(json.dumps(fields).encode())
     try:
         interaction = parse(fields, datetime.now(UTC))
     except InvalidInteraction:
-        return Emitted(str(fields.get("user_id")), None, 0, mark)
-    return Emitted(interaction.user_id, interaction.day, interaction.digest, mark)
+        return Emitted("", None, 0, payload)
+    return Emitted(interaction.user_id, interaction.day, interaction.digest, payload)
 
 
 def fingerprint(payload: bytes) -> str:
-    """The same for equal JSON, however it is written: a bus writes it anew."""
-    # What is no JSON is told by its bytes.
+    """Return a hash that is the same for equal JSON, because the bus rewrites the JSON that it carries."""
+    # A payload that is not JSON is identified by its bytes.
     with suppress(ValueError, RecursionError):
         payload = json.dumps(json.loads(payload), sort_keys=True).encode()
     return sha256(payload).hexdigest()[:24]
 
 
-def note(entries: Iterable[Emitted], path: Path = MANIFEST) -> None:
-    """Add to the manifest."""
+def add_to_manifest(entries: Iterable[Emitted], path: Path = MANIFEST) -> None:
+    """Append entries to the manifest."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as lines:
         lines.writelines(f"{json.dumps(entry)}\n" for entry in entries)
 
 
-def noted(path: Path = MANIFEST) -> list[Emitted]:
-    """All that was emitted since the last wait that found everything."""
+def read_manifest(path: Path = MANIFEST) -> list[Emitted]:
+    """Return what was emitted since the last `wait` that found everything."""
     if not path.exists():
         return []
     with path.open(encoding="utf-8") as lines:
         return [Emitted(*json.loads(line)) for line in lines]
 
 
-def forget(path: Path = MANIFEST) -> None:
-    """Begin a new manifest."""
+def clear_manifest(path: Path = MANIFEST) -> None:
+    """Delete the manifest."""
     path.unlink(missing_ok=True)

@@ -1,4 +1,8 @@
-"""Looks into all that counts as quarantine: its queue, the bus's dead letters, the batches that aged out."""
+"""Read everything that counts as quarantine.
+
+That is the quarantine queue, the dead letters of the bus's rule, and the batches in the bucket that a
+function failed on until they were too old.
+"""
 
 import json
 from base64 import b64decode
@@ -6,76 +10,77 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from itertools import batched
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from cli.queues import MAX_MESSAGES, delete_messages, release_messages
 from cli.stack import Stack
-from cli.stream import Record, record
+from cli.stream import Record, make_record
 
 type Message = dict[str, Any]
 
 HIDDEN_SECONDS = 900
-"""How long a message is hidden from others at most while it is looked at."""
+"""How long a message stays hidden from other readers if it is not released before."""
 WAIT_SECONDS = 1
-"""Without waiting, SQS asks only some of its servers, and misses messages. The local one is but one."""
-BARREN = 10
-"""Answers in a row of nothing but what came since or was seen before, after which a queue is done."""
+"""Long polling, on AWS only: without it SQS asks only some of its servers, and misses messages."""
+MAX_EMPTY_POLLS = 10
+"""A queue is done after this many polls in a row without a message that is both old enough and unseen."""
 FAILED_BATCHES = "aws/lambda/"
-"""Where Lambda's event sources put what aged out, by AWS's documentation of on-failure destinations."""
+"""Prefix of the objects that Lambda writes to an event source's on-failure destination."""
 
 
-class Place(NamedTuple):
-    """What holds quarantined records: a message of a queue, or an object of a bucket."""
+class Location(NamedTuple):
+    """Where an entry of quarantine is: a message of a queue or an object of a bucket."""
 
     container: str
-    """The queue's URL, or the bucket's name."""
+    """The queue's URL or the bucket's name."""
     id: str
-    """The message's id, or the object's key."""
+    """The message's id or the object's key."""
 
 
-class Pointer(NamedTuple):
-    """Where a payload is that is too large for a message."""
+class S3Pointer(NamedTuple):
+    """The object with a payload that is too large for a message."""
 
     bucket: str
     key: str
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A record in quarantine."""
+class QuarantinedRecord:
+    """A record in quarantine, and why it is there."""
 
     code: str
     reason: str
     position: str
-    """What the record is recognised by where a batch that was delivered again has put it here again."""
+    """Identifies the record. A batch that was delivered again has put it into quarantine again."""
     arrived_at: str
-    kept: Record | Pointer
+    payload: Record | S3Pointer
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """One thing in quarantine, and the records that are in it: mostly one, a failed batch's many."""
+class Entry:
+    """One message or object in quarantine. It holds one record, or all records of a failed batch."""
 
-    place: Place
-    held: tuple[Held, ...]
+    location: Location
+    records: tuple[QuarantinedRecord, ...]
 
 
-class Letters:
-    """All that is in quarantine now, one letter after the other; what was not taken out stays.
+class Entries:
+    """An iterable context manager over the entries that are in quarantine when it is first read.
 
-    While it is open, messages that were seen are hidden from others.
+    Messages that were read stay hidden from other readers until it is closed. Entries that were not removed
+    are then still in quarantine.
     """
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._sqs = stack.client("sqs")
         self._s3 = stack.client("s3")
-        self._seen: set[Place] = set()
-        self._receipts: dict[Place, str] = {}
-        """Of the messages that are hidden."""
-        self._begun: int | None = None
-        """When the first look was, in milliseconds since 1970 by the queues' clock."""
+        self._seen: set[Location] = set()
+        self._receipts: dict[Location, str] = {}
+        """Receipts of the messages that are hidden."""
+        self._started: int | None = None
+        """Time of the first poll by the queue's clock, in milliseconds since 1970."""
 
     def __enter__(self) -> Self:
         return self
@@ -83,137 +88,142 @@ class Letters:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let others see what is left."""
-        for url, receipts in _by_queue(self._receipts):
-            entries = [
-                {"Id": str(n), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
-                for n, receipt in enumerate(receipts)
-            ]
-            self._sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
+        """Release the messages that are left."""
+        for url, receipts in _by_queue(self._receipts).items():
+            release_messages(self._sqs, url, receipts)
 
-    def __iter__(self) -> Iterator[Letter]:
-        """The letters. The same record can be in more than one of them."""
+    def __iter__(self) -> Iterator[Entry]:
+        """Yield the entries. Several of them can hold the same record."""
         outputs = self._stack.outputs
-        for place, message in self._messages(outputs["QuarantineUrl"]):
-            yield Letter(place, (_refused(json.loads(message["Body"])),))
-        for place, message in self._messages(outputs["RuleDeadLettersUrl"]):
-            yield Letter(place, (_undelivered(message),))
+        for location, message in self._messages(outputs["QuarantineUrl"]):
+            yield Entry(location, (_refused_record(json.loads(message["Body"])),))
+        for location, message in self._messages(outputs["RuleDeadLettersUrl"]):
+            yield Entry(location, (_undelivered_record(message),))
         pages = self._s3.get_paginator("list_objects_v2")
         for page in pages.paginate(Bucket=outputs["EventLogBucket"], Prefix=FAILED_BATCHES):
             for found in page.get("Contents", []):
-                place = Place(outputs["EventLogBucket"], found["Key"])
-                yield Letter(place, tuple(_failed(json.loads(self._object(*place)))))
+                location = Location(outputs["EventLogBucket"], found["Key"])
+                yield Entry(location, tuple(_failed_records(json.loads(self._object(*location)))))
 
-    def record(self, held: Held) -> Record:
-        """The record as it came."""
-        return record(self._object(*held.kept)) if isinstance(held.kept, Pointer) else held.kept
+    def payload(self, record: QuarantinedRecord) -> Record:
+        """Return the record as it was put into the stream."""
+        match record.payload:
+            case Record():
+                return record.payload
+            case S3Pointer(bucket, key):
+                return make_record(self._object(bucket, key))
 
-    def take_out(self, letters: Iterable[Letter]) -> None:
-        """Remove letters for good: the stream has their records."""
-        receipts: dict[Place, str] = {}
-        for letter in letters:
-            if letter.place in self._receipts:
-                receipts[letter.place] = self._receipts.pop(letter.place)
+    def remove(self, entries: Iterable[Entry]) -> None:
+        """Remove entries from quarantine, after the stream has accepted their records."""
+        receipts: dict[Location, str] = {}
+        for entry in entries:
+            if entry.location in self._receipts:
+                receipts[entry.location] = self._receipts.pop(entry.location)
             else:
-                self._s3.delete_object(Bucket=letter.place.container, Key=letter.place.id)
-        for url, chunk in _by_queue(receipts):
-            entries = [{"Id": str(n), "ReceiptHandle": receipt} for n, receipt in enumerate(chunk)]
-            self._sqs.delete_message_batch(QueueUrl=url, Entries=entries)
+                self._s3.delete_object(Bucket=entry.location.container, Key=entry.location.id)
+        for url, of_queue in _by_queue(receipts).items():
+            delete_messages(self._sqs, url, of_queue)
 
     def _object(self, bucket: str, key: str) -> bytes:
         data: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         return data
 
-    def _messages(self, url: str) -> Iterator[tuple[Place, Message]]:
+    def _messages(self, url: str) -> Iterator[tuple[Location, Message]]:
         wait_seconds = 0 if self._stack.endpoint_url else WAIT_SECONDS
-        barren = 0
-        while barren < BARREN:
+        empty_polls = 0
+        while empty_polls < MAX_EMPTY_POLLS:
             answer = self._sqs.receive_message(
                 QueueUrl=url,
-                MaxNumberOfMessages=10,
+                MaxNumberOfMessages=MAX_MESSAGES,
                 VisibilityTimeout=HIDDEN_SECONDS,
                 WaitTimeSeconds=wait_seconds,
                 MessageAttributeNames=["All"],
                 MessageSystemAttributeNames=["SentTimestamp"],
             )
-            messages = {Place(url, message["MessageId"]): message for message in answer.get("Messages", [])}
-            if self._begun is None:
-                # Its seconds are whole: those of this one were there.
+            messages = {
+                Location(url, message["MessageId"]): message for message in answer.get("Messages", [])
+            }
+            if self._started is None:
+                # The header has whole seconds. Round up, so that messages of this second count as old.
                 date = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
-                self._begun = int(date.timestamp() + 1) * 1000
-            # What is newer may have been put back a moment ago, and refused again: that has no end.
+                self._started = int(date.timestamp() + 1) * 1000
+            # Skip newer messages: a record that was just put back and refused again would never end this.
             waiting = [
-                (place, message)
-                for place, message in messages.items()
-                if place not in self._seen and int(message["Attributes"]["SentTimestamp"]) <= self._begun
+                (location, message)
+                for location, message in messages.items()
+                if location not in self._seen and int(message["Attributes"]["SentTimestamp"]) <= self._started
             ]
-            self._receipts |= {place: message["ReceiptHandle"] for place, message in messages.items()}
+            self._receipts |= {location: message["ReceiptHandle"] for location, message in messages.items()}
             self._seen |= messages.keys()
             if not messages:
                 return
-            barren = 0 if waiting else barren + 1
+            empty_polls = 0 if waiting else empty_polls + 1
             yield from waiting
 
 
-def look(stack: Stack) -> list[tuple[Held, Record]]:
-    """All records in quarantine, the same one once; they stay where they are."""
-    with Letters(stack) as letters:
-        found = {held.position: held for letter in letters for held in letter.held}
-        return [(held, letters.record(held)) for held in found.values()]
+def list_records(stack: Stack) -> list[tuple[QuarantinedRecord, Record]]:
+    """Return all records in quarantine with their payloads, each once. They stay in quarantine."""
+    with Entries(stack) as entries:
+        found = {record.position: record for entry in entries for record in entry.records}
+        return [(record, entries.payload(record)) for record in found.values()]
 
 
-def _by_queue(receipts: dict[Place, str]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The queues, each with up to ten receipts at a time."""
-    for url in {place.container for place in receipts}:
-        for chunk in batched([r for place, r in receipts.items() if place.container == url], 10):
-            yield url, chunk
+def _by_queue(receipts: dict[Location, str]) -> dict[str, list[str]]:
+    by_queue: dict[str, list[str]] = {}
+    for location, receipt in receipts.items():
+        by_queue.setdefault(location.container, []).append(receipt)
+    return by_queue
 
 
-def _refused(body: Any) -> Held:
-    """What the consumer has put into quarantine."""
-    return Held(
+def _refused_record(body: Any) -> QuarantinedRecord:
+    """Return the record that the consumer has put into quarantine."""
+    return QuarantinedRecord(
         code=body["code"],
         reason=body["reason"],
         position=":".join(body["position"].values()),
         arrived_at=body["arrived_at"],
-        kept=record(b64decode(body["payload"])) if "payload" in body else Pointer(**body["payload_s3"]),
+        payload=make_record(b64decode(body["payload"]))
+        if "payload" in body
+        else S3Pointer(**body["payload_s3"]),
     )
 
 
-def _undelivered(message: Message) -> Held:
-    """An event that the bus's rule could not put into the stream, such as one without a user_id."""
+def _undelivered_record(message: Message) -> QuarantinedRecord:
+    """Return the interaction that the bus's rule could not put into the stream.
+
+    An interaction without a user_id is an example: it has no partition key.
+    """
     event = json.loads(message["Body"])
-    # The interaction alone, where the rule has taken it out of the event already.
+    # The rule may already have replaced the event by its detail.
     interaction = event["detail"] if "detail-type" in event else event
     attributes = {name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()}
-    error = attributes.get("ERROR_MESSAGE") or attributes.get("ERROR_CODE") or "it does not say why"
+    error = attributes.get("ERROR_MESSAGE") or attributes.get("ERROR_CODE") or "no reason given"
     sent = int(message["Attributes"]["SentTimestamp"]) / 1000
-    return Held(
+    return QuarantinedRecord(
         code="undelivered",
         reason=f"the bus could not put it into the stream: {error}",
         position=f"bus:{message['MessageId']}",
         arrived_at=datetime.fromtimestamp(sent, UTC).isoformat(),
-        kept=record(json.dumps(interaction).encode()),
+        payload=make_record(json.dumps(interaction).encode()),
     )
 
 
-def _failed(invocation: Any) -> Iterator[Held]:
-    """The records of a batch that a function failed on until it was too old."""
+def _failed_records(invocation: Any) -> Iterator[QuarantinedRecord]:
+    """Yield the records of a batch that a function failed on until the batch was too old."""
     context = invocation["requestContext"]
-    reason = f"{context['functionArn']} failed on its batch until it was given up: {context['condition']}"
+    reason = f"{context['functionArn']} failed on its batch until Lambda gave up: {context['condition']}"
     for one in json.loads(invocation["payload"])["Records"]:
         if "kinesis" in one:
-            code, kept = (
-                "failed_batch",
-                Record(b64decode(one["kinesis"]["data"]), one["kinesis"]["partitionKey"]),
-            )
+            code = "failed_batch"
+            payload = Record(b64decode(one["kinesis"]["data"]), one["kinesis"]["partitionKey"])
         else:
-            # From a table's stream: nothing that the stream of interactions could mend.
-            code, kept = "failed_change", Record(json.dumps(one).encode(), "nobody")
-        yield Held(
+            # A change from a table's stream. The stream of interactions can't repeat it.
+            code = "failed_change"
+            payload = Record(json.dumps(one).encode(), "nobody")
+        yield QuarantinedRecord(
             code=code,
             reason=reason,
             position=one["eventID"],
             arrived_at=invocation["timestamp"],
-            kept=kept,
+            payload=payload,
         )

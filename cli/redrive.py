@@ -1,4 +1,4 @@
-"""`streakline redrive`: puts quarantined records back through the stream."""
+"""`streakline redrive`: put quarantined records back into the stream."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -9,110 +9,122 @@ from typing import Any
 import click
 from rich.console import Console
 
-from cli.quarantine import Held, Letter, Letters
-from cli.stack import Stack, on_stack, print_json
-from cli.stream import put
+from cli.output import print_json
+from cli.quarantine import Entries, Entry, QuarantinedRecord
+from cli.stack import Stack, on_stack
+from cli.stream import put_records
 
-FOR_GOOD = {"malformed", "invalid", "failed_change"}
-"""Reasons that the stream can't mend: the record stays, for its producer or the engineer to look at."""
-LETTERS_AT_ONCE = 100
+NOT_REDRIVABLE = {"malformed", "invalid", "failed_change"}
+"""Codes of records that would fail again. They stay in quarantine until their producer is fixed."""
+ENTRIES_AT_ONCE = 100
 
 
 @dataclass(slots=True)
 class Redriven:
-    """What became of the records in quarantine; each counts once, however often it lies there."""
+    """The result of a redrive. Each record counts once, however often it is in quarantine."""
 
-    back: Counter[str] = field(default_factory=Counter)
-    """By code: those that are in the stream again, or would be."""
-    staying: list[Held] = field(default_factory=list)
+    redriven: Counter[str] = field(default_factory=Counter)
+    """By code: records that were put back into the stream, or would be without `dry_run`."""
+    staying: list[QuarantinedRecord] = field(default_factory=list)
 
 
-@click.command()
-@click.option("--reason", help="Only records with this code, such as unknown_content.")
-@click.option("--dry-run", is_flag=True, help="Only list.")
+@click.command("redrive")
+@click.option("--reason", help="Only records with this reason code, such as unknown_content.")
+@click.option("--dry-run", is_flag=True, help="List the records, and change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @on_stack
 def redrive(stack: Stack, reason: str | None, dry_run: bool, as_json: bool) -> None:
-    """Put quarantined records back through the stream.
+    """Put quarantined records back into the stream.
 
-    Records whose fault lies in themselves stay, and are listed. Running it twice has no effect beyond
-    once: what was applied in the meantime is recognised.
+    Records that would fail again stay in quarantine, and are listed. It is safe to repeat a redrive: a record
+    that has been applied since is recognised as a duplicate.
     """
-    listed: list[str] = []
-    with Console(stderr=True).status("looking into quarantine") as status:
+    lines: list[str] = []
+    with Console(stderr=True).status("reading quarantine") as status:
 
-        def tell(held: Held) -> None:
+        def on_redriven(record: QuarantinedRecord) -> None:
             if dry_run:
-                listed.append(f"  {held.position}  {held.code}: {held.reason}")
-            status.update(f"looking into quarantine: {held.position}")
+                lines.append(f"  {_line(record)}")
+            status.update(f"reading quarantine: {record.position}")
 
-        done = put_back(stack, reason, dry_run=dry_run, tell=tell)
+        result = redrive_records(stack, reason, dry_run=dry_run, on_redriven=on_redriven)
     if as_json:
         print_json(
             {
-                "redriven": 0 if dry_run else done.back.total(),
-                "eligible": dict(done.back),
-                "staying": [_described(held) for held in done.staying],
+                "redriven": 0 if dry_run else result.redriven.total(),
+                "eligible": dict(result.redriven),
+                "staying": [_as_json(record) for record in result.staying],
             }
         )
         return
-    for code, count in sorted(done.back.items()):
-        click.echo(f"{'would go back' if dry_run else 'back in the stream'}: {count:5,}  {code}")
-    for line in listed:
+    for code, count in sorted(result.redriven.items()):
+        click.echo(f"{'would be redriven' if dry_run else 'redriven'}: {count:5,}  {code}")
+    for line in lines:
         click.echo(line)
-    for held in done.staying:
-        click.echo(f"stays: {held.position}  {held.code}: {held.reason}")
-    if not done.back and not done.staying:
-        click.echo("Nothing in quarantine" + (f" for {reason}." if reason else "."))
+    for record in result.staying:
+        click.echo(f"stays: {_line(record)}")
+    if not result.redriven and not result.staying:
+        click.echo("Quarantine is empty." if reason is None else f"Quarantine has no record with {reason}.")
 
 
-def put_back(
+def redrive_records(
     stack: Stack,
     reason: str | None = None,
     *,
     dry_run: bool = False,
-    tell: Callable[[Held], None] = lambda _: None,
+    on_redriven: Callable[[QuarantinedRecord], None] = lambda _: None,
 ) -> Redriven:
-    """Put records into the stream, and take them out of quarantine once it has them.
+    """Put records into the stream, and remove them from quarantine once the stream has accepted them.
 
-    `reason`: only those with this code. `dry_run`: only look. `tell`: called for each that goes back.
-    Raises click.ClickException where the stream does not take them; what it has not got stays.
+    `reason` selects the records with this code. `dry_run` changes nothing. `on_redriven` is called for each
+    record that goes back. Raises click.ClickException if the stream keeps rejecting records; those stay.
     """
-    done = Redriven()
+    result = Redriven()
     known: set[str] = set()
-    with Letters(stack) as letters:
-        for some in batched(_going_back(letters, done.staying, reason), LETTERS_AT_ONCE):
-            # A record lies here again where its batch was delivered again.
-            held = {h.position: h for letter in some for h in letter.held if h.position not in known}
-            known |= held.keys()
+    with Entries(stack) as entries:
+        for some in batched(_redrivable(entries, result.staying, reason), ENTRIES_AT_ONCE):
+            # A batch that was delivered again has put the same records into quarantine again.
+            records = {
+                record.position: record
+                for entry in some
+                for record in entry.records
+                if record.position not in known
+            }
+            known |= records.keys()
             if not dry_run:
-                for _ in put(stack, map(letters.record, held.values())):
+                for _ in put_records(stack, map(entries.payload, records.values())):
                     pass
-                letters.take_out(some)
-            for one in held.values():
-                done.back[one.code] += 1
-                tell(one)
-    return done
+                entries.remove(some)
+            for record in records.values():
+                result.redriven[record.code] += 1
+                on_redriven(record)
+    return result
 
 
-def _going_back(letters: Iterable[Letter], staying: list[Held], reason: str | None) -> Iterator[Letter]:
-    """The letters that the stream may mend; the records of the others are added to `staying`."""
+def _redrivable(
+    entries: Iterable[Entry], staying: list[QuarantinedRecord], reason: str | None
+) -> Iterator[Entry]:
+    """Yield the entries that can go back, and add the records of the others to `staying`."""
     listed: set[str] = set()
-    for letter in letters:
-        code = letter.held[0].code
+    for entry in entries:
+        code = entry.records[0].code
         if reason not in (None, code):
             continue
-        if code not in FOR_GOOD:
-            yield letter
+        if code not in NOT_REDRIVABLE:
+            yield entry
             continue
-        staying += [held for held in letter.held if held.position not in listed]
-        listed.update(held.position for held in letter.held)
+        staying += [record for record in entry.records if record.position not in listed]
+        listed.update(record.position for record in entry.records)
 
 
-def _described(held: Held) -> dict[str, Any]:
+def _line(record: QuarantinedRecord) -> str:
+    return f"{record.position}  {record.code}: {record.reason}"
+
+
+def _as_json(record: QuarantinedRecord) -> dict[str, Any]:
     return {
-        "position": held.position,
-        "code": held.code,
-        "reason": held.reason,
-        "arrived_at": held.arrived_at,
+        "position": record.position,
+        "code": record.code,
+        "reason": record.reason,
+        "arrived_at": record.arrived_at,
     }

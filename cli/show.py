@@ -1,4 +1,4 @@
-"""`streakline show`: a learner's dashboard in the terminal."""
+"""`streakline show`: print a learner's dashboard."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -9,7 +9,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from cli.stack import Stack, on_stack, print_json
+from cli.output import print_json
+from cli.stack import Stack, on_stack
 from domain import shapes
 from domain.views import READINESS_DAYS, dashboard
 from functions.view_context import load_view_context
@@ -20,11 +21,16 @@ _BARS = " ▁▂▃▄▅▆▇█"
 
 @click.command()
 @click.argument("user")
-@click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help="The date that streaks are counted to.")
-@click.option("--json", "as_json", is_flag=True, help="Print the dashboard as JSON, as the API answers it.")
+@click.option(
+    "--today",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help="Date that streaks and periods are counted to.  [default: today in the learner's latest zone]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the dashboard as the API's JSON.")
 @on_stack
 def show(stack: Stack, user: str, today: datetime | None, as_json: bool) -> None:
-    """Show the dashboard of USER."""
+    """Show the dashboard of the learner USER."""
     day = today.date() if today else None
     if as_json:
         print_json(_dashboard(stack, user, day))
@@ -45,12 +51,12 @@ def _dashboard(stack: Stack, user: str, today: date | None) -> shapes.Dashboard:
         now=now,
     )
     if context.learner.version == 0:
-        raise click.ClickException(f"no interaction of {user} has been applied")
+        raise click.ClickException(f"there is no learner {user}: no interaction of theirs has been applied")
     return dashboard(context, PERIOD_DAYS, now)
 
 
 def render(console: Console, stack: Stack, user: str, today: date | None) -> None:
-    """Print a learner's dashboard as a person likes to read it."""
+    """Print a learner's dashboard for people. Raise click.ClickException if there is no such learner."""
     view = _dashboard(stack, user, today)
     console.print(
         Group(
@@ -71,9 +77,9 @@ def _totals(view: shapes.Dashboard) -> RenderableType:
     )
     table.add_row(
         f"[bold]{totals['total_interactions']:,}",
-        f"{totals['total_content_viewed']} contents",
+        f"{totals['total_content_viewed']} items",
         f"{totals['total_questions_answered']:,} times",
-        f"{totals['total_content_completed']} contents",
+        f"{totals['total_content_completed']} items",
         _or_dash(totals["average_score"], "{:.1f} %"),
         f"{totals['time_spent_total_hours']:.1f} h",
         _or_dash(totals["completion_rate"], "{:.0f} %"),

@@ -1,4 +1,4 @@
-"""The stack that the commands work on: its outputs and clients, here or on AWS."""
+"""The stack that a command works on, local or on AWS: its outputs and its AWS clients."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from functions.store import Store
 
 ROOT = Path(__file__).parents[1]
 LOCAL = Path(os.environ.get("STREAKLINE_LOCAL", ROOT / ".cache" / "streakline"))
-"""What the local stack leaves behind while it runs: process ids, logs, `stack.json`."""
+"""Directory of the running local stack: process ids, logs, `stack.json`."""
 STACK_FILE = LOCAL / "stack.json"
 LOCAL_REGION = "us-east-1"
 LOCAL_ENVIRONMENT = {
@@ -40,22 +40,22 @@ class Stack:
     session: Any
 
     def client(self, service: str) -> Any:
-        """A boto3 client of this stack's account."""
+        """Return a boto3 client for the stack's account."""
         return self.session.client(service, endpoint_url=self.endpoint_url, config=_CONFIG)
 
     @cached_property
     def store(self) -> Store:
-        """The views."""
+        """The store of the stack's views."""
         return Store(self.client("dynamodb"), self.outputs["ViewsTableName"])
 
     @property
     def freezes(self) -> int:
-        """The stack's streak policy."""
+        """The number of streak freezes that a learner can bank on this stack."""
         return int(self.outputs["StreakFreezes"])
 
     @cached_property
     def quarantine(self) -> Quarantine:
-        """The quarantine."""
+        """The stack's quarantine."""
         return Quarantine(
             self.client("sqs"),
             self.client("s3"),
@@ -65,14 +65,14 @@ class Stack:
 
 
 def describe(session: Any, endpoint_url: str | None, name: str) -> dict[str, str]:
-    """A stack's outputs by name. Raises ClientError where there is no such stack."""
+    """Return a stack's outputs by name. Raise ClientError if there is no such stack."""
     cloudformation = session.client("cloudformation", endpoint_url=endpoint_url)
     [stack] = cloudformation.describe_stacks(StackName=name)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
 def local_session() -> Any:
-    """A session whose credentials only the local stack takes."""
+    """Return a session with credentials that only the local stack accepts."""
     return boto3.Session(
         aws_access_key_id=LOCAL_ENVIRONMENT["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=LOCAL_ENVIRONMENT["AWS_SECRET_ACCESS_KEY"],
@@ -81,32 +81,39 @@ def local_session() -> Any:
 
 
 def connect(stack_name: str | None, region: str | None) -> Stack:
-    """The stack on AWS of that name; without a name, the local one. Raises click.ClickException."""
+    """Return the stack of that name on AWS, or the local stack if the name is None.
+
+    Raises click.ClickException if there is no such stack or it can't be read.
+    """
     if stack_name is None:
         if not STACK_FILE.exists():
-            raise click.ClickException("no local stack; start it with `streakline up`, or name one on AWS")
+            raise click.ClickException(
+                "no local stack is running; start it with `streakline up`, or name one on AWS: --stack-name"
+            )
         local = json.loads(STACK_FILE.read_text())
         return Stack(local["outputs"], local["api_url"], local["endpoint_url"], local_session())
     try:
         session = boto3.Session(region_name=region)
         outputs = describe(session, None, stack_name)
     except (ClientError, BotoCoreError) as error:
-        raise click.ClickException(f"can't look at stack {stack_name}: {error}") from error
+        raise click.ClickException(f"can't read stack {stack_name}: {error}") from error
     return Stack(outputs, outputs["ApiUrl"], None, session)
 
 
 def on_stack(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command `--stack-name` and `--region`, and the stack they name as its argument `stack`."""
+    """Add `--stack-name` and `--region` to a command, and pass the stack as the argument `stack`.
 
-    @click.option("--stack-name", help="A stack on AWS; default: the local one.")
-    @click.option("--region", help="Its region.")
+    An error of AWS ends the command with a message instead of a traceback.
+    """
+
+    @click.option("--stack-name", help="Name of a stack on AWS.  [default: the local stack]")
+    @click.option("--region", help="AWS region of that stack.  [default: the region of your AWS profile]")
     @wraps(command)
     def run(stack_name: str | None, region: str | None, **arguments: Any) -> Any:
-        return command(stack=connect(stack_name, region), **arguments)
+        stack = connect(stack_name, region)
+        try:
+            return command(stack=stack, **arguments)
+        except (ClientError, BotoCoreError) as error:
+            raise click.ClickException(f"AWS answered with an error: {error}") from error
 
     return run
-
-
-def print_json(value: Any) -> None:
-    """Print for programs: JSON, and nothing else on standard output."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))

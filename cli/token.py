@@ -1,4 +1,4 @@
-"""`streakline token`: an ID token that the API accepts."""
+"""`streakline token`: print an ID token for the API."""
 
 import secrets
 from contextlib import suppress
@@ -9,20 +9,24 @@ from cli.stack import Stack, on_stack
 
 
 @click.command()
-@click.option("--group", type=click.Choice(["instructors", "admins"]), help="A group the user is in.")
-@click.option("--user", default=None, help="Name of the user. Each group has a user of its own by default.")
+@click.option(
+    "--group",
+    type=click.Choice(["instructors", "admins"]),
+    help="Group that the user is added to.  [default: none, a learner]",
+)
+@click.option("--user", help="Name of the user.  [default: one user for each group]")
 @on_stack
 def token(stack: Stack, group: str | None, user: str | None) -> None:
-    """Print an ID token for the API. The user is created if they do not exist.
+    """Print an ID token for the API.
 
-    Send it in the Authorization header, as `Bearer TOKEN`. The command is for trying things out: it gives the
-    user a new password each time.
+    Send it in the Authorization header, as `Bearer TOKEN`. The user is created if there is none, and gets a
+    new password each time: use this for trying out the API, not for real users.
     """
     click.echo(id_token(stack, user or f"streakline-{group or 'learner'}", group))
 
 
 def id_token(stack: Stack, user: str, group: str | None = None) -> str:
-    """Return a user's ID token. Create the user and add them to the group as needed.
+    """Return an ID token of a user, who is created and added to the group if necessary.
 
     Raise click.ClickException if the stack has no user pool of its own.
     """

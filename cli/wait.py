@@ -1,4 +1,4 @@
-"""`streakline wait`: returns when all that was emitted is in the views, or in quarantine."""
+"""`streakline wait`: wait until everything that was emitted is in the views or in quarantine."""
 
 import time
 from collections import Counter
@@ -8,31 +8,38 @@ from dataclasses import dataclass
 import click
 from rich.console import Console
 
-from cli.manifest import Emitted, fingerprint, forget, noted
-from cli.quarantine import look
-from cli.stack import Stack, on_stack, print_json
+from cli.manifest import Emitted, clear_manifest, fingerprint, read_manifest
+from cli.output import print_json
+from cli.quarantine import list_records
+from cli.stack import Stack, on_stack
 
-PAUSE = 0.5
-"""Seconds between two looks."""
-LOOK_AT = 3
-"""Unfinished learners at a look: looking is work for the same machine, where the stack is local."""
+POLL_SECONDS = 0.5
+MAX_UNFINISHED = 3
+"""A poll stops after this many unfinished learners, because reading costs a local stack time to work."""
+
+type Unfinished = dict[str, dict[int, set[int]]]
+"""By learner and day: the digests that are not in the views yet."""
 
 
 @click.command()
-@click.option("--timeout", type=float, default=300, show_default=True, help="Seconds.")
+@click.option(
+    "--timeout", type=float, default=300, show_default=True, metavar="SECONDS", help="How long to wait."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @on_stack
 def wait(stack: Stack, timeout: float, as_json: bool) -> None:
-    """Wait until every emitted interaction is found in its learner's view or in quarantine.
+    """Wait until the views are up to date.
 
-    Exits with 1 when some are missing after the timeout.
+    Waits until each emitted interaction is in its learner's views or in quarantine. Covers all that
+    `streakline emit` has sent since the last successful wait. Exits with 1 if interactions are still missing
+    after the timeout.
     """
-    entries = noted()
+    entries = read_manifest()
     console = Console(stderr=True)
     with console.status("waiting") as status:
         found = find(stack, entries, timeout, lambda left: status.update(f"waiting for {left:,} learners"))
     if not found.missing:
-        forget()
+        clear_manifest()
     if as_json:
         print_json(
             {
@@ -46,8 +53,9 @@ def wait(stack: Stack, timeout: float, as_json: bool) -> None:
         )
     else:
         click.echo(
-            f"{len(entries):,} emitted: {found.in_views:,} interactions in the views, {found.repeated:,} "
-            f"repetitions of these, {found.quarantined.total():,} in quarantine, {found.missing:,} missing."
+            f"{len(entries):,} emitted: {found.in_views:,} distinct interactions in the views, "
+            f"{found.repeated:,} repetitions of them, {found.quarantined.total():,} in quarantine, "
+            f"{found.missing:,} missing."
         )
     if found.missing:
         raise SystemExit(1)
@@ -55,58 +63,62 @@ def wait(stack: Stack, timeout: float, as_json: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Where emitted interactions are. `in_views` counts distinct ones."""
+    """Where the emitted interactions are. The counts add up to their number."""
 
     in_views: int
+    """Distinct interactions in the views."""
     repeated: int
+    """Repetitions of interactions in the views."""
     quarantined: Counter[str]
+    """By reason code."""
     missing: int
     seconds: float
 
 
-def find(stack: Stack, entries: list[Emitted], timeout: float, tell: Callable[[int], None]) -> Found:
-    """Look until everything is found, or the timeout (seconds) is over. `tell`: learners left."""
-    begun = time.monotonic()
-    open_days: dict[str, dict[int, set[int]]] = {}
+def find(stack: Stack, entries: list[Emitted], timeout: float, on_progress: Callable[[int], None]) -> Found:
+    """Poll until everything is found or the timeout (seconds) is over.
+
+    `on_progress` is called at each poll with the number of learners that are not finished.
+    """
+    started = time.monotonic()
+    unfinished: Unfinished = {}
     for entry in entries:
         if entry.day is not None:
-            open_days.setdefault(entry.user_id, {}).setdefault(entry.day, set()).add(entry.digest)
-    held: dict[str, str] = {}
+            unfinished.setdefault(entry.user_id, {}).setdefault(entry.day, set()).add(entry.digest)
+    code_of: dict[str, str] = {}
     while True:
-        _drop_found(stack, open_days)
-        tell(len(open_days))
-        missing = [entry for entry in entries if _is_open(entry, open_days, held)]
-        if missing and len(open_days) <= LOOK_AT:
-            held = {fingerprint(record.data): one.code for one, record in look(stack)}
-            missing = [entry for entry in missing if entry.payload not in held]
-        if not missing or time.monotonic() - begun > timeout:
+        _remove_found(stack, unfinished)
+        on_progress(len(unfinished))
+        missing = [entry for entry in entries if not _is_in_views(entry, unfinished)]
+        if missing and len(unfinished) <= MAX_UNFINISHED:
+            code_of = {fingerprint(payload.data): record.code for record, payload in list_records(stack)}
+        missing = [entry for entry in missing if entry.payload not in code_of]
+        if not missing or time.monotonic() - started > timeout:
             break
-        time.sleep(PAUSE)
+        time.sleep(POLL_SECONDS)
     in_views = {
-        (entry.user_id, entry.day, entry.digest)
-        for entry in entries
-        if entry.day is not None and entry.digest not in open_days.get(entry.user_id, {}).get(entry.day, ())
+        (entry.user_id, entry.day, entry.digest) for entry in entries if _is_in_views(entry, unfinished)
     }
     quarantined = Counter(
-        held[entry.payload]
+        code_of[entry.payload]
         for entry in entries
-        if entry.payload in held and (entry.user_id, entry.day, entry.digest) not in in_views
+        if entry.payload in code_of and (entry.user_id, entry.day, entry.digest) not in in_views
     )
     repeated = len(entries) - len(in_views) - quarantined.total() - len(missing)
-    return Found(len(in_views), repeated, quarantined, len(missing), time.monotonic() - begun)
+    return Found(len(in_views), repeated, quarantined, len(missing), time.monotonic() - started)
 
 
-def _is_open(entry: Emitted, open_days: dict[str, dict[int, set[int]]], held: dict[str, str]) -> bool:
-    if entry.payload in held:
+def _is_in_views(entry: Emitted, unfinished: Unfinished) -> bool:
+    if entry.day is None:
         return False
-    return entry.day is None or entry.digest in open_days.get(entry.user_id, {}).get(entry.day, ())
+    return entry.digest not in unfinished.get(entry.user_id, {}).get(entry.day, ())
 
 
-def _drop_found(stack: Stack, open_days: dict[str, dict[int, set[int]]]) -> None:
-    """Drop what is in the views. After the first learners with something left, the rest can wait too."""
-    unfinished = 0
-    for user_id in list(open_days):
-        days = open_days[user_id]
+def _remove_found(stack: Stack, unfinished: Unfinished) -> None:
+    """Remove what is in the views now. Stop after MAX_UNFINISHED learners who still lack something."""
+    lacking = 0
+    for user_id in list(unfinished):
+        days = unfinished[user_id]
         stored = stack.store.read(user_id, min(days))
         for number in list(days):
             if stored and number in stored.days:
@@ -114,8 +126,8 @@ def _drop_found(stack: Stack, open_days: dict[str, dict[int, set[int]]]) -> None
             if not days[number]:
                 del days[number]
         if not days:
-            del open_days[user_id]
+            del unfinished[user_id]
         else:
-            unfinished += 1
-            if unfinished == LOOK_AT:
+            lacking += 1
+            if lacking == MAX_UNFINISHED:
                 return

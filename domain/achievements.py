@@ -10,7 +10,7 @@ from functools import cache
 from hashlib import sha256
 from typing import NamedTuple, Protocol
 
-from domain.tally import HasSums, Sums, sum_of
+from domain.tally import COUNTERS, HasSums, Sums, sum_of
 
 SCORES_BEFORE_AVERAGE = 10
 """The number of scores before an average can earn an achievement: an average of fewer says little."""
@@ -92,7 +92,7 @@ def slug(name: str) -> str:
 
 # -- measures --------------------------------------------------------------------------------------
 
-sum_of_scored, sum_of_score, sum_of_seconds = sum_of("scored"), sum_of("score"), sum_of("seconds")
+_SCORED, _SCORE, _SECONDS = (COUNTERS.index(counter) for counter in ("scored", "score", "seconds"))
 
 
 def streak_days(standing: Standing) -> int:
@@ -102,8 +102,8 @@ def streak_days(standing: Standing) -> int:
 
 def average_score(standing: HasSums) -> int:
     """Return the average score in whole per cent, rounded down; 0 until there are enough scores."""
-    scored = sum_of_scored(standing)
-    return sum_of_score(standing) // (scored * 100) if scored >= SCORES_BEFORE_AVERAGE else 0
+    scored = standing.sums[_SCORED]
+    return standing.sums[_SCORE] // (scored * 100) if scored >= SCORES_BEFORE_AVERAGE else 0
 
 
 def completed_content(standing: Standing) -> int:
@@ -113,7 +113,7 @@ def completed_content(standing: Standing) -> int:
 
 def study_hours(standing: HasSums) -> int:
     """Return the whole hours of study."""
-    return sum_of_seconds(standing) // 3600
+    return standing.sums[_SECONDS] // 3600
 
 
 def certification_completed(standing: CertificationStanding) -> int:
@@ -134,8 +134,8 @@ def category_mastery(standing: CategoryStanding) -> int:
     if not standing.active:
         return 0
     percent = 100 * standing.completed_active // standing.active
-    scored = sum_of_scored(standing)
-    mastered = scored and sum_of_score(standing) >= MASTERY_AVERAGE * 100 * scored
+    scored = standing.sums[_SCORED]
+    mastered = scored and standing.sums[_SCORE] >= MASTERY_AVERAGE * 100 * scored
     return percent if mastered else min(percent, 99)
 
 

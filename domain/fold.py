@@ -252,9 +252,10 @@ class _Draft:
         if track is None:
             track = self._tracks[code] = _TrackDraft(self._before.tracks.get(code, Track()))
         track.tallies.add(content.category, content.difficulty, amounts)
+        of_track, of_learner = track.sums, self.sums
         for counter, amount in amounts:
-            track.sums[counter] += amount
-            self.sums[counter] += amount
+            of_track[counter] += amount
+            of_learner[counter] += amount
         completed = track.completed
         track.touch(interaction, content.ordinal)
         self.completed_content += track.completed != completed

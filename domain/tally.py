@@ -9,7 +9,7 @@ from functools import cache
 from operator import add, attrgetter
 from typing import Any, Literal, Protocol, assert_never
 
-from domain.interaction import Interaction, Kind
+from domain.interaction import KINDS, Interaction, Kind
 
 PERFECT = 10_000
 """A score of 100, in hundredths."""
@@ -28,6 +28,9 @@ def counter_of(kind: Kind) -> Literal["views", "answers", "completions"]:
             assert_never(kind)
 
 
+_COUNTERS_OF_KINDS = {kind: counter_of(kind) for kind in KINDS}
+
+
 def counts(measure: Callable[[Interaction], int]) -> Any:
     """Declare a counter by the amount that one interaction adds to it."""
     return field(default=0, metadata={"measure": measure})
@@ -41,9 +44,9 @@ class Tally:
     """
 
     interactions: int = counts(lambda i: 1)
-    views: int = counts(lambda i: counter_of(i.kind) == "views")
-    answers: int = counts(lambda i: counter_of(i.kind) == "answers")
-    completions: int = counts(lambda i: counter_of(i.kind) == "completions")
+    views: int = counts(lambda i: _COUNTERS_OF_KINDS[i.kind] == "views")
+    answers: int = counts(lambda i: _COUNTERS_OF_KINDS[i.kind] == "answers")
+    completions: int = counts(lambda i: _COUNTERS_OF_KINDS[i.kind] == "completions")
     seconds: int = counts(lambda i: i.seconds)
     scored: int = counts(lambda i: i.score is not None)
     score: int = counts(lambda i: i.score or 0)

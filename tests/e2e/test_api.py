@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cli.emit import offer
+from cli.content import ensure_content
 from cli.logs import CatalogRow
 from cli.token import id_token
 from tests.e2e.conftest import Deployed
@@ -28,7 +28,7 @@ CONTENT = "e2e-api-1"
 @pytest.fixture(scope="module")
 def learner(stack: Deployed) -> str:
     """A learner with a token and one interaction in the views."""
-    offer(stack.stack, [CatalogRow(CONTENT, "GENERAL", "Storage", "beginner")])
+    ensure_content(stack.stack, [CatalogRow(CONTENT, "GENERAL", "Storage", "beginner")])
     token = stack.token(user="e2e-learner")
     assert stack.call("POST", "/progress/me/interaction", token, interaction())[0] == 202
     assert eventually(lambda: total(stack, token), 1) == 1

@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
+from cli.content import ensure_content
 from cli.demo import LAST_DAY, demo_catalog, demo_interactions
-from cli.emit import offer
 from cli.local import TOOLS
 from tests.e2e.conftest import Deployed
 from tests.e2e.test_real_logs import check_every_view, demo_rows, emit_and_wait, items
@@ -119,7 +119,7 @@ def expected_rows(name: str) -> list[dict[str, Any]]:
 def test_under_faults_through_both_doors_nothing_is_lost_and_nothing_counts_twice(
     stack: Deployed, proxy: Proxy, tmp_path: Path
 ) -> None:
-    offer(stack.stack, demo_catalog())
+    ensure_content(stack.stack, demo_catalog())
     history = of_this_test("faults")
     halves = {"stream": history[: len(history) // 2], "bus": history[len(history) // 2 :]}
     rules = proxy.ask("POST", "rules", [{"service": "dynamodb", **rule} for rule in RULES.values()])
@@ -181,7 +181,7 @@ def batches_of(stack: Deployed, size: int) -> Iterator[None]:
 
 
 def test_the_consumers_process_may_die_in_the_middle_of_a_batch(stack: Deployed, tmp_path: Path) -> None:
-    offer(stack.stack, demo_catalog())
+    ensure_content(stack.stack, demo_catalog())
     path = tmp_path / "killed.jsonl"
     path.write_text("".join(f"{json.dumps(fields)}\n" for fields in of_this_test("killed")))
     killed: set[int] = set()

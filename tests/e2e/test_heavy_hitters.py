@@ -1,31 +1,32 @@
-"""A learner whose state comes to 400 KB, on the deployed stack: refused with a reason, in nobody's way."""
+"""A learner whose state reaches DynamoDB's 400 KB, on the deployed stack."""
 
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cli.content import ensure_content
 from cli.demo import demo_catalog
-from cli.emit import offer
 from domain.days import day_number
 from functions.items import MAX_ITEM_BYTES, item_bytes
 from tests.e2e.conftest import Deployed
 from tests.e2e.test_real_logs import emit_and_wait
+from tests.factory import make_interaction
 
 MIDNIGHT = datetime.fromisoformat("2026-03-02T00:00:00+00:00")
 IN_A_DAY = 51_200
-"""Eight bytes each: what 400 KB could hold, were there nothing else in a state."""
+"""As many digests of eight bytes as 400 KB could hold if a state had nothing else."""
 LAST = 1_000
 
 
 def viewed(user_id: str, number: int, day: int = 0) -> dict[str, Any]:
-    return {
-        "event_id": f"heavy-{day}-{number}",
-        "user_id": user_id,
-        "content_id": f"saa-1-{1 + number % 12:02}",
-        "interaction_type": "viewed",
-        "occurred_at": (MIDNIGHT + timedelta(days=day, seconds=number)).isoformat(),
-    }
+    return make_interaction(
+        event_id=f"heavy-{day}-{number}",
+        user_id=user_id,
+        content_id=f"saa-1-{1 + number % 12:02}",
+        interaction_type="viewed",
+        occurred_at=(MIDNIGHT + timedelta(days=day, seconds=number)).isoformat(),
+    )
 
 
 def written(path: Path, interactions: list[dict[str, Any]]) -> str:
@@ -33,10 +34,10 @@ def written(path: Path, interactions: list[dict[str, Any]]) -> str:
     return str(path)
 
 
-def test_a_state_of_400_kb_refuses_what_is_new_to_its_day_and_blocks_nobody(
+def test_a_full_state_refuses_new_interactions_of_its_day_and_blocks_nobody(
     stack: Deployed, tmp_path: Path
 ) -> None:
-    offer(stack.stack, demo_catalog())
+    ensure_content(stack.stack, demo_catalog())
     heavy = [viewed("heavy-ann", number) for number in range(IN_A_DAY)]
     neighbours = [viewed(f"heavy-{number % 20}", number) for number in range(LAST)]
     path = tmp_path / "day.jsonl"
@@ -63,13 +64,13 @@ def test_a_state_of_400_kb_refuses_what_is_new_to_its_day_and_blocks_nobody(
     before = stored(stack, "heavy-ann", "STATE")
     again = emit_and_wait(stack, written(path, heavy[-LAST:]), "--format", "interactions", "--order", "file")
     assert again["quarantined"] == {"state_full": refused}
-    assert stored(stack, "heavy-ann", "STATE") == before, "what is in it is recognised, full as it is"
+    assert stored(stack, "heavy-ann", "STATE") == before, "a full state still recognises its duplicates"
 
     next_day = [viewed("heavy-ann", number, day=1) for number in range(10)]
     emit_and_wait(stack, written(path, next_day), "--format", "interactions")
     ann = store.read_state("heavy-ann")
     assert ann is not None
-    assert ann.total.interactions == IN_A_DAY - refused + 10, "the next day is a new one"
+    assert ann.total.interactions == IN_A_DAY - refused + 10, "the next day has room again"
     number = day_number(MIDNIGHT.date())
     closed = store.load_days({"heavy-ann": [number]})["heavy-ann"][number]
     assert len(closed.digests) == IN_A_DAY - refused

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cli.emit import offer
+from cli.content import ensure_content
 from cli.logs import CatalogRow
 from tests.e2e.conftest import Deployed
 
@@ -32,7 +32,7 @@ CONTENT = "e2e-openapi-1"
 
 @pytest.fixture(scope="module")
 def document(stack: Deployed) -> dict[str, Any]:
-    offer(stack.stack, [CatalogRow(CONTENT, "GENERAL", "Storage", "beginner")])
+    ensure_content(stack.stack, [CatalogRow(CONTENT, "GENERAL", "Storage", "beginner")])
     found: dict[str, Any] = stack.call("GET", "/openapi.json")[1]
     return found
 

@@ -1,35 +1,37 @@
-"""Content that comes late into the catalog, on the deployed stack: quarantined, then redriven."""
+"""Redriving interactions whose content reaches the catalog late, on the deployed stack."""
 
 import json
 import time
 from pathlib import Path
 from typing import Any
 
+from cli.content import ensure_content
 from cli.demo import demo_catalog
-from cli.emit import offer
 from cli.logs import CatalogRow
-from cli.quarantine import look
+from cli.quarantine import list_records
 from tests.e2e.conftest import Deployed
 from tests.e2e.test_real_logs import emit_and_wait
+from tests.factory import make_interaction
 
 SECONDS = 30
 LATE = 30
 
 
 def of_late_content(number: int) -> dict[str, Any]:
-    return {
-        "event_id": f"late-{number}",
-        "user_id": f"late-{number % 3}",
-        "content_id": "redrive-later",
-        "interaction_type": "completed",
-        "occurred_at": f"2026-03-{1 + number // 3:02}T10:00:00+02:00",
-        "time_spent": 60,
-    }
+    return make_interaction(
+        event_id=f"late-{number}",
+        user_id=f"late-{number % 3}",
+        content_id="redrive-later",
+        occurred_at=f"2026-03-{1 + number // 3:02}T10:00:00+02:00",
+        time_spent=60,
+    )
 
 
 def in_quarantine(stack: Deployed) -> list[str]:
-    """The codes of what this test put there."""
-    return sorted(held.code for held, record in look(stack.stack) if record.key.startswith("late-"))
+    """The codes of this test's records in quarantine."""
+    return sorted(
+        record.code for record, payload in list_records(stack.stack) if payload.key.startswith("late-")
+    )
 
 
 def applied(stack: Deployed) -> int:
@@ -37,8 +39,8 @@ def applied(stack: Deployed) -> int:
     return sum(learner.total.interactions for learner in learners if learner)
 
 
-def test_late_content_is_redriven_and_what_is_wrong_in_itself_stays(stack: Deployed, tmp_path: Path) -> None:
-    offer(stack.stack, demo_catalog())
+def test_late_content_is_redriven_and_an_invalid_record_stays(stack: Deployed, tmp_path: Path) -> None:
+    ensure_content(stack.stack, demo_catalog())
     wrong = {**of_late_content(0), "event_id": "late-wrong", "score": 101}
     log = tmp_path / "late.jsonl"
     log.write_text(
@@ -50,13 +52,13 @@ def test_late_content_is_redriven_and_what_is_wrong_in_itself_stays(stack: Deplo
 
     dry = stack.streakline("redrive", "--dry-run", "--reason", "unknown_content")
     assert (dry["redriven"], dry["staying"]) == (0, [])
-    assert dry["eligible"]["unknown_content"] >= LATE, "other tests' may be there too"
+    assert dry["eligible"]["unknown_content"] >= LATE, "other tests may have some in quarantine, too"
     assert in_quarantine(stack) == ["invalid", *["unknown_content"] * LATE]
 
-    offer(stack.stack, [CatalogRow("redrive-later", "SAA", "Storage", "beginner")])
-    done = stack.streakline("redrive")
-    assert done["redriven"] >= LATE
-    assert "invalid" in {held["code"] for held in done["staying"]}
+    ensure_content(stack.stack, [CatalogRow("redrive-later", "SAA", "Storage", "beginner")])
+    result = stack.streakline("redrive")
+    assert result["redriven"] >= LATE
+    assert "invalid" in {record["code"] for record in result["staying"]}
     deadline = time.monotonic() + SECONDS
     while applied(stack) < LATE:
         assert time.monotonic() < deadline, f"{applied(stack)} of {LATE} are applied"
@@ -65,4 +67,4 @@ def test_late_content_is_redriven_and_what_is_wrong_in_itself_stays(stack: Deplo
 
     stack.streakline("redrive")
     emit_and_wait(stack, str(log), "--format", "interactions")
-    assert applied(stack) == LATE, "neither a second redrive nor the log once more counts anything again"
+    assert applied(stack) == LATE, "neither a second redrive nor emitting the log again counts anything twice"

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from tests.simulation.faults import CRASH_AFTER, CRASH_BEFORE, FAULTS, LOST, RETRIED
 from tests.simulation.history import History, history
-from tests.simulation.world import Result, run
+from tests.simulation.simulation import Result, run
 
 CHUNK = 100
 """Histories that a process takes at once."""

@@ -1,22 +1,18 @@
-"""A DynamoDB of exactly the operations, conditions and errors that `functions/store.py` relies on.
+"""A simulated DynamoDB with exactly the operations, conditions and errors that `functions/store.py` uses.
 
-Anything else that is asked of it is a Violation: the simulator must not guess what DynamoDB would do.
+Any other request raises a Violation, because the simulator must not guess what DynamoDB would do.
 """
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from botocore.exceptions import (
-    ClientError,
-    ConnectionClosedError,
-    EndpointConnectionError,
-    ReadTimeoutError,
-)
+from botocore.exceptions import ClientError
 
-from functions import items as stored_items
-from functions import store
+import functions.items
+import functions.store
+from tests.simulation.aws_errors import cancelled, client_error, throttled, timeout, write_conflict
 from tests.simulation.faults import (
     BATCH_READ_FAULTS,
     CONFLICT,
@@ -40,15 +36,16 @@ if TYPE_CHECKING:
 
 type Item = dict[str, Any]
 type Key = tuple[str, str]
+type Written = tuple[Key, Item | None, Item]
+"""A key, the item before the write, and the item after it."""
 
 TABLE = "views"
-ENDPOINT = "https://dynamodb.eu-north-1.amazonaws.com"
 TOO_LARGE = "Item size has exceeded the maximum allowed size"
-_STORE_FILE = store.__file__
+_STORE_FILE = functions.store.__file__
 
 
 def call_site(operation: str) -> str:
-    """The Store method that the call is made for, by name, and the operation."""
+    """Return "<method>: <operation>", where the method is the outermost one of the Store on the stack."""
     frame: FrameType | None = sys._getframe(2)
     method = "?"
     while frame is not None:
@@ -60,34 +57,37 @@ def call_site(operation: str) -> str:
     return f"{method}: {operation}"
 
 
-def client_error(code: str, message: str, operation: str, status: int = 400, **more: Any) -> ClientError:
-    """An error as botocore raises it: a modeled error's members stand beside `Error`."""
-    response: Any = {
-        "Error": {"Code": code, "Message": message},
-        "ResponseMetadata": {"HTTPStatusCode": status, "RetryAttempts": 0},
-        **more,
-    }
-    return ClientError(response, operation)
-
-
 class ConditionFailed(Exception):
-    """The condition of one item does not hold; `item` stands there."""
+    """The condition of one item does not hold; `item` is the stored one, if the caller asked for it."""
 
     def __init__(self, item: Item | None) -> None:
         super().__init__()
         self.item = item
 
 
-class Dynamo:
-    """One table, in the shape of boto3's low-level client."""
+class Call(NamedTuple):
+    """One request to the table."""
 
-    def __init__(self, world: "World") -> None:
+    operation: str
+    site: str
+    faults: tuple[str, ...]
+    """The faults that it can meet."""
+    execute: Callable[[], Any]
+    unprocessed: Callable[[], Any] | None = None
+    """Executes only a part of the request, and returns the rest as unprocessed."""
+    transaction_items: int = 0
+    """Number of items, if the request is a transaction."""
+
+
+class Dynamo:
+    """One table, with the methods of boto3's low-level client."""
+
+    def __init__(self, world: "World", check_writes: Callable[[list[Written]], None]) -> None:
         self.world = world
+        self.check_writes = check_writes
         self.items: dict[Key, Item] = {}
         self.before: dict[Key, list[Item | None]] = {}
-        """What stood there earlier: an eventually consistent read may still find it."""
-        self.late: list[Callable[[], Any]] = []
-        """Writes that are under way, though their callers gave up on them."""
+        """Earlier versions of each item. An eventually consistent read may return one of them."""
 
     # -- the client's operations -------------------------------------------------------------------
 
@@ -99,7 +99,7 @@ class Dynamo:
             item = self._read(key, ConsistentRead)
             return {} if item is None else {"Item": item}
 
-        answer: Item = self._call("GetItem", call_site("get_item"), READ_FAULTS, execute)
+        answer: Item = self._call(Call("GetItem", call_site("get_item"), READ_FAULTS, execute))
         return answer
 
     def batch_get_item(self, *, RequestItems: Mapping[str, Item]) -> Item:
@@ -107,12 +107,12 @@ class Dynamo:
         self._check_table(table)
         keys: list[Item] = request["Keys"]
         consistent: bool = request.get("ConsistentRead", False)
-        if not 1 <= len(keys) <= store.MAX_BATCH_GET or len(set(map(_key, keys))) < len(keys):
+        if not 1 <= len(keys) <= functions.store.MAX_BATCH_GET or len(set(map(_key, keys))) < len(keys):
             raise Violation(f"BatchGetItem refuses these {len(keys)} keys")
         world = self.world
 
         def read(wanted: list[Item]) -> list[Item]:
-            # Each item is read at a moment of its own, and they come in any order.
+            # DynamoDB reads the items at different moments and returns them in any order.
             found = []
             for key in world.shuffled(wanted):
                 if world.chance(0.15):
@@ -131,7 +131,7 @@ class Dynamo:
             return {"Responses": {table: read(keys[:done])}, "UnprocessedKeys": left}
 
         answer: Item = self._call(
-            "BatchGetItem", call_site("batch_get_item"), BATCH_READ_FAULTS, execute, unprocessed=unprocessed
+            Call("BatchGetItem", call_site("batch_get_item"), BATCH_READ_FAULTS, execute, unprocessed)
         )
         return answer
 
@@ -139,7 +139,7 @@ class Dynamo:
         self._check_table(TableName)
 
         def execute() -> dict[str, Any]:
-            if self._misjudged(_key(Item)):
+            if self._rejects_size(_key(Item)):
                 raise client_error("ValidationException", TOO_LARGE, "PutItem")
             try:
                 self._check_condition(_key(Item), guard)
@@ -154,7 +154,7 @@ class Dynamo:
             self._write([Item])
             return {}
 
-        answer: dict[str, Any] = self._call("PutItem", call_site("put_item"), WRITE_FAULTS, execute)
+        answer: dict[str, Any] = self._call(Call("PutItem", call_site("put_item"), WRITE_FAULTS, execute))
         return answer
 
     def transact_write_items(self, *, TransactItems: list[Item]) -> Item:
@@ -162,22 +162,22 @@ class Dynamo:
         keys = [_key(put["Item"]) for put in puts]
         for put in puts:
             self._check_table(put["TableName"])
-        if not 1 <= len(puts) <= stored_items.MAX_TRANSACTION_ITEMS or len(set(keys)) < len(keys):
+        if not 1 <= len(puts) <= functions.items.MAX_TRANSACTION_ITEMS or len(set(keys)) < len(keys):
             raise Violation(f"TransactWriteItems refuses these {len(puts)} items: {keys}")
-        size = sum(stored_items.item_bytes(put["Item"]) for put in puts)
-        if size > stored_items.MAX_TRANSACTION_BYTES and keys[0][0] != "CATALOG":
+        size = sum(functions.items.item_bytes(put["Item"]) for put in puts)
+        if size > functions.items.MAX_TRANSACTION_BYTES and keys[0][0] != "CATALOG":
             raise Violation(f"TransactWriteItems refuses {size} bytes")
         done = False
 
         def execute() -> Item:
-            # botocore gives each call a ClientRequestToken, by which DynamoDB knows the call's retries.
-            # Emulators don't: there the retry meets its own condition.
+            # botocore gives each call a ClientRequestToken, by which DynamoDB recognises a retry of the call.
+            # Emulators ignore it: there, a retry fails its own condition.
             nonlocal done
-            if done and self.world.knows_tokens:
+            if done and self.world.circumstances.idempotent_transactions:
                 return {}
-            if self._misjudged(keys[0]):
+            if self._rejects_size(keys[0]):
                 reason = {"Code": "ValidationError", "Message": TOO_LARGE}
-                raise _cancelled([reason, *({"Code": "None"} for _ in puts[1:])])
+                raise cancelled([reason, *({"Code": "None"} for _ in puts[1:])])
             reasons: list[Item] = []
             for put, key in zip(puts, keys, strict=True):
                 try:
@@ -193,34 +193,31 @@ class Dynamo:
                         }
                     )
             if any(reason["Code"] != "None" for reason in reasons):
-                raise _cancelled(reasons)
+                raise cancelled(reasons)
             self._write([put["Item"] for put in puts])
             done = True
             return {}
 
+        site = call_site("transact_write_items")
         answer: Item = self._call(
-            "TransactWriteItems",
-            call_site("transact_write_items"),
-            WRITE_FAULTS,
-            execute,
-            transaction=len(puts),
+            Call("TransactWriteItems", site, WRITE_FAULTS, execute, transaction_items=len(puts))
         )
         return answer
 
     def get_paginator(self, operation: str) -> "Paginator":
         if operation != "query":
-            raise Violation(f"no paginator for {operation}")
+            raise Violation(f"the simulated DynamoDB has no paginator for {operation}")
         return Paginator(self)
 
     def query_pages(self, keys: Callable[[], list[Key]], consistent: bool) -> Iterator[Item]:
-        """Pages of a query: each a call of its own, of the items as they are by then."""
+        """Yield the pages of a query. Each page is a call of its own and reads the items of that moment."""
         last: Key | None = None
         while True:
 
             def execute(last: Key | None = last) -> tuple[list[Item], Key | None]:
                 found = keys()
                 start = 0 if last is None else found.index(last) + 1
-                page = found[start : start + self.world.page_items]
+                page = found[start : start + self.world.circumstances.page_items]
                 more = page[-1] if len(found) > start + len(page) else None
                 items = []
                 for key in page:
@@ -231,83 +228,78 @@ class Dynamo:
                         items.append(item)
                 return items, more
 
-            items, last = self._call("Query", call_site("query"), READ_FAULTS, execute)
+            items, last = self._call(Call("Query", call_site("query"), READ_FAULTS, execute))
             yield {"Items": items}
             if last is None:
                 return
 
-    # -- what happens to a call --------------------------------------------------------------------
+    # -- calls and their faults ----------------------------------------------------------------------
 
-    def _call(
-        self,
-        operation: str,
-        site: str,
-        faults: tuple[str, ...],
-        execute: Callable[[], Any],
-        unprocessed: Callable[[], Any] | None = None,
-        transaction: int = 0,
-    ) -> Any:
+    def _call(self, call: Call) -> Any:
+        """Make a call, with the fault that the plan draws for it."""
         world = self.world
         world.switch()
-        fault = world.plan.draw(site, faults)
-        world.note(site, fault)
+        fault = world.plan.draw(call.site, call.faults)
+        world.note(call.site, fault)
         if fault is None:
-            answer = execute()
+            answer = call.execute()
             if world.chance(0.5):
                 world.switch()
             return answer
-        if fault == CRASH_BEFORE:
-            raise Crash(site)
-        if fault == THROTTLED:
-            _raise_throttled(operation, world.chance(0.5), transaction)
-        if fault == CONFLICT:
-            if not transaction:
-                raise client_error(
-                    "TransactionConflictException", "Transaction is ongoing for the item", operation
-                )
-            conflict = {"Code": "TransactionConflict", "Message": "Transaction is ongoing for the item"}
-            hit = world.below(transaction)
-            raise _cancelled([conflict if n == hit else {"Code": "None"} for n in range(transaction)])
-        if fault == UNPROCESSED and unprocessed:
-            return unprocessed()
-        if fault == LATE:
-            if world.chance(0.8):
-                self.late.append(execute)
-            raise _timeout(world.below(3))
-        if fault == INTERNAL:
-            if world.chance(0.5):
-                self._attempt(execute)
-            raise client_error("InternalServerError", "Internal server error", operation, 500)
+        if error := self._rejection(call, fault):
+            raise error
+        if fault == UNPROCESSED and call.unprocessed:
+            return call.unprocessed()
         if fault == DELAYED:
             for _ in range(world.below(6)):
                 world.switch()
-            answer = execute()
+            answer = call.execute()
             for _ in range(world.below(6)):
                 world.switch()
             return answer
         if fault == RETRIED:
-            self._attempt(execute)
+            self._attempt(call.execute)
             if world.chance(0.5):
                 world.switch()
-            return execute()
-        self._attempt(execute)
+            return call.execute()
+        raise self._lost_answer(call, fault)
+
+    def _rejection(self, call: Call, fault: str) -> BaseException | None:
+        """Return the error for a fault that prevents the call from taking effect; None for other faults."""
+        world = self.world
+        if fault == CRASH_BEFORE:
+            return Crash(call.site)
+        if fault == THROTTLED:
+            return throttled(call.operation, world.chance(0.5), call.transaction_items)
+        if fault == CONFLICT:
+            items = call.transaction_items
+            return write_conflict(call.operation, world.below(items) if items else None, items)
+        return None
+
+    def _lost_answer(self, call: Call, fault: str) -> BaseException:
+        """Let the call take effect now, later or never, and return the error that its caller gets."""
+        world = self.world
+        if fault == LATE:
+            if world.chance(0.8):
+                world.late_writes.append(lambda: self._attempt(call.execute))
+            return timeout(world.below(3))
+        if fault == INTERNAL:
+            if world.chance(0.5):
+                self._attempt(call.execute)
+            return client_error("InternalServerError", "Internal server error", call.operation, 500)
+        self._attempt(call.execute)
         if fault == CRASH_AFTER:
-            raise Crash(site)
+            return Crash(call.site)
         assert fault == LOST
         world.switch()
-        raise _timeout(world.below(2))
+        return timeout(world.below(2))
 
     def _attempt(self, execute: Callable[[], Any]) -> None:
-        """Make the call, whatever its answer: nobody hears it."""
+        """Execute a call whose answer or error reaches nobody."""
         try:
             execute()
         except ClientError:
             return
-
-    def settle(self) -> None:
-        """One of the writes that are still under way arrives."""
-        if self.late:
-            self._attempt(self.late.pop(self.world.below(len(self.late))))
 
     # -- items -------------------------------------------------------------------------------------
 
@@ -320,9 +312,9 @@ class Dynamo:
             return earlier[self.world.below(len(earlier))]
         return self.items.get(key)
 
-    def _misjudged(self, key: Key) -> bool:
-        """Whether a learner's write is larger than the caller has measured."""
-        rate = self.world.circumstances.misjudged_rate
+    def _rejects_size(self, key: Key) -> bool:
+        """Draw whether DynamoDB rejects a learner's state as too large, whatever the store measured."""
+        rate = self.world.circumstances.oversize_rate
         return bool(rate) and key[1] == "STATE" and self.world.chance(rate)
 
     def _check_condition(self, key: Key, put: Mapping[str, Any]) -> None:
@@ -347,18 +339,18 @@ class Dynamo:
             key = _key(item)
             if (
                 self.world.circumstances.may_refuse
-                and stored_items.item_bytes(item) > stored_items.MAX_ITEM_BYTES
+                and functions.items.item_bytes(item) > functions.items.MAX_ITEM_BYTES
             ):
-                raise Violation(f"{key}: item size has exceeded the maximum allowed size")
+                raise Violation(f"the store writes {key}, which exceeds the maximum item size")
             old = self.items.get(key)
             self.items[key] = item
             self.before.setdefault(key, []).append(old)
             changes.append((key, old, item))
-        self.world.written(changes)
+        self.check_writes(changes)
 
 
 class Paginator:
-    """The query paginator, for the two key conditions that the store has."""
+    """The query paginator, for the two key conditions that the store uses."""
 
     def __init__(self, dynamo: Dynamo) -> None:
         self.dynamo = dynamo
@@ -406,29 +398,3 @@ def _put_of(entry: Item) -> Item:
     if kind != "Put":
         raise Violation(f"the simulated DynamoDB does not know {kind} in a transaction")
     return dict(put)
-
-
-def _cancelled(reasons: list[Item]) -> ClientError:
-    codes = ", ".join(reason["Code"] for reason in reasons)
-    message = f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]"
-    return client_error(
-        "TransactionCanceledException", message, "TransactWriteItems", CancellationReasons=reasons
-    )
-
-
-def _raise_throttled(operation: str, by_table: bool, transaction: int) -> NoReturn:
-    if transaction:
-        code = "ProvisionedThroughputExceeded" if by_table else "ThrottlingError"
-        throttled: Item = {"Code": code, "Message": "Throughput exceeds the current capacity"}
-        raise _cancelled([throttled, *({"Code": "None"} for _ in range(transaction - 1))])
-    code = "ProvisionedThroughputExceededException" if by_table else "ThrottlingException"
-    raise client_error(code, "Throughput exceeds the current capacity", operation)
-
-
-def _timeout(which: int) -> Exception:
-    """How botocore tells that no answer came."""
-    if which == 0:
-        return ReadTimeoutError(endpoint_url=ENDPOINT, error="timed out")
-    if which == 1:
-        return ConnectionClosedError(endpoint_url=ENDPOINT)
-    return EndpointConnectionError(endpoint_url=ENDPOINT, error="refused")

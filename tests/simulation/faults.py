@@ -1,4 +1,4 @@
-"""What can go wrong with a call, and the plan that says which calls it happens to."""
+"""The faults that a call to a service can meet, and the plan that decides which calls meet them."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -7,11 +7,11 @@ from random import Random
 CRASH_BEFORE = "crash before"
 CRASH_AFTER = "crash after"
 LOST = "answer lost"
-"""The call has its effect, and the caller is told of a timeout."""
+"""The call takes effect, but the caller gets a timeout."""
 RETRIED = "lost, retried"
-"""The call has its effect, its answer is lost, and botocore makes it again without telling."""
+"""The call takes effect, its answer is lost, and botocore silently retries it."""
 LATE = "late"
-"""The caller is told of a timeout; the call has its effect some time later, or none."""
+"""The caller gets a timeout; the call takes effect later, or never."""
 DELAYED = "delayed"
 THROTTLED = "throttled"
 INTERNAL = "internal error"
@@ -47,18 +47,18 @@ FAULTS = (
 
 
 class Crash(BaseException):
-    """The process is gone. No `except Exception` may hold it up."""
+    """The process died. A BaseException, so that no `except Exception` catches it."""
 
 
 class Violation(BaseException):
-    """The world has seen what must not happen. No `except Exception` may hide it."""
+    """An invariant is broken. A BaseException, so that no `except Exception` hides it."""
 
 
 @dataclass(slots=True)
 class Plan:
-    """Draws the faults of one history, and counts what was hit by what.
+    """Draws the faults of one history, and counts calls and faults by call site.
 
-    A fault's number (the how manyth it is) names it, so that a history can be tried again without it.
+    Faults are numbered in the order drawn, so that a history can be run again without some of them.
     """
 
     random: Random
@@ -68,10 +68,10 @@ class Plan:
     drawn: int = 0
     fired: list[int] = field(default_factory=list)
     hits: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """(call-site, fault or "calls") -> how often."""
+    """Counts by (call site, fault); by (call site, "calls") for all calls."""
 
     def draw(self, site: str, faults: tuple[str, ...]) -> str | None:
-        """What happens to this call; None: nothing."""
+        """Return the fault that this call meets, or None."""
         self.hits[site, "calls"] += 1
         if self.drawn >= self.budget or self.random.random() >= self.rate:
             return None

@@ -1,254 +1,228 @@
-"""The views once more, in one pass over the distinct valid interactions: plain Python from the raw records.
+"""Recompute a learner's views from raw records, in one pass over their distinct valid interactions.
 
-It shares no code with the fold, the store or the parser: what both come to independently is right.
+Shares no code with the parser, the fold and the store, so a result that both agree on is right.
+A new counter is one line of `COUNTERS`; a new achievement is one line in `rules.py`.
 """
 
-import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from datetime import date, timedelta
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, assert_never
 
-from tests.simulation.history import (
-    CATEGORIES,
-    MAX_AHEAD_SECONDS,
-    MOVING_CATEGORIES,
-    MOVING_DIFFICULTIES,
-    Record,
-    zone,
+from tests.simulation.history import CATEGORIES, MOVING_CATEGORIES, MOVING_DIFFICULTIES
+from tests.simulation.reading import Content, Interaction, Item, Key, StoredCatalog, day_number
+from tests.simulation.rules import (
+    CATEGORY_RULES,
+    CERTIFICATION_RULES,
+    LEARNER_RULES,
+    CategoryFacts,
+    CertificationFacts,
+    LearnerFacts,
 )
 
-type Item = dict[str, Any]
-type Key = tuple[str, str]
+if TYPE_CHECKING:
+    # Only the type: a new kind must fail mypy here.
+    from domain.interaction import Kind
+
+type Sums = Counter[str]
+"""Amounts by the name of their counter."""
 
 ALL_CATEGORIES = (*CATEGORIES, "Uncategorized", *MOVING_CATEGORIES)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FIRST_DAY = date(2000, 1, 1)
 
-POINTS = {
-    **{f"streak-{days}": days * 10 for days in (3, 7, 14, 30, 60, 100)},
-    "score-70": 100,
-    "score-80": 200,
-    "score-90": 500,
-    "score-95": 1000,
-    "completed-10": 50,
-    "completed-50": 250,
-    "completed-100": 500,
-    "completed-250": 1000,
-    "hours-10": 100,
-    "hours-50": 300,
-    "hours-100": 600,
-    "hours-200": 1200,
-    "first": 20,
-    "perfect-5": 100,
-    "half": 250,
-    "all": 1000,
-    "mastered": 300,
+
+def counter_of(kind: "Kind") -> str:
+    """Return the name of the counter that counts the interactions of a kind."""
+    match kind:
+        case "viewed":
+            return "views"
+        case "answered":
+            return "answers"
+        case "completed":
+            return "completions"
+        case _:
+            assert_never(kind)
+
+
+COUNTERS: dict[str, Callable[[Interaction], int]] = {
+    "interactions": lambda i: 1,
+    "views": lambda i: counter_of(i.kind) == "views",
+    "answers": lambda i: counter_of(i.kind) == "answers",
+    "completions": lambda i: counter_of(i.kind) == "completions",
+    "seconds": lambda i: i.seconds,
+    "scored": lambda i: i.score is not None,
+    "score": lambda i: i.score or 0,
+    "perfect": lambda i: i.score == 100_00,
 }
+"""The counters in the order in which they are stored, and how much one interaction adds to each."""
+
+
+# -- views -------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
-class Seen:
-    """A valid record, read."""
+class Breakdown:
+    """The sums of interactions by category, and again by difficulty."""
 
-    user: str
-    event_id: str
-    content: str
-    certification: str | None
-    kind: str
-    day: date
-    at: int
-    zone: tuple[bool, int, str]
-    score: int | None
-    seconds: int
+    categories: dict[str, Sums] = field(default_factory=dict)
+    difficulties: dict[str, Sums] = field(default_factory=dict)
 
-    @property
-    def identity(self) -> tuple[str, date, str]:
-        return self.user, self.day, self.event_id
+    def add(self, content: Content, amounts: Mapping[str, int]) -> None:
+        self.categories.setdefault(content.category, Counter()).update(amounts)
+        self.difficulties.setdefault(content.difficulty, Counter()).update(amounts)
 
-    @property
-    def digest(self) -> bytes:
-        return hashlib.sha256(self.event_id.encode()).digest()[:8]
+    def total(self) -> Sums:
+        return _total(self.difficulties.values())
 
-
-def read(record: Record) -> Seen | None:
-    """What a record says; None where it is none of the contract."""
-    if not record.valid:
-        return None
-    raw = json.loads(record.payload)
-    occurred = datetime.fromisoformat(raw["occurred_at"].upper())
-    if (occurred - EPOCH).total_seconds() - record.arrived_at > MAX_AHEAD_SECONDS:
-        return None
-    named = raw.get("timezone")
-    local = occurred.astimezone(zone(named)) if named else occurred
-    since = occurred - EPOCH
-    at = (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
-    text = raw["occurred_at"].upper()
-    offset = "+00:00" if text.endswith("Z") else text[-6:]
-    score = raw.get("score")
-    return Seen(
-        user=raw["user_id"],
-        event_id=raw["event_id"],
-        content=raw["content_id"],
-        certification=raw.get("certification_type"),
-        kind={"v": "viewed", "a": "answered", "c": "completed", "f": "completed"}[
-            raw["interaction_type"][0].lower()
-        ],
-        day=local.date(),
-        at=at,
-        zone=(True, at, named) if named else (False, at, offset),
-        score=None if score is None else int(f"{score:.2f}".replace(".", "")),
-        seconds=raw.get("time_spent", 0),
-    )
+    def to_json(self) -> list[dict[str, list[int]]]:
+        """Return the sums as they are stored: in the order of the counters, without zeros at the end."""
+        return [
+            {name: _trimmed([sums[counter] for counter in COUNTERS]) for name, sums in group.items()}
+            for group in (self.categories, self.difficulties)
+        ]
 
 
 @dataclass(slots=True)
-class Entry:
-    """A content in the stored catalog."""
+class Track:
+    """A learner's progress in one certification."""
 
-    certification: str
-    ordinal: int
-    content: str
-    category: str
-    difficulty: str
-    active: bool
-    assigned_at: int
-    questions: int
+    sums: Breakdown = field(default_factory=Breakdown)
+    viewed: set[int] = field(default_factory=set)
+    answered: set[int] = field(default_factory=set)
+    completed: set[int] = field(default_factory=set)
+    best: dict[int, int] = field(default_factory=dict)
+    """Best score by ordinal, in hundredths."""
+
+    def mark(self, kind: "Kind", ordinal: int) -> None:
+        """Add a content to the set of contents that were viewed, answered or completed."""
+        match kind:
+            case "viewed":
+                self.viewed.add(ordinal)
+            case "answered":
+                self.answered.add(ordinal)
+            case "completed":
+                self.completed.add(ordinal)
+            case _:
+                assert_never(kind)
+
+    def to_item(self) -> Item:
+        """Return the track as it is stored."""
+        item: Item = {"tallies": {"S": _json(self.sums.to_json())}}
+        sets = {"viewed": self.viewed, "answered": self.answered, "completed": self.completed}
+        item |= {name: {"B": _bitmap(ordinals)} for name, ordinals in sets.items() if ordinals}
+        if self.best:
+            marks = [0] * (max(self.best) + 1)
+            for ordinal, score in self.best.items():
+                marks[ordinal] = score + 1
+            item["best"] = {"B": b"".join(mark.to_bytes(2, "big") for mark in marks)}
+        return item
 
 
-def entries(items: Mapping[Key, Item], ordinals_per_part: int) -> list[Entry]:
-    """The stored catalog, content by content."""
-    found = []
-    for (pk, sk), item in sorted(items.items()):
-        if pk == "CATALOG" and sk != "HEAD":
-            _, code, part = sk.split("#")
-            for n, row in enumerate(json.loads(item["contents"]["S"])):
-                found.append(Entry(code, int(part) * ordinals_per_part + n, *row[:6]))
-    return found
+@dataclass(slots=True)
+class Day:
+    """The interactions of one local day."""
+
+    sums: dict[str, Breakdown] = field(default_factory=dict)
+    """By certification."""
+    digests: set[bytes] = field(default_factory=set)
+
+    def to_item(self) -> Item:
+        """Return the day's bucket as it is stored."""
+        sums = {code: breakdown.to_json() for code, breakdown in self.sums.items()}
+        return {"tallies": {"S": _json(sums)}, "digests": {"B": b"".join(sorted(self.digests))}}
 
 
 @dataclass(slots=True)
 class Recomputed:
-    """One learner's views, and what there is to say of the achievements."""
+    """The views that one learner must have, and the achievements that they must or may have earned."""
 
     items: dict[Key, Item] = field(default_factory=dict)
-    """STATE (without version and earned) and DAY# items."""
+    """The STATE item (without version and earned) and the DAY# items."""
     due: set[str] = field(default_factory=set)
-    """Achievements that must have been earned, in whatever order things were applied."""
-    possible: set[str] = field(default_factory=set)
-    """Those that may have been, for the order decides."""
+    """Achievements that must have been earned, in whichever order the interactions were applied."""
+    possible: dict[str, int] = field(default_factory=dict)
+    """Points of the achievements that some order of the interactions earns, those that are due included."""
     instants: set[int] = field(default_factory=set)
-
-
-def placed(seen: Seen, catalog: Mapping[str, list[Entry]]) -> Entry | None:
-    """The catalog's entry that an interaction counts for; None where there is none."""
-    found = catalog.get(seen.content, [])
-    if seen.certification is not None:
-        found = [entry for entry in found if entry.certification == seen.certification]
-    return min(found, key=lambda entry: (entry.assigned_at, entry.certification), default=None)
+    """Instants of the interactions, one of which is an award's earned_at."""
 
 
 def learner(
-    user: str, history: Iterable[Seen], stored: list[Entry], freezes: int, catalog_stands: bool
+    user: str,
+    interactions: Iterable[Interaction],
+    catalog: StoredCatalog,
+    freezes: int,
+    catalog_is_fixed: bool,
 ) -> Recomputed:
-    """The views of one learner from their distinct interactions, all of which have a place.
+    """Recompute the views of a learner from their distinct interactions, all of known content.
 
-    `catalog_stands`: it was the same from before the first interaction on.
+    `catalog_is_fixed`: the catalog did not change after the first interaction.
     """
-    catalog: dict[str, list[Entry]] = defaultdict(list)
-    for known in stored:
-        catalog[known.content].append(known)
-    tracks: dict[str, dict[str, Any]] = {}
-    days: dict[date, dict[str, Any]] = {}
-    result = Recomputed()
-    latest_zone: tuple[bool, int, str] | None = None
-    scores: list[int] = []
-    seconds = 0
-    for seen in history:
-        entry = placed(seen, catalog)
-        assert entry is not None
-        code = entry.certification
-        amounts = [
-            1,
-            int(seen.kind == "viewed"),
-            int(seen.kind == "answered"),
-            int(seen.kind == "completed"),
-            seen.seconds,
-            int(seen.score is not None),
-            seen.score or 0,
-            int(seen.score == 10000),
-        ]
-        track = tracks.setdefault(
-            code, {"tallies": ({}, {}), "viewed": set(), "answered": set(), "completed": set(), "best": {}}
-        )
-        bucket = days.setdefault(seen.day, {"tallies": {}, "digests": set()})
-        for tallies in (track["tallies"], bucket["tallies"].setdefault(code, ({}, {}))):
-            for group, name in zip(tallies, (entry.category, entry.difficulty), strict=True):
-                sums = group.setdefault(name, [0] * 8)
-                for n in range(8):
-                    sums[n] += amounts[n]
-        bucket["digests"].add(seen.digest)
-        track[seen.kind].add(entry.ordinal)
-        if seen.score is not None:
-            scores.append(seen.score)
-            track["best"][entry.ordinal] = max(seen.score, track["best"].get(entry.ordinal, 0))
-        seconds += seen.seconds
-        latest_zone = seen.zone if latest_zone is None else max(latest_zone, seen.zone)
-        result.instants.add(seen.at)
-    if not days:
-        return result
-
-    latest = max(days)
-    first = min(days)
-    pk = f"USER#{user}"
-    for day, bucket in days.items():
-        if day != latest:
-            sk = f"DAY#{day.isoformat()}"
-            result.items[pk, sk] = {"pk": {"S": pk}, "sk": {"S": sk}, **_bucket(bucket)}
-    result.items[pk, "STATE"] = {
-        "pk": {"S": pk},
-        "sk": {"S": "STATE"},
-        "format": {"N": "1"},
-        "tracks": {"M": {code: {"M": _track(track)} for code, track in tracks.items()}},
-        "calendar_first": {"N": str((first - FIRST_DAY).days)},
-        "calendar": {"B": _bitmap((day - first).days for day in days)},
-        "zone": {"S": _json(list(latest_zone or ()))},
-        "latest": {"M": {"day": {"N": str((latest - FIRST_DAY).days)}, **_bucket(days[latest])}},
-    }
-    _achievements(result, tracks, stored, longest_streak(set(days), freezes), scores, seconds, catalog_stands)
+    interactions = list(interactions)
+    if not interactions:
+        return Recomputed()
+    tracks: dict[str, Track] = {}
+    days: dict[date, Day] = {}
+    for interaction in interactions:
+        content = catalog.place(interaction)
+        assert content is not None
+        code = content.certification
+        amounts = {name: int(measure(interaction)) for name, measure in COUNTERS.items()}
+        track = tracks.setdefault(code, Track())
+        track.sums.add(content, amounts)
+        track.mark(interaction.kind, content.ordinal)
+        if interaction.score is not None:
+            track.best[content.ordinal] = max(interaction.score, track.best.get(content.ordinal, 0))
+        day = days.setdefault(interaction.day, Day())
+        day.sums.setdefault(code, Breakdown()).add(content, amounts)
+        day.digests.add(interaction.digest)
+    result = Recomputed(
+        _items(f"USER#{user}", tracks, days, max(interaction.zone for interaction in interactions)),
+        instants={interaction.at for interaction in interactions},
+    )
+    facts = LearnerFacts(
+        longest_streak(set(days), freezes),
+        sum(len(track.completed) for track in tracks.values()),
+        [interaction.score for interaction in interactions if interaction.score is not None],
+        _total(track.sums.total() for track in tracks.values()),
+    )
+    _judge_achievements(result, facts, tracks, catalog, catalog_is_fixed)
     return result
 
 
-def _track(track: dict[str, Any]) -> Item:
-    item: Item = {"tallies": {"S": _json(_trimmed(track["tallies"]))}}
-    for name in ("viewed", "answered", "completed"):
-        if track[name]:
-            item[name] = {"B": _bitmap(track[name])}
-    if track["best"]:
-        marks = [0] * (max(track["best"]) + 1)
-        for ordinal, score in track["best"].items():
-            marks[ordinal] = score + 1
-        item["best"] = {"B": b"".join(mark.to_bytes(2, "big") for mark in marks)}
-    return item
+def _items(
+    pk: str, tracks: Mapping[str, Track], days: Mapping[date, Day], latest_zone: tuple[bool, int, str]
+) -> dict[Key, Item]:
+    first, latest = min(days), max(days)
+    items: dict[Key, Item] = {}
+    for date_, day in days.items():
+        if date_ != latest:
+            sk = f"DAY#{date_.isoformat()}"
+            items[pk, sk] = {"pk": {"S": pk}, "sk": {"S": sk}, **day.to_item()}
+    items[pk, "STATE"] = {
+        "pk": {"S": pk},
+        "sk": {"S": "STATE"},
+        "format": {"N": "1"},
+        "tracks": {"M": {code: {"M": track.to_item()} for code, track in tracks.items()}},
+        "calendar_first": {"N": str(day_number(first))},
+        "calendar": {"B": _bitmap((date_ - first).days for date_ in days)},
+        "zone": {"S": _json(list(latest_zone))},
+        "latest": {"M": {"day": {"N": str(day_number(latest))}, **days[latest].to_item()}},
+    }
+    return items
 
 
-def _bucket(bucket: dict[str, Any]) -> Item:
-    tallies = {code: _trimmed(groups) for code, groups in bucket["tallies"].items()}
-    return {"tallies": {"S": _json(tallies)}, "digests": {"B": b"".join(sorted(bucket["digests"]))}}
+def _total(sums: Iterable[Sums]) -> Sums:
+    total: Sums = Counter()
+    for each in sums:
+        total.update(each)
+    return total
 
 
-def _trimmed(groups: Any) -> list[dict[str, list[int]]]:
-    """Without the zeros at the end."""
-    trimmed = []
-    for group in groups:
-        copy = {}
-        for name, sums in group.items():
-            last = max(n for n, value in enumerate(sums) if value)
-            copy[name] = sums[: last + 1]
-        trimmed.append(copy)
-    return trimmed
+def _trimmed(amounts: list[int]) -> list[int]:
+    last = max(n for n, amount in enumerate(amounts) if amount)
+    return amounts[: last + 1]
 
 
 def _bitmap(numbers: Iterable[int]) -> bytes:
@@ -263,8 +237,11 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
+# -- achievements ------------------------------------------------------------------------------------
+
+
 def longest_streak(days: set[date], freezes: int) -> int:
-    """Walked day by day."""
+    """Return the longest streak, found by walking day by day from the first day to the last."""
     longest = run = in_a_row = banked = 0
     day, last = min(days), max(days)
     while day <= last:
@@ -284,79 +261,87 @@ def longest_streak(days: set[date], freezes: int) -> int:
     return longest
 
 
-def _achievements(
+def _judge_achievements(
     result: Recomputed,
-    tracks: Mapping[str, dict[str, Any]],
-    stored: list[Entry],
-    streak: int,
-    scores: list[int],
-    seconds: int,
-    catalog_stands: bool,
+    facts: LearnerFacts,
+    tracks: Mapping[str, Track],
+    catalog: StoredCatalog,
+    catalog_is_fixed: bool,
 ) -> None:
-    due, possible = result.due, result.possible
-    completed = sum(len(track["completed"]) for track in tracks.values())
-    due |= {f"streak-{n}" for n in (3, 7, 14, 30, 60, 100) if streak >= n}
-    due |= {f"completed-{n}" for n in (10, 50, 100, 250) if completed >= n}
-    due |= {f"hours-{n}" for n in (10, 50, 100, 200) if seconds >= n * 3600}
-    best = sorted(scores)[-10:]
-    for n in (70, 80, 90, 95):
-        if len(scores) >= 10 and sum(scores) >= n * 100 * len(scores):
-            due.add(f"score-{n}")
-        if len(scores) >= 10 and sum(best) >= n * 1000:
-            possible.add(f"score-{n}")
+    """Fill in the achievements that are due, and those that are possible."""
+
+    def judge(name: str, points: int, due: bool, possible: bool) -> None:
+        if due:
+            result.due.add(name)
+        if due or possible:
+            result.possible[name] = points
+
+    for name, rule in LEARNER_RULES.items():
+        judge(name, rule.points, rule.due(facts), rule.is_possible(facts))
     for code, track in tracks.items():
-        done = track["completed"]
-        active = [entry for entry in stored if entry.certification == code and entry.active]
-        perfect = sum(sums[7] for sums in track["tallies"][1].values())
-        due |= {f"{code}:first"} if done else set()
-        due |= {f"{code}:perfect-5"} if perfect >= 5 else set()
-        if not catalog_stands:
-            if done:
-                possible |= {f"{code}:half", f"{code}:all"}
-                possible |= {f"{code}:mastered:{_slug(name)}" for name in ALL_CATEGORIES}
-            continue
-        done_active = sum(entry.ordinal in done for entry in active)
-        due |= {f"{code}:half"} if active and 2 * done_active >= len(active) else set()
-        due |= {f"{code}:all"} if active and done_active == len(active) else set()
-        for name, sums in track["tallies"][0].items():
-            held = [entry for entry in active if entry.category == name]
-            if held and all(entry.ordinal in done for entry in held) and sums[5]:
-                possible.add(f"{code}:mastered:{_slug(name)}")
-                if sums[6] >= 85 * 100 * sums[5]:
-                    due.add(f"{code}:mastered:{_slug(name)}")
-    possible |= due
+        active = catalog.active(code)
+        reached = CertificationFacts(
+            len(track.completed), _completed(track, active), len(active), track.sums.total()
+        )
+        # While the catalog changes, a rule that uses it may have been reached at some moment.
+        was_possible = bool(track.completed) and not catalog_is_fixed
+        for name, certification_rule in CERTIFICATION_RULES.items():
+            stands = catalog_is_fixed or not certification_rule.uses_catalog
+            judge(
+                f"{code}:{name}",
+                certification_rule.points,
+                stands and certification_rule.due(reached),
+                certification_rule.is_possible(reached) if stands else was_possible,
+            )
+        for category in ALL_CATEGORIES:
+            contents = [content for content in active if content.category == category]
+            mastery = CategoryFacts(
+                _completed(track, contents), len(contents), track.sums.categories.get(category, Counter())
+            )
+            for name, category_rule in CATEGORY_RULES.items():
+                judge(
+                    f"{code}:{name}:{_slug(category)}",
+                    category_rule.points,
+                    catalog_is_fixed and category_rule.due(mastery),
+                    category_rule.is_possible(mastery) if catalog_is_fixed else was_possible,
+                )
+
+
+def _completed(track: Track, contents: Iterable[Content]) -> int:
+    return sum(content.ordinal in track.completed for content in contents)
 
 
 def _slug(name: str) -> str:
     return name.lower().replace(" ", "-")
 
 
-# -- what of an item can be compared -----------------------------------------------------------------
+# -- comparison --------------------------------------------------------------------------------------
 
 
-def comparable(item: Item, moves: bool) -> Item:
-    """An item without what depends on when things were applied (DESIGN, invariant 1)."""
+def comparable(item: Item, content_moves: bool) -> Item:
+    """Return an item without what depends on the order of application (docs/design.md, Invariants)."""
     item = {name: value for name, value in item.items() if name not in ("version", "earned")}
-    if not moves:
+    if not content_moves:
         return item
-    if "tracks" in item:
-        tracks = item["tracks"]["M"].items()
-        item["tracks"] = {"M": {code: {"M": _unmoved(track["M"], "track")} for code, track in tracks}}
-        if "latest" in item:
-            item["latest"] = {"M": _unmoved(item["latest"]["M"], "bucket")}
-        return item
-    return _unmoved(item, "bucket")
+    if "tracks" not in item:
+        return _with_moves_merged(item, is_track=False)
+    tracks = item["tracks"]["M"].items()
+    item["tracks"] = {
+        "M": {code: {"M": _with_moves_merged(track["M"], is_track=True)} for code, track in tracks}
+    }
+    if "latest" in item:
+        item["latest"] = {"M": _with_moves_merged(item["latest"]["M"], is_track=False)}
+    return item
 
 
-def _unmoved(item: Item, kind: str) -> Item:
-    """The categories that content moves between taken for one, and the difficulties likewise."""
+def _with_moves_merged(item: Item, *, is_track: bool) -> Item:
+    """Merge the categories that content moves between into one, and the difficulties likewise."""
     tallies = json.loads(item["tallies"]["S"])
-    for groups in [tallies] if kind == "track" else tallies.values():
+    for groups in [tallies] if is_track else tallies.values():
         for group, moving in zip(groups, (MOVING_CATEGORIES, MOVING_DIFFICULTIES), strict=True):
-            sums = [0] * 8
-            for name in moving:
-                for n, value in enumerate(group.pop(name, [])):
-                    sums[n] += value
-            if any(sums):
-                group["moving"] = sums
+            merged = [
+                sum(each) for each in zip_longest(*(group.pop(name, []) for name in moving), fillvalue=0)
+            ]
+            if any(merged):
+                group["moving"] = merged
     return {**item, "tallies": {"S": _json(tallies)}}

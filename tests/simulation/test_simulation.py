@@ -1,8 +1,15 @@
-"""Nothing lost, nothing twice: over twenty thousand histories with faults."""
+"""Test the code under test with 20,000 simulated histories, and the simulator's own promises."""
 
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+from domain.interaction import Kind
 from tests.simulation.__main__ import Report, simulate, simulate_all
-from tests.simulation.history import history
-from tests.simulation.world import run
+from tests.simulation.history import KINDS, history
+from tests.simulation.reading import read
+from tests.simulation.simulation import replay_command, run
 
 HISTORIES = 20_000
 SITES = [
@@ -21,32 +28,32 @@ SITES = [
     "read: query",
     "read_state: get_item",
 ]
-"""Where the consumer, the catalog's keeper and the readers call a service."""
+"""The calls of services by the consumer, the catalog writer and the readers."""
 
 
-def test_the_views_of_20000_histories_equal_their_recomputation_and_every_record_is_accounted_for() -> None:
+def test_20000_histories_equal_their_recomputation_and_lose_no_record() -> None:
     report = Report()
     for part in simulate_all(0, HISTORIES):
         report.add(part)
-    assert report.failures == {}, f"replay it: make simulate SEED={min(report.failures)}"
+    assert report.failures == {}, replay_command(min(report.failures))
     assert report.histories == HISTORIES
     assert report.sites == SITES
     assert report.unhit() == [], "every call-site is hit by a crash before, one after, an unanswered success"
     seen = report.seen
-    # Producers' retries alone are a fifth of what is valid.
+    # Producers' retries alone are a fifth of the valid records.
     assert seen["duplicates"] >= 0.2 * (seen["distinct"] + seen["duplicates"])
     for what in (
         "Contended",
         "OutOfTime",
         "TimeoutError",
         "awards",
-        "batches with a rival",
+        "batches delivered to two consumers",
         "crashes",
         "failed batches",
-        "keeper's Contended",
-        "keeper's TimeoutError",
-        "poison",
-        "records that aged out",
+        "Contended while updating the catalog",
+        "TimeoutError while updating the catalog",
+        "invalid records",
+        "expired records",
         "redelivered records",
         "redriven records",
         "refused as state_full",
@@ -60,31 +67,52 @@ def test_a_seed_replays_its_history() -> None:
         assert run(history(seed), tracing=True) == run(history(seed), tracing=True), f"seed {seed}"
 
 
-def test_replaying_the_whole_log_onto_the_live_views_changes_no_byte_but_versions() -> None:
-    # The world does so after each eighth history, and would tell.
+def test_replaying_the_log_onto_the_live_views_changes_only_versions() -> None:
+    # The simulation replays the log at the end of every eighth history, and checks the result.
     report = simulate(range(0, 800, 8))
-    assert report.failures == {}
+    assert report.failures == {}, replay_command(min(report.failures))
     assert report.seen["replays"] > 70
 
 
-def test_histories_mix_all_that_they_are_to_mix() -> None:
+def test_the_recomputation_shares_no_code_with_the_code_under_test() -> None:
+    script = "import sys, tests.simulation.recompute; print({'domain', 'functions'} & sys.modules.keys())"
+    root = Path(__file__).parents[2]
+    ran = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "set()"
+
+
+def test_histories_contain_every_kind_of_interaction() -> None:
+    interactions = [read(record) for seed in range(20) for record in history(seed).records]
+    assert {interaction.kind for interaction in interactions if interaction} == set(get_args(Kind))
+    assert set(KINDS) == set(get_args(Kind))
+
+
+def test_histories_vary_all_circumstances() -> None:
     circumstances = [history(seed).circumstances for seed in range(400)]
-    for name in ("bisects", "splits", "moves", "catalog_first", "by_key", "knows_tokens", "may_refuse"):
+    for name in (
+        "bisects",
+        "reshards",
+        "content_moves",
+        "catalog_first",
+        "partitioned_by_learner",
+        "idempotent_transactions",
+        "may_refuse",
+    ):
         assert {getattr(c, name) for c in circumstances} == {True, False}, name
     for name in (
         "fault_rate",
         "redelivery_rate",
-        "rival_rate",
+        "concurrent_delivery_rate",
         "expiry_rate",
-        "hurry_rate",
-        "misjudged_rate",
+        "out_of_time_rate",
+        "oversize_rate",
         "freezes",
         "readers",
     ):
         assert min(getattr(c, name) for c in circumstances) == 0
         assert max(getattr(c, name) for c in circumstances) > 0, name
-    assert min(c.transaction_items for c in circumstances) == 10, "days of a batch exceed a transaction"
-    retired = [
+    assert min(c.transaction_items for c in circumstances) == 10, "some batches exceed a transaction"
+    deleted = [
         row for seed in range(50) for batch in history(seed).rows for row in batch if row.image is None
     ]
-    assert retired, "content goes"
+    assert deleted, "some content is deleted"

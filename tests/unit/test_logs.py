@@ -1,12 +1,15 @@
-"""What a log's rows mean as interactions; and the demo's made-up log."""
+"""Reading logs as interactions, and the demo's generated log."""
 
 import gzip
 from collections import Counter
 from datetime import date, datetime
 from pathlib import Path
 
+import click
+import pytest
+
 from cli.demo import LAST_DAY, demo_catalog, demo_interactions
-from cli.logs import in_order_of_time, read_interactions, read_moodle, read_statistics
+from cli.logs import Format, in_order_of_time, read_interactions, read_log, read_moodle, read_statistics
 from domain.interaction import InvalidInteraction, parse
 
 MOODLE = """user,timecreated,context,component,event_name
@@ -25,7 +28,7 @@ s1,2015-09-01 10:03:00,item-2,Median,HINT,10
 """
 
 
-def test_a_moodle_log_is_views_answers_and_completions(tmp_path: Path) -> None:
+def test_a_moodle_log_has_views_answers_and_completions(tmp_path: Path) -> None:
     path = tmp_path / "moodle.csv.gz"
     with gzip.open(path, "wt", encoding="utf-8") as file:
         file.write(MOODLE)
@@ -43,11 +46,11 @@ def test_a_moodle_log_is_views_answers_and_completions(tmp_path: Path) -> None:
         ("course-learning-analytics", "System"),
         ("quiz-week-1", "Quiz"),
     }
-    # The hour that came twice: the first of both, still summer time.
+    # This hour occurred twice. The first time was still summer time.
     assert log.interactions[0]["occurred_at"] == "2019-10-27T03:30:00+03:00"
 
 
-def test_equal_rows_are_different_interactions_with_the_same_ids_at_each_import(tmp_path: Path) -> None:
+def test_equal_rows_get_different_ids_and_the_same_ones_at_each_import(tmp_path: Path) -> None:
     path = tmp_path / "moodle.csv"
     path.write_text(MOODLE)
     ids = [i["event_id"] for i in read_moodle(path).interactions]
@@ -55,7 +58,7 @@ def test_equal_rows_are_different_interactions_with_the_same_ids_at_each_import(
     assert [i["event_id"] for i in read_moodle(path).interactions] == ids
 
 
-def test_a_statistics_log_is_answers_and_views(tmp_path: Path) -> None:
+def test_a_statistics_log_has_answers_and_views(tmp_path: Path) -> None:
     path = tmp_path / "statistics.csv"
     path.write_text(STATISTICS)
     log = read_statistics(path)
@@ -71,7 +74,7 @@ def test_a_statistics_log_is_answers_and_views(tmp_path: Path) -> None:
     }
 
 
-def test_interactions_come_as_they_stand_and_in_order_of_time_when_asked(tmp_path: Path) -> None:
+def test_interactions_are_read_as_they_are_and_can_be_sorted_by_time(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text(
         '{"occurred_at": "2026-03-01T12:00:00Z"}\n\n{"occurred_at": "2026-03-01T12:00:00+02:00"}\n{}\n'
@@ -81,20 +84,49 @@ def test_interactions_come_as_they_stand_and_in_order_of_time_when_asked(tmp_pat
     assert [i.get("occurred_at", "none")[-6:] for i in in_order_of_time(log.interactions)] == [
         "none",
         "+02:00",
-        ":00:00Z"[-6:],
+        "00:00Z",
     ]
 
 
-def test_the_demo_is_the_same_each_time_and_what_it_says_it_is() -> None:
-    made = demo_interactions()
-    assert made == demo_interactions()
-    assert 4_500 < len(made) < 5_500
-    assert len({i["user_id"] for i in made}) == 40
+@pytest.mark.parametrize(
+    ("log_format", "text", "message"),
+    [
+        ("interactions", '{"event_id": "e1"}\n{"event', "line 2 is not JSON"),
+        ("interactions", "[1]", "line 1 is not a JSON object"),
+        ("interactions", "[" * 100_000, "line 1 is not JSON"),
+        ("moodle", "user,timecreated\nu1,2019-09-02 08:00:00\n", "column 'event_name' is missing"),
+        ("moodle", MOODLE + "u1,2019-09-02 08:00:00\n", "line 8 has too few columns"),
+        ("moodle", MOODLE.replace("2019-09-02 08:05:00", "yesterday"), "yesterday"),
+        ("statistics", STATISTICS.replace(",30", ",thirty"), "thirty"),
+    ],
+)
+def test_a_file_in_another_format_ends_in_a_message(
+    tmp_path: Path, log_format: Format, text: str, message: str
+) -> None:
+    path = tmp_path / "log"
+    path.write_text(text)
+    with pytest.raises(click.ClickException, match=message):
+        read_log(path, log_format)
+
+
+def test_a_damaged_gzip_file_ends_in_a_message(tmp_path: Path) -> None:
+    path = tmp_path / "log.gz"
+    for data in (b"not gzip", gzip.compress(MOODLE.encode())[:60]):
+        path.write_bytes(data)
+        with pytest.raises(click.ClickException, match="is not a valid moodle log"):
+            read_log(path, "moodle")
+
+
+def test_the_demo_generates_the_same_interactions_each_time_as_described() -> None:
+    interactions = demo_interactions()
+    assert interactions == demo_interactions()
+    assert 4_500 < len(interactions) < 5_500
+    assert len({i["user_id"] for i in interactions}) == 40
     known = {row.content_id for row in demo_catalog()}
     bad = unknown = 0
     ids: Counter[tuple[str, str]] = Counter()
     last = datetime.fromisoformat(f"{LAST_DAY}T23:59:59-12:00")
-    for fields in made:
+    for fields in interactions:
         try:
             parse(fields, last)
         except InvalidInteraction:
@@ -103,13 +135,13 @@ def test_the_demo_is_the_same_each_time_and_what_it_says_it_is() -> None:
         ids[fields["user_id"], fields["event_id"]] += 1
     assert (bad, unknown) == (5, 1)
     repeated = sum(count - 1 for count in ids.values())
-    assert 0.01 < repeated / len(made) < 0.03
+    assert 0.01 < repeated / len(interactions) < 0.03
     assert {row.certification_type for row in demo_catalog()} == {"SAA", "DVA", "CCP"}
 
 
-def test_some_of_the_demo_comes_late() -> None:
-    made = demo_interactions()
-    days = [date.fromisoformat(i["occurred_at"][:10]) for i in made if i["event_id"][:4] != "demo"]
+def test_some_of_the_demos_interactions_arrive_late() -> None:
+    interactions = demo_interactions()
+    days = [date.fromisoformat(i["occurred_at"][:10]) for i in interactions if i["event_id"][:4] != "demo"]
     late = sum(
         1 for n, day in enumerate(days) if n and (max(days[max(0, n - 200) : n], default=day) - day).days > 1
     )

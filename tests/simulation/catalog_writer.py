@@ -1,0 +1,60 @@
+"""The consumer of the content table's stream, which writes the catalog."""
+
+from typing import Any
+
+import functions.catalog
+from functions.store import Store
+from tests.simulation.faults import Crash, Violation
+from tests.simulation.history import Row
+from tests.simulation.transient import is_transient
+from tests.simulation.world import World
+
+UNUSABLE = {"dynamodb": {"Keys": {"content_id": {"S": "ä"}, "certification_type": {"S": ""}}}}
+"""A change of a row whose key no interaction can name."""
+
+
+class CatalogWriter:
+    """Applies the content table's changes to the catalog, batch after batch."""
+
+    def __init__(self, world: World, store: Store) -> None:
+        self.world = world
+        self.store = store
+        self.now = 1_790_000_000_000_000
+        """Microseconds since 1970."""
+
+    def apply(self, batches: tuple[tuple[Row, ...], ...]) -> None:
+        """Deliver each batch until it succeeds, some to two consumers at the same time."""
+        c, world = self.world.circumstances, self.world
+        for batch in batches:
+            records = [row.stream_record() for row in batch]
+            if world.chance(0.05):
+                records.append(UNUSABLE)
+            finished: list[bool] = []
+            concurrent = world.chance(c.concurrent_delivery_rate)
+            if concurrent:
+                world.spawn(
+                    "second catalog writer", lambda r=records, done=finished: done.append(self._update(r))
+                )
+            while not self._update(records) or world.chance(c.redelivery_rate):
+                world.switch()
+            # The table's stream is delivered in order: both consumers must end before the next batch.
+            while concurrent and not finished:
+                world.switch()
+
+    def _update(self, records: list[dict[str, Any]]) -> bool:
+        """Invoke the consumer with a batch, and return whether it succeeded."""
+        world = self.world
+        self.now += 1 + world.below(1_000_000)
+        # The consumers' clocks differ.
+        now = self.now - world.below(3) * world.below(3_000_000)
+        changes, _ = functions.catalog.changes_of(records)
+        try:
+            functions.catalog.update_catalog(self.store, changes, now)
+        except Crash:
+            return False
+        except Exception as error:
+            if not is_transient(error):
+                raise Violation(f"updating the catalog fails with {error!r}") from error
+            world.seen[f"{type(error).__name__} while updating the catalog"] += 1
+            return False
+        return True

@@ -1,0 +1,94 @@
+"""The circumstances of a history: limits, policies and rates of failures."""
+
+from dataclasses import dataclass
+from random import Random
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """The limits, policies and failure rates under which a history runs."""
+
+    fault_rate: float = 0.0
+    """Probability that a call to a service meets a fault."""
+    fault_budget: int = 0
+    """Maximum number of faults in the history."""
+    transaction_items: int = 100
+    item_bytes: int = 400 * 1024
+    batch_get: int = 100
+    ordinals_per_part: int = 1000
+    page_items: int = 100
+    transaction_bytes: int = 4 * 1024 * 1024
+    inline_bytes: int = 64 * 1024
+    max_races: int = 20
+    """Maximum lost write races of a learner or of the catalog before the batch is redelivered."""
+    max_reads: int = 20
+    """Maximum attempts of a read that is left incomplete or is overtaken by a write."""
+    out_of_time_rate: float = 0.0
+    """Probability that an invocation is about to time out when it checks its remaining time."""
+    oversize_rate: float = 0.0
+    """Probability that DynamoDB rejects a learner's item as too large, which the store found to fit."""
+    idempotent_transactions: bool = True
+    """Whether DynamoDB recognises a retried transaction by its ClientRequestToken."""
+    partitioned_by_learner: bool = True
+    """Whether all records of a learner are in one shard."""
+    shards: int = 1
+    reshards: bool = False
+    """Whether each shard is closed midway and continues in two child shards."""
+    batch_size: int = 10
+    bisects: bool = True
+    """Whether the event source may split a failed batch in two."""
+    redelivery_rate: float = 0.0
+    """Probability that a batch is delivered again although it succeeded."""
+    concurrent_delivery_rate: float = 0.0
+    """Probability that two consumers receive the same batch at the same time."""
+    expiry_rate: float = 0.0
+    """Probability that a failed batch is given up because of its age."""
+    catalog_first: bool = False
+    """Whether the catalog is complete before the first interaction arrives, and never changes afterwards."""
+    content_moves: bool = False
+    """Whether some content changes its category and difficulty."""
+    freezes: int = 0
+    """The streak policy: maximum number of banked freezes."""
+    readers: int = 0
+
+    @property
+    def may_refuse(self) -> bool:
+        """Whether the limits are low enough that a state or a day can be full."""
+        return (
+            self.item_bytes < 400 * 1024 or self.transaction_bytes < 4 * 1024 * 1024 or self.oversize_rate > 0
+        )
+
+
+def draw_circumstances(random: Random, sparse: bool) -> Circumstances:
+    """Draw the circumstances of a history; a sparse one has small transactions, but no low size limits."""
+    chance = random.random
+    return Circumstances(
+        fault_rate=random.choice((0.0, 0.03, 0.08, 0.15, 0.25)),
+        fault_budget=random.choice((3, 8, 16)),
+        # In a sparse history, one interaction writes at most 10 items (see `history._content`). A lower
+        # limit would refuse valid interactions.
+        transaction_items=10 if sparse else 100,
+        item_bytes=400 * 1024 if sparse or chance() < 0.85 else random.randrange(600, 1600),
+        batch_get=random.choice((100, 100, 100, 2, 4)),
+        ordinals_per_part=random.choice((1000, 1000, 3, 5)),
+        page_items=random.choice((100, 100, 1, 3)),
+        transaction_bytes=4 * 1024 * 1024 if sparse or chance() < 0.95 else random.randrange(1500, 6000),
+        max_races=random.choice((20, 20, 3, 1)),
+        max_reads=random.choice((20, 20, 2)),
+        out_of_time_rate=random.choice((0.0, 0.0, 0.0, 0.03)),
+        oversize_rate=0.0 if sparse or chance() < 0.97 else 0.05,
+        inline_bytes=random.choice((64 * 1024, 64 * 1024, 30)),
+        idempotent_transactions=chance() < 0.6,
+        partitioned_by_learner=chance() < 0.6,
+        shards=random.choice((1, 2, 2, 3)),
+        reshards=chance() < 0.3,
+        batch_size=random.choice((20, 40, 60) if sparse else (3, 8, 16, 30, 60)),
+        bisects=chance() < 0.6,
+        redelivery_rate=random.choice((0.0, 0.0, 0.1, 0.2)),
+        concurrent_delivery_rate=random.choice((0.0, 0.0, 0.2, 0.4)),
+        expiry_rate=random.choice((0.0, 0.0, 0.0, 0.1)),
+        catalog_first=chance() < 0.4,
+        content_moves=chance() < 0.3,
+        freezes=random.choice((0, 0, 1, 2)),
+        readers=1 if chance() < 0.15 else 0,
+    )

@@ -1,0 +1,136 @@
+"""Read records and the stored catalog, without any code of the parser, the store or the fold."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+from tests.simulation.history import KINDS, MAX_AHEAD_SECONDS, Record, spellings, zone
+
+if TYPE_CHECKING:
+    from domain.interaction import Kind
+
+type Item = dict[str, Any]
+type Key = tuple[str, str]
+type Identity = tuple[str, date, str]
+"""(user_id, local day, event_id): the identity of an interaction."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST_DAY = date(2000, 1, 1)
+_KIND_OF: "dict[str, Kind]" = {spelling.lower(): kind for kind in KINDS for spelling in spellings(kind)}
+
+
+@dataclass(slots=True)
+class Interaction:
+    """A valid interaction, read from its record."""
+
+    user: str
+    event_id: str
+    content: str
+    certification: str | None
+    kind: "Kind"
+    local: datetime
+    """When it occurred, in the learner's local time."""
+    at: int
+    """Microseconds since 1970."""
+    zone: tuple[bool, int, str]
+    """(whether a zone is named, `at`, name or offset): the greatest is the learner's latest zone."""
+    score: int | None
+    """Hundredths."""
+    seconds: int
+
+    @property
+    def day(self) -> date:
+        return self.local.date()
+
+    @property
+    def identity(self) -> Identity:
+        return self.user, self.day, self.event_id
+
+    @property
+    def digest(self) -> bytes:
+        return hashlib.sha256(self.event_id.encode()).digest()[:8]
+
+
+def day_number(day: date) -> int:
+    """Return the days since 2000-01-01."""
+    return (day - FIRST_DAY).days
+
+
+def read(record: Record) -> Interaction | None:
+    """Read a record. Return None if it does not fulfil the contract."""
+    if not record.valid:
+        return None
+    raw = json.loads(record.payload)
+    text = raw["occurred_at"].upper()
+    occurred = datetime.fromisoformat(text)
+    if (occurred - EPOCH).total_seconds() - record.arrived_at > MAX_AHEAD_SECONDS:
+        return None
+    named = raw.get("timezone")
+    local = occurred.astimezone(zone(named)) if named else occurred
+    since = occurred - EPOCH
+    at = (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
+    offset = "+00:00" if text.endswith("Z") else text[-6:]
+    score = raw.get("score")
+    return Interaction(
+        user=raw["user_id"],
+        event_id=raw["event_id"],
+        content=raw["content_id"],
+        certification=raw.get("certification_type"),
+        kind=_KIND_OF[raw["interaction_type"].lower()],
+        local=local,
+        at=at,
+        zone=(True, at, named) if named else (False, at, offset),
+        score=None if score is None else int(f"{score:.2f}".replace(".", "")),
+        seconds=raw.get("time_spent", 0),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A content of the stored catalog."""
+
+    certification: str
+    ordinal: int
+    content: str
+    category: str
+    difficulty: str
+    active: bool
+    assigned_at: int
+    questions: int
+
+
+@dataclass(slots=True)
+class StoredCatalog:
+    """The catalog as it is stored when the history ends."""
+
+    contents: list[Content]
+    by_name: dict[str, list[Content]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for content in self.contents:
+            self.by_name.setdefault(content.content, []).append(content)
+
+    @classmethod
+    def of(cls, items: Mapping[Key, Item], ordinals_per_part: int) -> "StoredCatalog":
+        """Read the catalog from the table's items."""
+        contents = []
+        for (pk, sk), item in sorted(items.items()):
+            if pk == "CATALOG" and sk != "HEAD":
+                _, code, part = sk.split("#")
+                for n, row in enumerate(json.loads(item["contents"]["S"])):
+                    contents.append(Content(code, int(part) * ordinals_per_part + n, *row[:6]))
+        return cls(contents)
+
+    def place(self, interaction: Interaction) -> Content | None:
+        """Return the content that an interaction counts for; None if the catalog does not know it."""
+        found = self.by_name.get(interaction.content, [])
+        if interaction.certification is not None:
+            found = [content for content in found if content.certification == interaction.certification]
+        return min(found, key=lambda content: (content.assigned_at, content.certification), default=None)
+
+    def active(self, certification: str) -> list[Content]:
+        """Return the active contents of a certification."""
+        return [c for c in self.contents if c.certification == certification and c.active]
