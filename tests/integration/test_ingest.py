@@ -1,6 +1,7 @@
 """Posted interactions: what is accepted, filled in or refused, and what reaches the stream."""
 
 import json
+from base64 import b64encode
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from functions import aws, ingest
 from tests.integration.conftest import ARRIVAL, World, interaction, streamed
-from tests.integration.http_events import claims, faulty_fields, get, post
+from tests.integration.http_events import answer_of, claims, faulty_fields, get, http_event, post
 
 
 def fold_stream(world: World) -> None:
@@ -81,6 +82,19 @@ def test_500_interactions_are_accepted_at_once_and_501_are_not(world: World) -> 
     assert post(sent, form="interactions")[0] == 400
     status, body, _ = post({"interactions": sent[:500]}, form="interactions")
     assert (status, body["accepted"]) == (202, 500)
+
+
+@pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON", None])
+def test_a_body_that_the_gateway_encodes_as_base64_is_accepted(
+    world: World, content_type: str | None
+) -> None:
+    event = http_event("POST", "/progress/me/interaction", who=claims("ann"))
+    if content_type:
+        event["headers"]["content-type"] = content_type
+    body = json.dumps(interaction("x", session_id="größe"), ensure_ascii=False)
+    event |= {"body": b64encode(body.encode()).decode(), "isBase64Encoded": True}
+    assert answer_of(ingest.handler(event, None))[0] == 202
+    assert streamed()[0]["session_id"] == "größe"
 
 
 # -- what is refused -------------------------------------------------------------------------------
@@ -168,6 +182,13 @@ def test_a_body_of_another_type_is_answered_415(world: World, content_type: str)
     headers = {"Content-Type": content_type}
     status, body, _ = post(json.dumps(interaction("x")), headers=headers)
     assert (status, body["error"]["code"]) == (415, "unsupported_media_type")
+
+
+def test_a_body_that_is_not_utf_8_is_refused(world: World) -> None:
+    event = http_event("POST", "/progress/me/interaction", who=claims("ann"))
+    event |= {"body": b64encode(b'{"content_id": "\xff"}').decode(), "isBase64Encoded": True}
+    assert answer_of(ingest.handler(event, None))[0] == 400
+    assert streamed() == []
 
 
 # -- when the stream fails -------------------------------------------------------------------------
