@@ -21,6 +21,7 @@ import click
 from rich.console import Console
 
 from cli.bridge import make_bridge
+from cli.cors import set_cors
 from cli.output import print_json
 from cli.stack import (
     LOCAL,
@@ -69,12 +70,13 @@ def up(as_json: bool) -> None:
         _DEPLOYED.write_text(digest)
     outputs = describe(local_session(), endpoint_url, "streakline")
     # The emulated ApiUrl names a host that does not resolve here.
-    api, stage = outputs["ApiUrl"].removeprefix("https://").split("/")
-    api_url = f"{endpoint_url}/_aws/execute-api/{api.split('.')[0]}/{stage}"
+    api = outputs["ApiUrl"].removeprefix("https://").split(".")[0]
+    api_url = f"{endpoint_url}/_aws/execute-api/{api}"
     local = {"endpoint_url": endpoint_url, "api_url": api_url, "outputs": outputs}
     STACK_FILE.write_text(json.dumps(local, indent=2))
     ENVIRONMENT_FILE.write_text(json.dumps({"Parameters": _environment(endpoint_url, outputs)}, indent=2))
     stack = Stack(outputs, api_url, endpoint_url, local_session())
+    set_cors(stack, "streakline", api)
     if _running(_BRIDGE) is None:
         _start(_BRIDGE, [sys.executable, "-m", "cli.bridge", make_bridge(stack)], {}, "bridge.log")
     if as_json:
@@ -124,8 +126,6 @@ def _environment(endpoint_url: str, outputs: Mapping[str, str]) -> dict[str, str
         "BUS_NAME": outputs["BusName"],
         "QUARANTINE_URL": outputs["QuarantineUrl"],
         "EVENT_LOG_BUCKET": outputs["EventLogBucket"],
-        # As the payloads in events/ have it: there is no authorizer before a function that is invoked so.
-        "USER_POOL_CLIENT_ID": "sample-client",
     }
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from functions import announce, aws
 from functions.items import NewAward, NewLearner, inserted
-from tests.integration.conftest import BUS, World, interaction, template
+from tests.integration.conftest import BUS, World, interaction
+from tests.integration.template import template
 
 
 class Bus:
