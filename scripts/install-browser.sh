@@ -18,7 +18,7 @@ as_root() {
 
 install_chromium() {
   as_root apt-get update && as_root env DEBIAN_FRONTEND=noninteractive \
-    apt-get install --yes --no-install-recommends chromium
+    apt-get install --yes --no-install-recommends chromium fonts-liberation
 }
 
 if has_browser; then exit; fi
