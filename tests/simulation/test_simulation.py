@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from click.testing import CliRunner
 
 from domain.interaction import Kind
+from tests.simulation import __main__ as command
 from tests.simulation.__main__ import FULL_RUN, simulate, simulate_all
 from tests.simulation.history import KINDS, history
 from tests.simulation.reading import read
@@ -62,6 +64,17 @@ def test_20000_histories_equal_their_recomputation_and_lose_no_record(
         "replays",
     ):
         assert seen[what] > 0, what
+
+
+@pytest.mark.parametrize(("full_run", "exit_code"), [(21, 0), (20, 1)])
+def test_only_a_full_run_fails_for_a_call_site_without_a_kind_of_fault(
+    full_run: int, exit_code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "FULL_RUN", full_run)
+    ran = CliRunner().invoke(command.main, ["--seeds", "20"])
+    assert ran.exit_code == exit_code, ran.output
+    assert "did not meet: crash after" in ran.output
+    assert ("only in a run of 21 histories" in ran.output) is (exit_code == 0)
 
 
 def test_a_seed_replays_its_history() -> None:
