@@ -5,13 +5,14 @@ import sys
 from pathlib import Path
 from typing import get_args
 
+import pytest
+
 from domain.interaction import Kind
-from tests.simulation.__main__ import Report, simulate, simulate_all
+from tests.simulation.__main__ import FULL_RUN, simulate, simulate_all
 from tests.simulation.history import KINDS, history
 from tests.simulation.reading import read
 from tests.simulation.simulation import replay_command, run
 
-HISTORIES = 20_000
 SITES = [
     "catalog: get_item",
     "catalog: query",
@@ -31,14 +32,15 @@ SITES = [
 """The calls of services by the consumer, the catalog writer and the readers."""
 
 
-def test_20000_histories_equal_their_recomputation_and_lose_no_record() -> None:
-    report = Report()
-    for part in simulate_all(0, HISTORIES):
-        report.add(part)
+def test_20000_histories_equal_their_recomputation_and_lose_no_record(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with capsys.disabled():  # so that the progress is visible
+        report = simulate_all(0, FULL_RUN)
     assert report.failures == {}, replay_command(min(report.failures))
-    assert report.histories == HISTORIES
+    assert report.histories == FULL_RUN
     assert report.sites == SITES
-    assert report.unhit() == [], "every call-site is hit by a crash before, one after, an unanswered success"
+    assert report.missed_faults() == []
     seen = report.seen
     # Producers' retries alone are a fifth of the valid records.
     assert seen["duplicates"] >= 0.2 * (seen["distinct"] + seen["duplicates"])
