@@ -16,7 +16,7 @@ def set_cors(stack: Stack, stack_name: str, api_id: str) -> None:
         if parameter["ParameterKey"] == "AllowedOrigins"
     ]
     template = cloudformation.get_template(StackName=stack_name, TemplateStage="Processed")["TemplateBody"]
-    _, configuration, _ = template["Resources"]["Api"]["Properties"]["CorsConfiguration"]["Fn::If"]
+    _, configuration, _ = template["Resources"]["HttpApi"]["Properties"]["CorsConfiguration"]["Fn::If"]
     if origins:
         allowed = {**configuration, "AllowOrigins": origins.split(",")}
         gateway.update_api(ApiId=api_id, CorsConfiguration=allowed)

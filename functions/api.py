@@ -60,12 +60,14 @@ def operation[F: Callable[..., Any]](
     """Return a decorator that registers a function as an operation of the API.
 
     `method` is a resolver's `get` or `post`. In the OpenAPI document the operation's id is the function's
-    name and its summary the function's docstring.
+    name and its summary the first line of the function's docstring.
     """
 
     def register(function: F) -> F:
-        documented = {"operation_id": function.__name__, "summary": function.__doc__, "tags": [tag]}
-        registered: F = method(path, **documented, **options)(function)
+        summary = (function.__doc__ or "").partition("\n")[0]
+        registered: F = method(path, operation_id=function.__name__, summary=summary, tags=[tag], **options)(
+            function
+        )
         return registered
 
     return register

@@ -187,6 +187,23 @@ def test_a_view_is_compressed_on_request_and_304_if_it_is_known(stack: Deployed,
     assert (status, body) == (304, None)
 
 
+def test_the_local_api_answers_pages_of_other_origins(stack: Deployed) -> None:
+    origin = {"Origin": "http://127.0.0.1:8000"}
+    asked = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type,idempotency-key,if-none-match",
+    }
+    status, _, headers = stack.call("OPTIONS", "/progress/me/interaction", headers={**origin, **asked})
+    assert status == 204
+    assert headers["Access-Control-Allow-Origin"] == "*"
+    assert set(asked["Access-Control-Request-Headers"].split(",")) <= set(
+        headers["Access-Control-Allow-Headers"].split(",")
+    )
+    status, _, headers = stack.call("GET", "/openapi.json", headers=origin)
+    assert (status, headers["Access-Control-Allow-Origin"]) == (200, "*")
+    assert headers["Access-Control-Expose-Headers"] == "etag,retry-after"
+
+
 def test_the_document_and_the_page_to_try_the_api_need_no_token(stack: Deployed) -> None:
     status, document, _ = stack.call("GET", "/openapi.json")
     assert (status, document["openapi"][:2]) == (200, "3.")

@@ -48,6 +48,13 @@ def test_sam_makes_no_rest_api_and_no_second_stage(transformed: dict[str, Any]) 
     assert kinds.count("AWS::ApiGatewayV2::Api") == kinds.count("AWS::ApiGatewayV2::Stage") == 1
 
 
+def test_no_resource_of_a_rest_api_changes_its_type_in_an_update(transformed: dict[str, Any]) -> None:
+    # The logical ids that SAM gave to the REST API, its deployment and its stages.
+    assert not {
+        name for name in transformed if name in {"Api", "ApiStage"} or name.startswith("ApiDeployment")
+    }
+
+
 def test_every_transformed_route_but_two_has_the_authorizer(transformed: dict[str, Any]) -> None:
     anonymous = []
     for route in of_type(transformed, "AWS::ApiGatewayV2::Route"):
@@ -77,7 +84,7 @@ def test_only_this_api_may_invoke_the_apis_functions(transformed: dict[str, Any]
     assert len(grants) == 3
     for grant in grants:
         assert grant["Principal"] == "apigateway.amazonaws.com"
-        assert grant["SourceArn"]["Fn::Sub"].endswith(":${Api}/*/*/*")
+        assert grant["SourceArn"]["Fn::Sub"].endswith(":${HttpApi}/*/*/*")
         assert set(grant["FunctionName"]) == {"Fn::GetAtt"}
 
 

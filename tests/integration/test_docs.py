@@ -69,7 +69,10 @@ def test_an_operations_id_and_summary_need_not_resemble_its_path() -> None:
 
     @operation(app.get, "/progress/<user_id>/calendar.ics", "views")
     def study_calendar(user_id: str) -> dict[str, str]:
-        """Return the study days as a calendar."""
+        """Return the study days as a calendar.
+
+        For subscriptions.
+        """
         return {"user_id": user_id}
 
     found = json.loads(app.get_openapi_json_schema(title="t", version="1"))

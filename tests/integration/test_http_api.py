@@ -94,7 +94,10 @@ def test_the_access_log_holds_nothing_that_names_a_learner() -> None:
 def test_the_alarm_watches_the_http_apis_own_metric() -> None:
     alarm = resources("AWS::CloudWatch::Alarm")["ApiFails"]
     assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/ApiGateway", "5xx")
-    assert alarm["Dimensions"] == [{"Name": "ApiId", "Value": "Api"}, {"Name": "Stage", "Value": "$default"}]
+    assert alarm["Dimensions"] == [
+        {"Name": "ApiId", "Value": "HttpApi"},
+        {"Name": "Stage", "Value": "$default"},
+    ]
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
