@@ -1,76 +1,85 @@
-# `make demo` and `make test` do all the set-up; the rest is for every day.
+# Every target sets up what it needs, and nothing else. `make demo` and `make test` are the ones to start with.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up down test lint simulate mutate bench clean
+.NOTPARALLEL:
+.PHONY: help demo up down test lint format unit integration simulation e2e coverage simulate mutate bench \
+	schemas lock clean browser
 
-VENV := .venv
-TOOLS := .cache/tools
-BIN := $(VENV)/bin
+# To use another Python than the newest that is found: make PYTHON=/path/to/python3.12
+export PYTHON
 
-# The newest supported Python that really runs: a name on the path may be only a version manager's shim.
-PYTHON ?= $(shell for python in python3.13 python3.12 python3 \
-	$$(ls -d $${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.1[32].*/bin/python3 2>/dev/null | sort -rV); do \
-	"$$python" -c 'import sys; sys.exit(sys.version_info[:2] not in {(3, 12), (3, 13)})' >/dev/null 2>&1 \
-	&& command -v "$$python" && break; done)
+BIN := .venv/bin
+RUN := .venv/.run
+DEV := .venv/.dev
+MUTATION := .venv/.mutation
+TOOLS := .cache/tools/.tools
+TOOLS_DEV := .cache/tools/.tools-dev
 
-help: ## What there is to make
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+help: ## Show this list
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: ## Install what the project and its local stack need
-	@$(MAKE) --no-print-directory -j2 $(VENV)/.complete $(TOOLS)/.complete
+$(RUN) $(DEV) $(MUTATION): .venv/.%: requirements/%.txt pyproject.toml
+	@scripts/environment.sh $*
 
-$(VENV)/.complete: pyproject.toml
-	$(call new-environment,$(VENV))
-	$(BIN)/python -m pip install --disable-pip-version-check -e '.[dev]'
-	@touch $@
+$(TOOLS) $(TOOLS_DEV): .cache/tools/.%: requirements/%.txt
+	@scripts/environment.sh $*
 
-$(TOOLS)/.complete: requirements-tools.txt
-	$(call new-environment,$(TOOLS))
-	$(TOOLS)/bin/python -m pip install --disable-pip-version-check -r requirements-tools.txt
-	@touch $@
+browser:
+	@scripts/install-browser.sh
 
-$(VENV)/.mutation: $(VENV)/.complete
-	$(BIN)/python -m pip install --disable-pip-version-check -e '.[dev,mutation]'
-	@touch $@
-
-define new-environment
-	@test -n "$(PYTHON)" || { echo "Streakline needs Python 3.13 (or 3.12), and found neither." \
-		"Install one, or name it: make PYTHON=/path/to/python3.13" >&2; exit 1; }
-	rm -rf $(1)
-	$(PYTHON) -m venv $(1)
-endef
-
-demo: setup ## See it work: the local stack, 5,000 interactions, one learner's dashboard
+demo: $(RUN) $(TOOLS) ## Start the local stack, send 5,000 interactions, show a learner's dashboard
 	$(BIN)/streakline up
 	$(BIN)/streakline demo
 
-up: setup ## Start the local stack
+up: $(RUN) $(TOOLS) ## Start the local stack, or deploy changed code to it
 	$(BIN)/streakline up
 
-down: setup ## End the local stack
-	$(BIN)/streakline down
+down: ## Stop the local stack and delete its data
+	@if [ -x $(BIN)/streakline ]; then $(BIN)/streakline down; else echo "There is no local stack."; fi
 
-test: lint ## All tests
-	$(BIN)/python -m pytest tests/unit tests/integration -n 2
-	$(BIN)/python -m pytest tests/simulation
-	$(BIN)/python -m pytest tests/e2e
+test: lint unit integration simulation e2e ## Run all checks and tests
 
-lint: setup ## Format, lint, types, template
+lint: $(DEV) $(TOOLS) ## Check format, style, types and the template
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(TOOLS)/bin/sam validate --lint
+	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .cache/tools/bin/sam validate --lint
 
-simulate: setup ## Run SEEDS=n histories with faults, or replay SEED=s
+format: $(DEV) ## Format the code and fix what can be fixed automatically
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+unit: $(DEV) ## Test the domain, without AWS
+	$(BIN)/python -m pytest tests/unit -n 2
+
+integration: $(DEV) ## Test the functions and commands on an emulated AWS in the same process
+	$(BIN)/python -m pytest tests/integration -n 2
+
+simulation: $(DEV) ## Test 20,000 random histories with faults against recomputation
+	$(BIN)/python -m pytest tests/simulation
+
+e2e: $(DEV) $(TOOLS_DEV) browser ## Test the deployed local stack
+	$(BIN)/python -m pytest tests/e2e
+
+coverage: $(DEV) ## Measure branch coverage of domain and functions; fail below 95 %
+	$(BIN)/python -m pytest tests/unit tests/integration -n 2 --cov
+
+simulate: $(DEV) ## Run SEEDS=n random histories, or replay one with SEED=s
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),20000))
 
-mutate: $(VENV)/.mutation ## Which changes of the core's code no test notices: half an hour
+mutate: $(MUTATION) ## List changes of the core's code that no test notices; takes half an hour
 	$(BIN)/mutmut run --max-children 2
 	$(BIN)/mutmut results
 
-bench: setup ## Timings of the hot paths
+bench: $(RUN) ## Time the hot paths, and measure the readiness estimate
 	@for benchmark in imports streaks readiness; do \
-		echo "== $$benchmark"; $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
+		echo "== $$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || failed=1; done; exit $${failed:-0}
 
-clean: ## Remove what set-up and runs left behind, but for the local stack's data
-	rm -rf $(VENV) $(TOOLS) .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis mutants
+schemas: $(RUN) ## Write the JSON Schemas in events/schemas
+	$(BIN)/python -m cli.schemas
+
+lock: ## Write the lock files after a change of requirements; UPGRADE=1 also takes newer versions
+	@scripts/lock.sh $(if $(UPGRADE),--upgrade)
+
+clean: ## Remove everything that set-up and runs left in this checkout
+	@scripts/clean.sh

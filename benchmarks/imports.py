@@ -1,6 +1,6 @@
-"""How long the read function takes to import in a fresh interpreter, and what of it takes longest.
+"""Measure how long the functions take to import in a fresh interpreter, and which imports take longest.
 
-python benchmarks/imports.py
+python -m benchmarks.imports
 """
 
 import os
@@ -21,7 +21,7 @@ ENVIRONMENT = {
 
 
 def seconds(statement: str) -> float:
-    """The median of a few runs of an interpreter that does only this."""
+    """Return the median time of a fresh interpreter that runs only this statement."""
     took = []
     for _ in range(RUNS):
         begin = perf_counter()
@@ -31,14 +31,14 @@ def seconds(statement: str) -> float:
 
 
 def main() -> None:
-    """Print what importing costs beyond starting Python."""
+    """Print the time that each import adds to the start of Python."""
     empty = seconds("pass")
     for module in ("boto3", "aws_lambda_powertools.event_handler", "functions.read", "functions.project"):
         print(f"{module:40} {1000 * (seconds(f'import {module}') - empty):6.0f} ms")
     command = [sys.executable, "-X", "importtime", "-c", "import functions.read"]
     log = subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, text=True).stderr
     found = re.findall(r"\|\s+(\d+) \| (\s*)(\S+)", log)
-    print("\nof functions.read, the largest with all that they import:")
+    print("\nThe slowest imports of functions.read, each with everything that it imports itself:")
     for took, _, module in sorted(found, key=lambda row: -int(row[0]))[:SHOWN]:
         print(f"{module:40} {int(took) / 1000:6.0f} ms")
 

@@ -1,6 +1,6 @@
-"""How long the streak view of a calendar of ten years takes: at most 100 microseconds is wanted.
+"""Measure how long the streak view of a ten-year calendar takes. The target is at most 100 microseconds.
 
-python benchmarks/streaks.py
+python -m benchmarks.streaks
 """
 
 from functools import partial
@@ -19,7 +19,7 @@ FIRST = 6000
 
 
 def calendars() -> dict[str, StudyCalendar]:
-    """Ten years of study days, by what they are like."""
+    """Return ten years of study days for each pattern of study."""
     random = Random(17)
     studied = {
         "every day": [True] * DAYS,
@@ -36,7 +36,7 @@ def calendars() -> dict[str, StudyCalendar]:
 
 
 def main() -> None:
-    """Print the medians, in microseconds."""
+    """Print the median times in microseconds."""
     today = FIRST + DAYS
     print(f"{'':20} {'streaks':>10} {'view':>10} {'2 freezes':>10} {'view':>10}  µs")
     for name, calendar in calendars().items():

@@ -1,10 +1,10 @@
-"""How many interactions a second go from the stream into the views, on the local stack.
+"""Measure how many interactions a second go from the stream into the views, on the local stack.
 
-    streakline down; streakline up
-    python benchmarks/throughput.py LOG --format moodle [--order file]
+    make down up
+    .venv/bin/python -m benchmarks.throughput LOG --format moodle [--order file]
 
-The consumer is held while the log is put into the stream, and then let go: what is timed is the consumer,
-from its first record to the last one in the views, and not the emitter beside it. Wants a fresh stack.
+The consumer is paused while the whole log is put into the stream. The time runs from its start until the last
+record is in the views, so it does not include the emitter. Start with a fresh stack.
 """
 
 import json

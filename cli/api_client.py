@@ -135,7 +135,7 @@ def _post(url: str, token: str, items: list[_Item]) -> list[dict[str, Any]]:
     request = urllib.request.Request(
         url,
         data=_BODY % b",".join(item.body for item in items),
-        headers={"Authorization": token, "Content-Type": "application/json"},
+        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
     )
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:

@@ -1,5 +1,6 @@
-"""`streakline up` and `down`: the same template, deployed onto MiniStack on this machine's loopback."""
+"""`streakline up` and `down`: the template, deployed onto MiniStack on this machine's loopback interface."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -10,7 +11,8 @@ import sys
 import time
 import tomllib
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ import click
 from rich.console import Console
 
 from cli.bridge import make_bridge
+from cli.cors import set_cors
 from cli.output import print_json
 from cli.stack import (
     LOCAL,
@@ -33,44 +36,47 @@ from cli.stack import (
 
 HOST = "127.0.0.1"
 PORT = 4566
-STARTS_WITHIN = 60
-"""Seconds."""
+STARTUP_SECONDS = 60
 
 TOOLS = ROOT / ".cache" / "tools" / "bin"
 _MINISTACK = LOCAL / "ministack.json"
 _BRIDGE = LOCAL / "bridge.json"
 _DEPLOYED = LOCAL / "deployed"
-"""The digest of what the running MiniStack has; gone while a deployment is under way."""
+"""The digest of what the running MiniStack has. It is absent while a deployment is under way."""
 ENVIRONMENT_FILE = LOCAL / "env.json"
-"""For `sam local invoke --env-vars`: what the template's references stand for on the local stack."""
+"""The functions' environment on the local stack, for `sam local invoke --env-vars`."""
 _TEMPORARY = LOCAL / "tmp"
-"""MiniStack unpacks each function here, 20 MB a time, and does not tidy up when it ends."""
+"""MiniStack unpacks each function here, 20 MB each time, and leaves the files behind when it ends."""
+_UP_LOCK = ROOT / ".cache" / "up.lock"
+"""`sam build` and `sam deploy` use one directory per checkout, wherever STREAKLINE_LOCAL is."""
 _console = Console(stderr=True)
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the outputs as JSON.")
 def up(as_json: bool) -> None:
-    """Start the local stack, or bring it up to date with the code."""
+    """Start the local stack, or deploy changed code to it."""
+    click.get_current_context().with_resource(_only_up())
     LOCAL.mkdir(parents=True, exist_ok=True)
-    with _console.status("starting MiniStack"):
+    with _progress("starting MiniStack"):
         endpoint_url = _start_ministack()
     digest = _digest()
     if not _DEPLOYED.exists() or _DEPLOYED.read_text() != digest:
         _DEPLOYED.unlink(missing_ok=True)
-        with _console.status("building the functions (sam build)"):
+        with _progress("building the functions (sam build)"):
             _sam("build", [], endpoint_url)
-        with _console.status("deploying template.yaml (sam deploy)"):
+        with _progress("deploying template.yaml (sam deploy)"):
             _sam("deploy", ["--no-progressbar"], endpoint_url)
         _DEPLOYED.write_text(digest)
     outputs = describe(local_session(), endpoint_url, "streakline")
     # The emulated ApiUrl names a host that does not resolve here.
-    api, stage = outputs["ApiUrl"].removeprefix("https://").split("/")
-    api_url = f"{endpoint_url}/_aws/execute-api/{api.split('.')[0]}/{stage}"
+    api = outputs["ApiUrl"].removeprefix("https://").split(".")[0]
+    api_url = f"{endpoint_url}/_aws/execute-api/{api}"
     local = {"endpoint_url": endpoint_url, "api_url": api_url, "outputs": outputs}
     STACK_FILE.write_text(json.dumps(local, indent=2))
     ENVIRONMENT_FILE.write_text(json.dumps({"Parameters": _environment(endpoint_url, outputs)}, indent=2))
     stack = Stack(outputs, api_url, endpoint_url, local_session())
+    set_cors(stack, "streakline", api)
     if _running(_BRIDGE) is None:
         _start(_BRIDGE, [sys.executable, "-m", "cli.bridge", make_bridge(stack)], {}, "bridge.log")
     if as_json:
@@ -79,33 +85,52 @@ def up(as_json: bool) -> None:
     click.echo(f"The local stack is up at {endpoint_url}; the API is at {api_url}")
     for name, value in sorted(outputs.items()):
         click.echo(f"  {name:18} {value}")
-    click.echo("Try `streakline demo` next, and `streakline down` at the end.")
+    click.echo("Try `streakline demo` next. `streakline down` stops the stack.")
 
 
 @click.command()
 def down() -> None:
-    """End the local stack and forget its data."""
+    """Stop the local stack and delete its data."""
     ended = [_end(process) for process in (_BRIDGE, _MINISTACK)]
     _forget()
-    click.echo("The local stack is down." if any(ended) else "There was no local stack.")
+    click.echo("The local stack is stopped." if any(ended) else "There is no local stack.")
+
+
+@contextmanager
+def _only_up() -> Iterator[None]:
+    """Wait until no other `up` runs in this checkout, and keep others waiting."""
+    _UP_LOCK.parent.mkdir(exist_ok=True)
+    with _UP_LOCK.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with _progress("waiting for another `streakline up` in this checkout to finish"):
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _progress(text: str) -> AbstractContextManager[Any]:
+    """Show on standard error what is going on: as a spinner on a terminal, else as a line."""
+    if _console.is_terminal:
+        return _console.status(text)
+    click.echo(text, err=True)
+    return nullcontext()
 
 
 def _environment(endpoint_url: str, outputs: Mapping[str, str]) -> dict[str, str]:
     return {
-        # As a container sees this machine.
+        # A container reaches this machine under another name.
         "AWS_ENDPOINT_URL": endpoint_url.replace(HOST, "host.docker.internal"),
         "VIEWS_TABLE": outputs["ViewsTableName"],
         "STREAM_NAME": outputs["StreamName"],
         "BUS_NAME": outputs["BusName"],
         "QUARANTINE_URL": outputs["QuarantineUrl"],
         "EVENT_LOG_BUCKET": outputs["EventLogBucket"],
-        # As the payloads in events/ have it: there is no authorizer before a function that is invoked so.
-        "USER_POOL_CLIENT_ID": "sample-client",
     }
 
 
 def _digest() -> str:
-    """Changes when anything does that a deployment depends on."""
+    """Return a digest of everything that a deployment depends on."""
     digest = sha256(sys.version.encode())
     sources = [path for package in ("domain", "functions") for path in (ROOT / package).rglob("*.*")]
     for path in sorted([*sources, ROOT / "template.yaml", ROOT / "samconfig.toml"]):
@@ -116,7 +141,7 @@ def _digest() -> str:
 
 
 def _forget() -> None:
-    """Nothing of a MiniStack that has ended is true any more: what it held, it held in memory."""
+    """Remove the files that describe a MiniStack which has ended: it kept everything in memory."""
     for path in (STACK_FILE, ENVIRONMENT_FILE, _DEPLOYED):
         path.unlink(missing_ok=True)
     shutil.rmtree(_TEMPORARY, ignore_errors=True)
@@ -125,7 +150,7 @@ def _forget() -> None:
 def _start_ministack() -> str:
     running = _running(_MINISTACK)
     if running is None:
-        # A bridge that has outlived its MiniStack would look for its queue for ever.
+        # A bridge that has outlived its MiniStack would poll for its queue for ever.
         _end(_BRIDGE)
         _forget()
         _TEMPORARY.mkdir()
@@ -134,23 +159,32 @@ def _start_ministack() -> str:
             "BIND_HOST": HOST,
             "GATEWAY_PORT": str(port),
             "MINISTACK_REGION": LOCAL_REGION,
-            # Not ours to open: these would listen on all addresses.
+            # These servers would listen on all addresses.
             "IOT_MTLS_ENABLED": "false",
             "SFTP_ENABLED": "false",
             "LOG_LEVEL": "WARNING",
             "TMPDIR": str(_TEMPORARY),
+            "STATE_DIR": str(_TEMPORARY / "state"),
         }
-        python = TOOLS / "python"
+        # scripts/clean.sh recognises the process by this command line.
         running = _start(
-            _MINISTACK, [str(python), "-m", "ministack"], environment, "ministack.log", port=port
+            _MINISTACK, [_tool("python"), "-m", "ministack"], environment, "ministack.log", port=port
         )
     endpoint_url = f"http://{HOST}:{running['port']}"
-    deadline = time.monotonic() + STARTS_WITHIN
+    deadline = time.monotonic() + STARTUP_SECONDS
     while not _answers(endpoint_url):
         if _running(_MINISTACK) is None or time.monotonic() > deadline:
             raise click.ClickException(f"MiniStack did not start; see {LOCAL / 'ministack.log'}")
         time.sleep(0.2)
     return endpoint_url
+
+
+def _tool(name: str) -> str:
+    """Return the path of a tool of the local stack. Raise click.ClickException if it is not installed."""
+    path = TOOLS / name
+    if not path.exists():
+        raise click.ClickException(f"{path} is not installed; run `make up`")
+    return str(path)
 
 
 def _answers(endpoint_url: str) -> bool:
@@ -162,7 +196,7 @@ def _answers(endpoint_url: str) -> bool:
 
 
 def _free_port() -> int:
-    """The usual port if nobody has it, else any."""
+    """Return the usual port if it is free, else any free port."""
     for port in (PORT, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -181,15 +215,17 @@ def _sam(command: str, arguments: Sequence[str], endpoint_url: str) -> None:
         **_without_aws(),
         **LOCAL_ENVIRONMENT,
         "AWS_ENDPOINT_URL": endpoint_url,
-        # sam build looks for the template's exact Python on the path.
+        # `sam build` looks for the template's exact Python on the path.
         "PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}",
         "SAM_CLI_TELEMETRY": "0",
+        # `sam build` leaves a temporary directory behind for each function.
+        "TMPDIR": str(_TEMPORARY),
     }
     log = LOCAL / f"sam-{command}.log"
     with log.open("w") as output:
         result = subprocess.run(
             [
-                str(TOOLS / "sam"),
+                _tool("sam"),
                 command,
                 "--config-env",
                 "local",
@@ -210,12 +246,14 @@ def _sam(command: str, arguments: Sequence[str], endpoint_url: str) -> None:
         raise click.ClickException(f"sam {command} failed; see {log}")
 
 
-# -- background processes: only those that `up` started are ever ended -----------------------------
+# -- Background processes. Only those that `up` started are ever ended. -----------------------------
 
 
 def _start(
     note: Path, command: list[str], environment: Mapping[str, str], log: str, **more: Any
 ) -> dict[str, Any]:
+    if shutil.which("ps") is None:
+        raise click.ClickException("the command `ps` is not installed (Debian's package is procps)")
     with (LOCAL / log).open("ab") as output:
         process = subprocess.Popen(
             command,
@@ -232,14 +270,15 @@ def _start(
 
 
 def _without_aws() -> dict[str, str]:
-    """The environment, but for its AWS settings: the functions inherit MiniStack's, and with them a person's
-    session or endpoint, and would act on a real account.
+    """Return the environment without AWS settings.
+
+    The functions inherit MiniStack's environment: a developer's session would let them act on a real account.
     """
     return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
 
 
 def _running(note: Path) -> dict[str, Any] | None:
-    """The process of a note, if it still is the one that was started."""
+    """Return the process that a note describes, or None if it has ended."""
     if not note.exists():
         return None
     started: dict[str, Any] = json.loads(note.read_text())
@@ -247,7 +286,7 @@ def _running(note: Path) -> dict[str, Any] | None:
 
 
 def _birth(pid: int) -> str | None:
-    """What tells a process from a later one under the same id; None where there is none."""
+    """Return when a process started, or None if it has ended: a later process may have the same id."""
     result = subprocess.run(
         ["ps", "-o", "lstart=", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
     )

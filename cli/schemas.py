@@ -1,12 +1,8 @@
-"""Writes events/schemas: the JSON Schemas of what goes into Streakline and what comes out.
-
-    python -m cli.schemas
-
-They are made from the models, and a test holds them together.
-"""
+"""Write events/schemas: the JSON Schemas of interactions and of the events that Streakline publishes."""
 
 import json
 
+import click
 from pydantic import BaseModel
 
 from cli.stack import ROOT
@@ -21,16 +17,24 @@ MODELS: dict[str, type[BaseModel]] = {
 
 
 def schema(model: type[BaseModel]) -> str:
-    """The JSON Schema of a model, as its file has it."""
+    """Return the content of a model's schema file."""
     document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema()}
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def main() -> None:
-    """Write them all."""
+@click.command()
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file differs from its model.")
+def main(check: bool) -> None:
+    """Write the JSON Schemas in events/schemas."""
+    written = {SCHEMAS / f"{name}.v1.json": schema(model) for name, model in MODELS.items()}
+    if check:
+        stale = [path.name for path, text in written.items() if not path.exists() or path.read_text() != text]
+        if stale:
+            raise click.ClickException(f"differs from its model: {', '.join(stale)}; run `make schemas`")
+        return
     SCHEMAS.mkdir(parents=True, exist_ok=True)
-    for name, model in MODELS.items():
-        (SCHEMAS / f"{name}.v1.json").write_text(schema(model), encoding="utf-8")
+    for path, text in written.items():
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

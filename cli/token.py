@@ -19,14 +19,21 @@ from cli.stack import Stack, on_stack
 def token(stack: Stack, group: str | None, user: str | None) -> None:
     """Print an ID token for the API.
 
-    Send the token as the Authorization header of a request. The user is created if there is none, and gets
-    a new password each time: use this for trying out the API, not for real users.
+    Send it in the Authorization header, as `Bearer TOKEN`. The user is created if there is none, and gets a
+    new password each time: use this for trying out the API, not for real users.
     """
     click.echo(id_token(stack, user or f"streakline-{group or 'learner'}", group))
 
 
 def id_token(stack: Stack, user: str, group: str | None = None) -> str:
-    """Return an ID token of a user, who is created and added to the group if necessary."""
+    """Return an ID token of a user, who is created and added to the group if necessary.
+
+    Raise click.ClickException if the stack has no user pool of its own.
+    """
+    if "UserPoolId" not in stack.outputs:
+        raise click.ClickException(
+            "the stack has no user pool of its own (see its parameter JwtIssuer): get a token from its issuer"
+        )
     cognito = stack.client("cognito-idp")
     pool, client = stack.outputs["UserPoolId"], stack.outputs["UserPoolClientId"]
     with suppress(cognito.exceptions.UsernameExistsException):

@@ -1,6 +1,6 @@
-"""The shapes of what each endpoint answers: names, types and meanings, from which its document is made.
+"""The shapes of the API's answers: names, types, units and meanings. The OpenAPI document is made from them.
 
-None (null) is what is not known; it is never 0.
+null means that a value is not known. It never stands for 0.
 """
 
 from typing import Annotated, Literal, TypedDict
@@ -11,56 +11,67 @@ Percent = Annotated[float, Field(ge=0, le=100, examples=[87.5])]
 Share = Annotated[float, Field(ge=0, le=1, examples=[0.12])]
 Count = Annotated[int, Field(ge=0, examples=[42])]
 Seconds = Annotated[int, Field(ge=0, examples=[5400])]
+AverageScore = Annotated[
+    Percent | None, Field(description="Over scored interactions; null if there are none")
+]
 Day = Annotated[str, Field(json_schema_extra={"format": "date"}, examples=["2026-03-01"])]
-"""A local date of the learner's."""
+"""A local date of the learner."""
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-03-01T19:30:00Z"])]
 Code = Annotated[str, Field(examples=["SAA"])]
-"""A certification's."""
+"""The code of a certification."""
 
 
 class Sums(TypedDict):
-    """The interactions of a category or difficulty, summed up."""
+    """Sums over the interactions of a category or difficulty."""
 
     count: Count
-    avg_score: Annotated[Percent | None, Field(description="Over scored interactions; null without any")]
+    avg_score: Annotated[
+        Percent | None, Field(description="Over scored interactions; null if there are none")
+    ]
     time_spent: Annotated[Seconds, Field(description="Seconds")]
 
 
 class CategorySums(Sums):
-    """The interactions of a category, and how much of it is completed."""
+    """Sums over the interactions of a category, and how much of it is completed."""
 
-    completion_rate: Annotated[Percent | None, Field(description="Of its active content; null without any")]
+    completion_rate: Annotated[
+        Percent | None, Field(description="Percentage of its active content; null if none")
+    ]
 
 
 class Analytics(TypedDict):
-    """Totals of everything applied."""
+    """Totals over all interactions."""
 
     user_id: str
-    certification_type: Annotated[Code | None, Field(description="null: of all certifications started")]
+    certification_type: Annotated[Code | None, Field(description="null: all certifications started")]
     total_interactions: Count
-    total_content_viewed: Annotated[Count, Field(description="Distinct contents")]
-    total_content_answered: Annotated[Count, Field(description="Distinct contents")]
-    total_content_completed: Annotated[Count, Field(description="Distinct contents")]
-    total_questions_answered: Annotated[Count, Field(description="Answers, repetitions included")]
-    average_score: Annotated[Percent | None, Field(description="Over scored interactions; null without any")]
+    total_content_viewed: Annotated[Count, Field(description="Different contents")]
+    total_content_answered: Annotated[Count, Field(description="Different contents")]
+    total_content_completed: Annotated[Count, Field(description="Different contents")]
+    total_questions_answered: Annotated[Count, Field(description="All answers, including repeated ones")]
+    average_score: Annotated[
+        Percent | None, Field(description="Over scored interactions; null if there are none")
+    ]
     time_spent_total_seconds: Seconds
     time_spent_total_hours: Annotated[float, Field(ge=0, examples=[1.5])]
-    completion_rate: Annotated[Percent | None, Field(description="Of the active content")]
-    categories: Annotated[dict[str, CategorySums], Field(description="By category")]
-    difficulties: Annotated[dict[str, Sums], Field(description="By difficulty")]
+    completion_rate: Annotated[Percent | None, Field(description="Percentage of the active content")]
+    categories: Annotated[dict[str, CategorySums], Field(description="Sums by category")]
+    difficulties: Annotated[dict[str, Sums], Field(description="Sums by difficulty")]
 
 
 class Metrics(TypedDict):
-    """The interactions of one day, summed up."""
+    """Sums over the interactions of one day."""
 
-    avg_score: Annotated[Percent | None, Field(description="Over scored interactions; null without any")]
+    avg_score: Annotated[
+        Percent | None, Field(description="Over scored interactions; null if there are none")
+    ]
     total_time: Annotated[Seconds, Field(description="Seconds")]
-    completed_count: Annotated[Count, Field(description="Interactions that completed a content")]
+    completed_count: Annotated[Count, Field(description="Interactions of kind `completed`")]
     total_interactions: Count
 
 
 class Trend(TypedDict):
-    """One local day with study."""
+    """One local day on which the learner studied."""
 
     date: Day
     metrics: Metrics
@@ -69,7 +80,7 @@ class Trend(TypedDict):
 
 
 class Trends(TypedDict):
-    """The days with study in the period, oldest first."""
+    """The days of the period on which the learner studied, oldest first."""
 
     user_id: str
     certification_type: Code | None
@@ -86,7 +97,7 @@ class ActiveDay(TypedDict):
 
 
 class Activity(TypedDict):
-    """How much was studied in the period, when, and what."""
+    """How much was studied in the period, on which days, and in which areas."""
 
     user_id: str
     certification_type: Code | None
@@ -95,7 +106,7 @@ class Activity(TypedDict):
     daily_activity: list[ActiveDay]
     certification_breakdown: Annotated[dict[str, Count], Field(description="Interactions by certification")]
     category_breakdown: Annotated[dict[str, Count], Field(description="Interactions by category")]
-    study_streak_days: Annotated[Count, Field(description="The current streak")]
+    study_streak_days: Annotated[Count, Field(description="The current streak, in days")]
     weekly_avg_time_minutes: Annotated[float, Field(ge=0)]
     weekly_avg_interactions: Annotated[float, Field(ge=0)]
     most_active_certification: Code | None
@@ -103,50 +114,50 @@ class Activity(TypedDict):
 
 
 class WeeklyStreak(TypedDict):
-    """A run of weeks, Monday to Sunday, with enough study days."""
+    """Runs of weeks, Monday to Sunday, with enough study days."""
 
-    goal: Annotated[int, Field(ge=1, le=7, description="Study days that a week needs")]
-    current: Annotated[Count, Field(description="Ends this week or the week before: this one is not over")]
+    goal: Annotated[int, Field(ge=1, le=7, description="Study days that a week needs to count")]
+    current: Annotated[Count, Field(description="Ends this week or last week, because this week is not over")]
     longest: Count
 
 
 class Freezes(TypedDict):
-    """Missed days that did not break the streak."""
+    """Missed days that do not end the streak."""
 
-    allowed: Annotated[Count, Field(description="How many can be banked at once")]
-    banked: Annotated[Count, Field(description="At hand")]
+    allowed: Annotated[Count, Field(description="Maximum that can be banked at once")]
+    banked: Annotated[Count, Field(description="Available now")]
     spent: Count
-    days: Annotated[list[Day], Field(description="The days that they were spent on")]
+    days: Annotated[list[Day], Field(description="Missed days for which one was spent")]
 
 
 class Streak(TypedDict):
-    """Streaks, in study days, and the study days of the last 53 weeks."""
+    """Streaks in days, and the study days of the last 53 weeks."""
 
     user_id: str
-    today: Annotated[Day, Field(description="What everything here is counted to")]
-    timezone: Annotated[str | None, Field(description="The learner's latest: an IANA name or an offset")]
-    current_streak: Annotated[Count, Field(description="Ends today or yesterday: today is not over")]
+    today: Annotated[Day, Field(description="Last day that counts here")]
+    timezone: Annotated[str | None, Field(description="The learner's latest zone: an IANA name or an offset")]
+    current_streak: Annotated[Count, Field(description="Ends today or yesterday, because today is not over")]
     longest_streak: Count
     total_study_days: Count
     studied_today: bool
-    weeks: Annotated[WeeklyStreak, Field(description="Weeks with a study day")]
+    weeks: Annotated[WeeklyStreak, Field(description="Weeks with at least one study day")]
     weeks_with_goal: Annotated[WeeklyStreak, Field(description="Weeks that reached the learner's goal")]
     calendar: Annotated[list[Day], Field(description="Study days of the last 53 weeks, oldest first")]
     freezes: Freezes
 
 
 class AreaEstimate(TypedDict):
-    """A category, and the share that the learner would get right in it."""
+    """A category, and the percentage of its questions that the learner is expected to answer correctly."""
 
     category: str
     estimate: Percent | None
     interval_80: Annotated[list[Percent], Field(min_length=2, max_length=2)]
     answers: Count
-    coverage: Annotated[Share, Field(description="Of its content, what was practised")]
+    coverage: Annotated[Share, Field(description="Share of its content that was practised")]
 
 
 class RecommendedAction(TypedDict):
-    """What to do next, and why."""
+    """A recommendation for the next step, and the reason for it."""
 
     kind: Literal["diagnostic_quiz", "practise", "start", "refresh", "mock_exam"]
     reason: str
@@ -162,27 +173,29 @@ class StudyHours(TypedDict):
 
 
 class Evidence(TypedDict):
-    """What an estimate rests on."""
+    """The evidence behind an estimate."""
 
     answers: Count
-    effective_answers: Annotated[float, Field(ge=0, description="Answers, older ones counted for less")]
+    effective_answers: Annotated[float, Field(ge=0, description="Answers, of which older ones weigh less")]
     days: Annotated[Count, Field(description="Study days")]
-    coverage: Annotated[Share | None, Field(description="Of the content, what was practised")]
+    coverage: Annotated[Share | None, Field(description="Share of the content that was practised")]
 
 
 class CertificationReadiness(TypedDict):
-    """The expected result of an exam taken today, with its uncertainty."""
+    """The expected result of an exam taken today, and its uncertainty."""
 
     certification_type: Code
-    readiness_score: Annotated[Percent | None, Field(description="Expected result; null with no evidence")]
+    readiness_score: Annotated[Percent | None, Field(description="Expected result; null without evidence")]
     interval_80: Annotated[list[Percent], Field(min_length=2, max_length=2)]
     predicted_pass_probability: Annotated[float, Field(gt=0, lt=1)] | None
     pass_mark: Percent
     confidence_level: Literal["low", "medium", "high"]
-    weak_areas: Annotated[list[AreaEstimate], Field(description="Whose interval lies under the pass mark")]
-    strong_areas: Annotated[list[AreaEstimate], Field(description="Whose interval lies over the pass mark")]
+    weak_areas: Annotated[list[AreaEstimate], Field(description="Interval below the pass mark")]
+    strong_areas: Annotated[list[AreaEstimate], Field(description="Interval above the pass mark")]
     recommended_actions: list[RecommendedAction]
-    estimated_study_time_hours: Annotated[StudyHours | None, Field(description="Still to go")]
+    estimated_study_time_hours: Annotated[
+        StudyHours | None, Field(description="Hours until the learner is ready")
+    ]
     evidence: Evidence
     assessment_date: Day
 
@@ -194,7 +207,7 @@ class Readiness(CertificationReadiness):
 
 
 class ReadinessOfAll(TypedDict):
-    """The estimates for each certification that the learner has started."""
+    """The estimate for each certification that the learner has started."""
 
     user_id: str
     certifications: dict[str, CertificationReadiness]
@@ -209,18 +222,18 @@ class Achievement(TypedDict):
     description: str
     badge_icon: Annotated[str, Field(examples=["🔥"])]
     points: Count
-    certification_type: Annotated[Code | None, Field(description="The one that it is about, if any")]
-    rarity: Annotated[Share | None, Field(description="The share of learners who have it")]
+    certification_type: Annotated[Code | None, Field(description="Certification that it is about, if any")]
+    rarity: Annotated[Share | None, Field(description="Share of learners who have it")]
 
 
 class EarnedAchievement(Achievement):
-    """An achievement of the learner's, for good."""
+    """An achievement that the learner has earned and keeps."""
 
-    earned_at: Annotated[Time, Field(description="When the interaction occurred that reached it")]
+    earned_at: Annotated[Time, Field(description="occurred_at of the interaction that reached it")]
 
 
 class Progress(TypedDict):
-    """How far along: `value` of `target`."""
+    """How far the learner has come: `value` of `target`."""
 
     value: Count
     target: Count
@@ -233,7 +246,7 @@ class NextAchievement(Achievement):
 
 
 class Achievements(TypedDict):
-    """What was earned, oldest first, and the nearest that were not."""
+    """The earned achievements, oldest first, and the nearest ones that are not earned."""
 
     user_id: str
     achievements: list[EarnedAchievement]
@@ -243,13 +256,13 @@ class Achievements(TypedDict):
 
 
 class TouchedContent(TypedDict):
-    """What the learner did with one content."""
+    """What the learner has done with one content."""
 
     certification_type: Code
     content_id: str
     category: str
     difficulty_level: str
-    active: Annotated[bool, Field(description="Whether the catalog still offers it")]
+    active: Annotated[bool, Field(description="Whether the catalog still has it")]
     viewed: bool
     answered: bool
     completed: bool
@@ -257,29 +270,29 @@ class TouchedContent(TypedDict):
 
 
 class ContentPage(TypedDict):
-    """What was touched, content by content: by certification, then in the catalog's order."""
+    """Contents that the learner has interacted with, by certification and then in the catalog's order."""
 
     user_id: str
     certification_type: Code | None
     content: list[TouchedContent]
-    next_cursor: Annotated[str | None, Field(description="Asks for the next page; null on the last one")]
+    next_cursor: Annotated[str | None, Field(description="`cursor` of the next page; null on the last page")]
 
 
 class CertificationProgress(TypedDict):
-    """Where the learner stands in one certification."""
+    """The learner's totals and estimate for one certification."""
 
     analytics: Analytics
     readiness: CertificationReadiness
 
 
 class Recommendation(RecommendedAction):
-    """What to do next for one certification, and why."""
+    """A recommendation for one certification, and the reason for it."""
 
     certification_type: Code
 
 
 class Dashboard(TypedDict):
-    """All of it at a glance."""
+    """Everything that a dashboard shows."""
 
     user_id: str
     generated_at: Time
@@ -298,11 +311,11 @@ class OfferedCertification(TypedDict):
     """A certification of the catalog."""
 
     certification_type: Code
-    total_content: Annotated[Count, Field(description="Active content")]
-    categories: Annotated[dict[str, Count], Field(description="Active content by category")]
+    total_content: Annotated[Count, Field(description="Active contents")]
+    categories: Annotated[dict[str, Count], Field(description="Active contents by category")]
 
 
 class Certifications(TypedDict):
-    """What there is to learn."""
+    """The certifications that the catalog offers."""
 
     certifications: list[OfferedCertification]

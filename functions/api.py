@@ -1,15 +1,13 @@
-"""What both HTTP functions share: who is calling, what they may do, and how answers and errors look."""
+"""What all HTTP functions share: routing, errors, conditional requests, compression and the request's log."""
 
-import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response, content_types
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response, content_types
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.openapi.params import Path
@@ -21,7 +19,7 @@ from functions.observability import logger
 
 RETRY_AFTER_SECONDS = 2
 COMPRESSED_FROM_BYTES = 2048
-"""Below, the gain is less than the round trip's noise."""
+"""Smaller answers gain less from compression than it costs."""
 
 _CODES = {
     400: "bad_request",
@@ -37,7 +35,10 @@ UserId = Annotated[str, Path(description="A learner's id, or `me` for the caller
 
 
 class ApiError(Exception):
-    """An answer other than success. `faults`: what is wrong, field by field."""
+    """An answer other than success.
+
+    `faults` says what is wrong, field by field, each with `field` and `message`.
+    """
 
     def __init__(self, status: int, message: str, faults: list[dict[str, str]] | None = None) -> None:
         self.status = status
@@ -47,78 +48,42 @@ class ApiError(Exception):
 
 
 class NotFound(ApiError):
-    """The same for a learner that does not exist and for one whom the caller may not see."""
+    """The answer about a learner who does not exist, and the same about one whom the caller may not see."""
 
     def __init__(self) -> None:
         super().__init__(404, "There is no such learner.")
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who is calling, by the verified token and nothing else."""
+def operation[F: Callable[..., Any]](
+    method: Callable[..., Any], path: str, tag: str, **options: Any
+) -> Callable[[F], F]:
+    """Return a decorator that registers a function as an operation of the API.
 
-    user_id: str
-    groups: frozenset[str]
-
-    @property
-    def is_admin(self) -> bool:
-        """Whether they may read and write everybody's."""
-        return "admins" in self.groups
-
-    def may_read(self, user_id: str) -> bool:
-        """Learners read their own progress; instructors and admins any."""
-        return user_id == self.user_id or self.is_admin or "instructors" in self.groups
-
-    def may_write(self, user_id: str) -> bool:
-        """Learners write their own interactions; admins any."""
-        return user_id == self.user_id or self.is_admin
-
-
-def caller(event: dict[str, Any]) -> Caller:
-    """The caller of a request. Raises ApiError 401 where the token is none of this client's ID tokens.
-
-    API Gateway's authorizer has verified the signature, the expiry and the pool; it does not look at the
-    client that the token was made for, nor at its use.
+    `method` is a resolver's `get` or `post`. In the OpenAPI document the operation's id is the function's
+    name and its summary the first line of the function's docstring.
     """
-    claims = ((event.get("requestContext") or {}).get("authorizer") or {}).get("claims") or {}
-    if claims.get("token_use") != "id" or claims.get("aud") != os.environ["USER_POOL_CLIENT_ID"]:
-        raise ApiError(401, "A valid ID token of this application is needed.")
-    user_id = str(claims.get(os.environ["LEARNER_CLAIM"], ""))
-    if not is_user_id(user_id):
-        raise ApiError(403, "The token names no learner.")
-    # A REST API hands the list over as text: "a,b" or "[a b]".
-    groups = re.split(r"[\s,\[\]]+", str(claims.get("cognito:groups", "")))
-    return Caller(user_id, frozenset(filter(None, groups)))
 
-
-def learner_id(who: Caller, path_user_id: str) -> str:
-    """The learner that a path names; `me` is the caller. Raises NotFound for what can be no learner."""
-    user_id = who.user_id if path_user_id == "me" else path_user_id
-    if not is_user_id(user_id):
-        raise NotFound
-    return user_id
-
-
-def requested_at(event: dict[str, Any]) -> datetime:
-    """When the request reached API Gateway: the handlers' only clock."""
-    return datetime.fromtimestamp(event["requestContext"]["requestTimeEpoch"] / 1000, UTC)
-
-
-def resolver() -> APIGatewayRestResolver:
-    """A resolver whose every error has the contract's body."""
-    origin = os.environ["ALLOWED_ORIGIN"]
-    app = APIGatewayRestResolver(
-        enable_validation=True,
-        serializer=lambda body: to_json(body).decode(),
-        cors=CORSConfig(
-            allow_origin=origin,
-            allow_headers=["Idempotency-Key", "If-None-Match"],
-            expose_headers=["ETag", "Retry-After"],
-            max_age=600,
+    def register(function: F) -> F:
+        summary = (function.__doc__ or "").partition("\n")[0]
+        registered: F = method(path, operation_id=function.__name__, summary=summary, tags=[tag], **options)(
+            function
         )
-        if origin
-        else None,
-    )
+        return registered
+
+    return register
+
+
+def requested_at(event: Mapping[str, Any]) -> datetime:
+    """Return when API Gateway received the request. The handlers use no other clock."""
+    return datetime.fromtimestamp(event["requestContext"]["timeEpoch"] / 1000, UTC)
+
+
+def resolver() -> APIGatewayHttpResolver:
+    """Return a resolver whose errors all have the contract's body.
+
+    It adds no CORS headers: API Gateway does, from the API's own configuration.
+    """
+    app = APIGatewayHttpResolver(enable_validation=True, serializer=lambda body: to_json(body).decode())
 
     def answer(
         status: int, message: str, faults: list[dict[str, str]] | None = None, **headers: str
@@ -143,7 +108,8 @@ def resolver() -> APIGatewayRestResolver:
         return answer(400, "The request is not valid.", faults)
 
     def no_route(_: NotFoundError) -> Response[Any]:
-        return answer(404, "There is no such resource.")
+        # API Gateway passes on no path without a route, so the id in the path is what matched nothing.
+        return known(NotFound())
 
     def unavailable(error: Exception) -> Response[Any]:
         logger.exception("a dependency failed")
@@ -154,43 +120,71 @@ def resolver() -> APIGatewayRestResolver:
         logger.exception("bug")
         return answer(500, "Something is broken on our side.")
 
-    # Called, not written as decorators: those are untyped.
+    # Called instead of used as decorators, which have no types.
     app.not_found(no_route)
     app.exception_handler(ApiError)(known)
     app.exception_handler(RequestValidationError)(invalid)
     app.exception_handler([ClientError, BotoCoreError, TimeoutError])(unavailable)
     app.exception_handler(Exception)(bug)
-    app.use([_cheap_to_ask_again])
+    app.use([_conditional_get])
     return app
 
 
-def _cheap_to_ask_again(
-    app: APIGatewayRestResolver, next_middleware: Callable[[APIGatewayRestResolver], Response[Any]]
+def _conditional_get(
+    app: APIGatewayHttpResolver, next_middleware: Callable[[APIGatewayHttpResolver], Response[Any]]
 ) -> Response[Any]:
-    """Gives a view its ETag, answers 304 where the caller has it already, and compresses a large one."""
+    """Give an answer its ETag, answer 304 if the caller already has it, and compress it if it is large."""
     response = next_middleware(app)
-    if response.status_code != HTTPStatus.OK or not isinstance(response.body, dict):
+    if response.status_code != HTTPStatus.OK:
         return response
-    body = to_json({name: value for name, value in response.body.items() if name != "generated_at"})
-    # Weak: the same view may come compressed, or generated at another time.
+    body = _content(response.body)
+    # Weak, because the same view may be compressed or be generated at another time.
     tag = f'W/"{sha256(body).hexdigest()[:32]}"'
-    kept = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding, Authorization"}
-    asked = app.current_event.headers.get("If-None-Match") or ""
-    known = {one.strip().removeprefix("W/") for one in asked.split(",")}
+    headers = {"ETag": tag, "Vary": "Accept-Encoding, Authorization"}
+    response.headers = {"Cache-Control": "private, no-cache", **response.headers, **headers}
+    sent = app.current_event.headers.get("If-None-Match") or ""
+    known = {one.strip().removeprefix("W/") for one in sent.split(",")}
     if tag.removeprefix("W/") in known or "*" in known:
-        return Response(HTTPStatus.NOT_MODIFIED, body="", headers=kept)
-    response.headers |= kept
-    # API Gateway turns base64 into bytes only for a request that says what it accepts.
-    response.compress = len(body) >= COMPRESSED_FROM_BYTES and bool(app.current_event.headers.get("Accept"))
+        return Response(HTTPStatus.NOT_MODIFIED, body="", headers=response.headers)
+    response.compress = len(body) >= COMPRESSED_FROM_BYTES and accepts_gzip(app.current_event.headers)
     return response
 
 
-def serve(app: APIGatewayRestResolver, event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer a proxy event, and log that it was: the route, never the learner."""
-    answer: dict[str, Any] = app.resolve(event, context)
-    status = answer["statusCode"]
-    # A view that does not exist can be anything, also a person's name.
-    view = (event.get("pathParameters") or {}).get("view") if status < HTTPStatus.BAD_REQUEST else None
-    route = f"{event['httpMethod']} {event['resource']}"
-    logger.info("request", extra={"route": route, "view": view, "status": status})
+def _content(body: Any) -> bytes:
+    """Return what an answer says, without the time at which it was generated."""
+    if isinstance(body, str):
+        return body.encode()
+    return to_json({name: value for name, value in body.items() if name != "generated_at"})
+
+
+def accepts_gzip(headers: Mapping[str, str]) -> bool:
+    """Return whether a request accepts gzip by name, with a quality above 0.
+
+    An HTTP API sends compressed bytes on as they are, whatever the client accepts, so this must be right.
+    """
+    for coding in (headers.get("Accept-Encoding") or "").lower().split(","):
+        name, *parameters = (part.strip() for part in coding.split(";"))
+        if name == "gzip":
+            return not any(re.fullmatch(r"q\s*=\s*0(\.0*)?", parameter) for parameter in parameters)
+    return False
+
+
+def serve(app: APIGatewayHttpResolver, event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answer an event in payload format 2.0 and log the request: its route, never its learner."""
+    answer: dict[str, Any] = app.resolve(_routed(event), context)
+    logger.info("request", extra={"route": event["routeKey"], "status": answer["statusCode"]})
     return answer
+
+
+def _routed(event: dict[str, Any]) -> dict[str, Any]:
+    """Return the event with the path of its route, which Powertools matches against.
+
+    `rawPath` may begin with the stage or with a custom domain's base path, and Powertools removes prefixes
+    by their length. The route and its parameters have no prefix. API Gateway has decoded them, once, and they
+    are not decoded again. An id that no learner can have, for example one with a slash, matches nothing.
+    """
+    path = event["routeKey"].partition(" ")[2]
+    user_id = (event.get("pathParameters") or {}).get("user_id", "")
+    path = path.replace("{user_id}", user_id if user_id == "me" or is_user_id(user_id) else "")
+    context = {**event["requestContext"], "stage": "$default"}
+    return {**event, "rawPath": path, "requestContext": context}

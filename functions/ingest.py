@@ -1,6 +1,6 @@
-"""The HTTP door: puts posted interactions into the stream, valid and in their learner's name.
+"""The API's routes for writing: validate posted interactions and put them into the stream.
 
-Answers 202 as soon as the stream has them; the views follow.
+The answer is 202 as soon as the stream has them. The views follow within seconds.
 """
 
 import json
@@ -17,22 +17,13 @@ from aws_lambda_powertools.event_handler.openapi.params import Header
 from domain.days import instant
 from domain.interaction import Fault, InteractionV1, InvalidInteraction, parse
 from functions import aws
-from functions.api import (
-    ApiError,
-    Caller,
-    NotFound,
-    UserId,
-    caller,
-    learner_id,
-    requested_at,
-    resolver,
-    serve,
-)
+from functions.api import ApiError, NotFound, UserId, operation, requested_at, resolver, serve
+from functions.caller import Caller, caller, learner_id
 
 MAX_INTERACTIONS = 500
-"""Also PutRecords' limit: one call takes them all, for `MAX_BODY_BYTES` is under its 5 MiB."""
+"""PutRecords accepts as many, so one call is enough: `MAX_BODY_BYTES` is below its limit of 5 MiB too."""
 MAX_BODY_BYTES = 4 * 1024 * 1024
-"""As base64 it still fits a synchronous invocation's 6 MB."""
+"""Encoded as base64, such a body still fits into a synchronous invocation's 6 MB."""
 
 app = resolver()
 
@@ -45,14 +36,14 @@ class ListedFault(TypedDict):
 
 
 class Accepted(TypedDict):
-    """The stream has it; the views follow."""
+    """The stream has the interaction. The views follow within seconds."""
 
     event_id: str
     status: Literal["accepted"]
 
 
 class Result(TypedDict):
-    """What became of one of several interactions. Send an `unavailable` one again, not an `invalid` one."""
+    """The result for one of several interactions. Send it again if `unavailable`, but not if `invalid`."""
 
     status: Literal["accepted", "invalid", "unavailable"]
     event_id: str | None
@@ -60,32 +51,32 @@ class Result(TypedDict):
 
 
 class Results(TypedDict):
-    """What became of each interaction, in order."""
+    """The results for all interactions, in the order in which they were sent."""
 
     accepted: int
     results: list[Result]
 
 
 class _Checked(NamedTuple):
-    """A posted interaction as the stream gets it, what it left out filled in; and what is wrong with it."""
+    """A posted interaction with its omitted fields filled in, and its faults."""
 
     record: dict[str, Any]
     faults: Sequence[Fault] = ()
 
 
-@app.post("/progress/<user_id>/interaction", status_code=HTTPStatus.ACCEPTED)
+@operation(app.post, "/progress/<user_id>/interaction", "interactions", status_code=HTTPStatus.ACCEPTED)
 def post_interaction(
     user_id: UserId,
     idempotency_key: Annotated[
-        str | None, Header(description="Stands for the event_id", alias="Idempotency-Key")
+        str | None, Header(description="Used as the event_id", alias="Idempotency-Key")
     ] = None,
 ) -> Accepted:
-    """Take one interaction."""
+    """Record one interaction."""
     who, learner, now = _author(user_id)
     body = _body()
     if idempotency_key is not None and isinstance(body, dict):
         if body.get("event_id") not in (None, idempotency_key):
-            fault = Fault("event_id", "must be the Idempotency-Key, where both are given")
+            fault = Fault("event_id", "must equal the Idempotency-Key if both are given")
             raise ApiError(400, "The interaction is not valid.", _listed([fault]))
         body["event_id"] = idempotency_key
     record, faults = _checked(body, who, learner, now)
@@ -96,9 +87,9 @@ def post_interaction(
     return {"event_id": record["event_id"], "status": "accepted"}
 
 
-@app.post("/progress/<user_id>/interactions", status_code=HTTPStatus.ACCEPTED)
+@operation(app.post, "/progress/<user_id>/interactions", "interactions", status_code=HTTPStatus.ACCEPTED)
 def post_interactions(user_id: UserId) -> Results:
-    """Take 1 to 500 interactions, each with a result of its own, in order."""
+    """Record 1 to 500 interactions. Each has a result of its own, in the same order."""
     who, learner, now = _author(user_id)
     body = _body()
     items = body.get("interactions") if isinstance(body, dict) else body
@@ -127,7 +118,7 @@ def _result(record: dict[str, Any], error_code: str | None) -> Result:
 
 
 def _author(user_id: str) -> tuple[Caller, str, datetime]:
-    """Who posts, for which learner, when. Raises ApiError."""
+    """Return who posts, for which learner, and when. Raise ApiError if they may not."""
     event = app.current_event.raw_event
     who = caller(event)
     learner = learner_id(who, user_id)
@@ -139,7 +130,7 @@ def _author(user_id: str) -> tuple[Caller, str, datetime]:
 
 
 def _body() -> Any:
-    """The body as JSON. Raises ApiError."""
+    """Return the body, parsed as JSON. Raise ApiError if it is not JSON or too large."""
     content_type = (app.current_event.headers.get("Content-Type") or "application/json").partition(";")[0]
     if content_type.strip().lower() != "application/json":
         raise ApiError(415, "Send application/json.")
@@ -147,7 +138,7 @@ def _body() -> Any:
         body = app.current_event.decoded_body or ""
         if len(body.encode(errors="surrogatepass")) > MAX_BODY_BYTES:
             raise ApiError(413, f"Send at most {MAX_BODY_BYTES} bytes.")
-        # json.loads takes NaN and lone surrogates, so that `parse` can say whose fault they are.
+        # json.loads accepts NaN and lone surrogates, so that `parse` can report the field that holds them.
         return json.loads(body)
     except ValueError as error:
         raise ApiError(400, f"The body is not JSON: {error}") from error
@@ -156,9 +147,10 @@ def _body() -> Any:
 
 
 def _checked(body: Any, who: Caller, learner: str, now: datetime) -> _Checked:
+    """Check an interaction that `who` posts for `learner` at `now`, and fill in what it omits."""
     if not isinstance(body, dict):
         return _Checked({}, [Fault("", "must be a JSON object")])
-    # What is no part of the contract is not carried on.
+    # Fields that are not part of the contract are dropped.
     record = {name: body[name] for name in InteractionV1.model_fields if body.get(name) is not None}
     if record.get("user_id") in (None, "me"):
         record["user_id"] = learner
@@ -166,7 +158,7 @@ def _checked(body: Any, who: Caller, learner: str, now: datetime) -> _Checked:
         return _Checked(record, [Fault("user_id", "must be the learner that the path names")])
     if "occurred_at" not in record:
         if "event_id" in record:
-            message = "is needed beside an event_id: a retry could otherwise land on another day"
+            message = "is required with an event_id: otherwise a retry could count on another day"
             return _Checked(record, [Fault("occurred_at", message)])
         record |= {"occurred_at": now.isoformat(), "event_id": uuid4().hex}
     derived = "event_id" not in record
@@ -176,12 +168,12 @@ def _checked(body: Any, who: Caller, learner: str, now: datetime) -> _Checked:
         return _Checked(record, error.faults)
     max_age = timedelta(days=int(os.environ["API_MAX_EVENT_AGE_DAYS"]))
     if now - instant(interaction.at) > max_age:
-        return _Checked(record, [Fault("occurred_at", f"must be at most {max_age.days} days back")])
+        return _Checked(record, [Fault("occurred_at", f"must be at most {max_age.days} days ago")])
     return _Checked({"event_id": _derived_id(record), **record} if derived else record)
 
 
 def _derived_id(record: dict[str, Any]) -> str:
-    """The same interaction, posted again, gets the same id."""
+    """Return an id that is the same whenever the same interaction is posted."""
     text = json.dumps(record, sort_keys=True, separators=(",", ":"))
     return sha256(text.encode()).hexdigest()[:32]
 
@@ -191,12 +183,12 @@ def _listed(faults: Sequence[Fault]) -> list[dict[str, str]]:
 
 
 def _put(records: list[dict[str, Any]]) -> list[str | None]:
-    """Put records into the stream; for each the error code where it was not taken."""
+    """Put records into the stream. Return for each its error code, or None if the stream has it."""
     answer = aws.kinesis().put_records(
         StreamName=os.environ["STREAM_NAME"],
         Records=[
             {
-                # No longer than what was posted: unescaped, without spaces.
+                # Unescaped and without spaces, so that it is no longer than what was posted.
                 "Data": json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode(),
                 "PartitionKey": record["user_id"],
             }
@@ -207,5 +199,5 @@ def _put(records: list[dict[str, Any]]) -> list[str | None]:
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """API Gateway proxy event -> answer."""
+    """Answer a request for one of the routes above."""
     return serve(app, event, context)

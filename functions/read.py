@@ -1,4 +1,7 @@
-"""The read API: answers dashboards from the views, one Query each, and computes nothing that grows."""
+"""The API's routes for reading: answer dashboards from the views, each with one Query.
+
+Nothing here takes longer the more history a learner has.
+"""
 
 import base64
 import json
@@ -9,7 +12,6 @@ from datetime import date
 from functools import cache
 from typing import Annotated, Any, NamedTuple
 
-from aws_lambda_powertools.event_handler import Response, content_types
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from domain import shapes, views
@@ -18,38 +20,40 @@ from domain.catalog import Catalog
 from domain.interaction import CertificationCode
 from domain.views import ViewContext
 from functions import aws
-from functions.api import ApiError, NotFound, UserId, caller, learner_id, requested_at, resolver, serve
+from functions.api import ApiError, NotFound, UserId, operation, requested_at, resolver, serve
+from functions.caller import caller, learner_id
 from functions.store import Store
 from functions.view_context import load_view_context
 
 SHARED_SECONDS = 60
-"""How old what all views are made with may be: the catalog, and how rare achievements are."""
+"""Maximum age of what all learners' views share: the catalog and the rarity of achievements."""
 PAGE = 100
+"""Contents on a page of the content view, by default."""
 
 app = resolver()
 
 CertificationType = Annotated[
-    CertificationCode | None, Query(description="One certification only", examples=["SAA"])
+    CertificationCode | None, Query(description="Restrict the view to one certification", examples=["SAA"])
 ]
 Today = Annotated[
     date | None,
     Query(
-        description="What streaks and periods are counted to; default: today in the learner's latest zone",
+        description="Last day that streaks and periods count; default: today in the learner's latest zone",
         examples=["2026-03-01"],
     ),
 ]
-Goal = Annotated[int, Query(ge=1, le=7, description="Study days that the learner wants of each week")]
-Days = Annotated[int, Query(ge=1, le=365, description="Length of the period, in days up to `today`")]
+Goal = Annotated[int, Query(ge=1, le=7, description="Study days a week that the learner aims for")]
+Days = Annotated[int, Query(ge=1, le=365, description="Length in days of the period that ends with `today`")]
 
 
 @cache
 def store() -> Store:
-    """The process's store, as the environment sets it up."""
+    """Return the store of this process."""
     return Store(aws.dynamodb(), os.environ["VIEWS_TABLE"])
 
 
 class _Shared(NamedTuple):
-    """What all views are made with, and when it was read, in seconds of the monotonic clock."""
+    """The catalog and the rarities, and when they were read, in seconds of the monotonic clock."""
 
     catalog: Catalog = Catalog()
     rarity: Rarity = Rarity()
@@ -60,7 +64,7 @@ _shared = _Shared()
 
 
 def shared() -> _Shared:
-    """The catalog and the rarities from memory, looked at again when they are 60 seconds old."""
+    """Return the catalog and the rarities from memory. Read them again once they are 60 seconds old."""
     global _shared
     now = time.monotonic()
     if now - _shared.read_at >= SHARED_SECONDS:
@@ -95,27 +99,27 @@ def view_context(user_id: str, today: date | None, days: int) -> ViewContext:
     return context
 
 
-@app.get("/progress/<user_id>/analytics")
+@operation(app.get, "/progress/<user_id>/analytics", "views")
 def analytics(
     user_id: UserId, certification_type: CertificationType = None, today: Today = None
 ) -> shapes.Analytics:
-    """Totals of everything applied."""
+    """Return the totals over all interactions."""
     return views.analytics(view_context(user_id, today, 0), certification_type)
 
 
-@app.get("/progress/<user_id>/trends")
+@operation(app.get, "/progress/<user_id>/trends", "views")
 def trends(
     user_id: UserId, days: Days = 30, certification_type: CertificationType = None, today: Today = None
 ) -> shapes.Trends:
-    """Each day with study in the period."""
+    """Return each day of the period on which the learner studied."""
     return views.trends(view_context(user_id, today, days), days, certification_type)
 
 
-@app.get("/progress/<user_id>/readiness")
+@operation(app.get, "/progress/<user_id>/readiness", "views")
 def readiness(
     user_id: UserId, certification_type: CertificationType = None, today: Today = None
 ) -> shapes.Readiness | shapes.ReadinessOfAll:
-    """An estimate of the exam result, with its uncertainty; by certification where none is named."""
+    """Return the expected exam result and its uncertainty, for one certification or for each one started."""
     context = view_context(user_id, today, views.READINESS_DAYS)
     return (
         views.readiness_of_all(context)
@@ -124,48 +128,48 @@ def readiness(
     )
 
 
-@app.get("/progress/<user_id>/achievements")
+@operation(app.get, "/progress/<user_id>/achievements", "views")
 def achievements(
     user_id: UserId, certification_type: CertificationType = None, today: Today = None
 ) -> shapes.Achievements:
-    """What was earned, and what is near."""
+    """Return the achievements that are earned and the nearest ones that are not."""
     return views.achievements(view_context(user_id, today, 0), certification_type)
 
 
-@app.get("/progress/<user_id>/dashboard")
+@operation(app.get, "/progress/<user_id>/dashboard", "views")
 def dashboard(
     user_id: UserId, days: Days = 30, today: Today = None, goal: Goal = views.WEEKLY_GOAL
 ) -> shapes.Dashboard:
-    """All of it at a glance."""
+    """Return everything that a dashboard shows."""
     context = replace(view_context(user_id, today, max(days, views.READINESS_DAYS)), goal=goal)
     return views.dashboard(context, days, requested_at(app.current_event.raw_event))
 
 
-@app.get("/progress/<user_id>/activity")
+@operation(app.get, "/progress/<user_id>/activity", "views")
 def activity(
     user_id: UserId, days: Days = 30, certification_type: CertificationType = None, today: Today = None
 ) -> shapes.Activity:
-    """How much was studied in the period, when, and what."""
+    """Return how much was studied in the period, on which days, and in which areas."""
     return views.activity(view_context(user_id, today, days), days, certification_type)
 
 
-@app.get("/progress/<user_id>/streak")
+@operation(app.get, "/progress/<user_id>/streak", "views")
 def streak(user_id: UserId, today: Today = None, goal: Goal = views.WEEKLY_GOAL) -> shapes.Streak:
-    """Streaks, and the study days of a year."""
+    """Return the streaks and the study days of the last 53 weeks."""
     return views.streak(replace(view_context(user_id, today, 0), goal=goal))
 
 
-@app.get("/progress/<user_id>/content")
+@operation(app.get, "/progress/<user_id>/content", "views")
 def content(
     user_id: UserId,
     certification_type: CertificationType = None,
-    limit: Annotated[int, Query(ge=1, le=1000, description="Contents of a page")] = PAGE,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Contents on a page")] = PAGE,
     cursor: Annotated[
-        str | None, Query(max_length=400, description="`next_cursor` of the page before")
+        str | None, Query(max_length=400, description="`next_cursor` of the previous page")
     ] = None,
     today: Today = None,
 ) -> shapes.ContentPage:
-    """What was touched, content by content."""
+    """Return the contents that the learner has interacted with, page by page."""
     context = view_context(user_id, today, 0)
     page, last = views.content(context, certification_type, _after(cursor), limit)
     return {
@@ -187,31 +191,13 @@ def _after(cursor: str | None) -> tuple[str, int] | None:
         raise ApiError(400, "The request is not valid.", [fault]) from error
 
 
-@app.get("/certifications")
+@operation(app.get, "/certifications", "views")
 def certifications() -> shapes.Certifications:
-    """What there is to learn."""
+    """Return the certifications that the catalog offers."""
     caller(app.current_event.raw_event)
     return views.certifications(shared().catalog)
 
 
-@app.get("/openapi.json", include_in_schema=False, cache_control="public, max-age=300")
-def openapi() -> Response[str]:
-    """Describe this API."""
-    from functions.openapi import document  # Costs more to import than any view does.
-
-    return Response(200, content_types.APPLICATION_JSON, document())
-
-
-@app.get("/docs", include_in_schema=False)
-def docs() -> Response[str]:
-    """A page to try the API on, where the stack has one."""
-    if os.environ["DOCS_UI"] != "on":
-        raise ApiError(404, "There is no such resource.")
-    from functions.openapi import page
-
-    return Response(200, content_types.TEXT_HTML, page(), compress=True)
-
-
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """API Gateway proxy event -> answer."""
+    """Answer a request for one of the routes above."""
     return serve(app, event, context)

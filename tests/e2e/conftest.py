@@ -1,4 +1,4 @@
-"""The template deployed on MiniStack, apart from any local stack that somebody works with."""
+"""The template deployed on MiniStack, independent of any local stack that is already running."""
 
 import gzip
 import json
@@ -22,13 +22,13 @@ REPOSITORY = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Deployed:
-    """A deployed stack, and the commands that work on it."""
+    """A deployed stack and the commands for it."""
 
     stack: Stack
     streakline: Callable[..., dict[str, Any]]
-    """Runs `streakline ARGUMENTS --json`; what it printed."""
+    """Run `streakline ARGUMENTS --json` and return what it printed."""
     local: Path
-    """What the stack leaves behind while it runs, its functions' code included."""
+    """Directory with the stack's logs and the code of its functions."""
 
     @property
     def api_url(self) -> str:
@@ -46,8 +46,8 @@ class Deployed:
         body: Any = None,
         headers: dict[str, str] | None = None,
     ) -> tuple[int, Any, dict[str, str]]:
-        """Status, body and headers of a call over HTTP."""
-        sent = {"Content-Type": "application/json", **({"Authorization": token} if token else {})}
+        """Return status, body and headers of a call over HTTP."""
+        sent = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(
             f"{self.api_url}{path}", data, {**sent, **(headers or {})}, method=method

@@ -1,4 +1,4 @@
-"""The deployed API over HTTP: what the gateway's authorizer and the functions do together."""
+"""The deployed API over HTTP: the gateway's authorizer and the functions together."""
 
 import base64
 import json
@@ -27,7 +27,7 @@ CONTENT = "e2e-api-1"
 
 @pytest.fixture(scope="module")
 def learner(stack: Deployed) -> str:
-    """A learner with a token and one interaction in the views."""
+    """The token of a learner who has one interaction in the views."""
     ensure_content(stack.stack, [CatalogRow(CONTENT, "GENERAL", "Storage", "beginner")])
     token = stack.token(user="e2e-learner")
     assert stack.call("POST", "/progress/me/interaction", token, interaction())[0] == 202
@@ -52,7 +52,7 @@ def total(stack: Deployed, token: str) -> int:
 
 
 def eventually(look: Any, wanted: Any, seconds: float = 20) -> Any:
-    """What `look` finds in the end: what is wanted, or what there was when the time was over."""
+    """Call `look` until it returns what is wanted, for so many seconds. Return what it returned last."""
     deadline = time.monotonic() + seconds
     while (found := look()) != wanted and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -79,7 +79,7 @@ def with_another_payload(token: str) -> str:
 
 
 def of_another_client(stack: Deployed, pool: str | None = None, seconds: int | None = None) -> str:
-    """A token of another client; of another pool; that lives for so many seconds."""
+    """Return a token of another client, of this pool or another one, with this lifetime in seconds."""
     cognito = stack.stack.client("cognito-idp")
     pool = pool or stack.outputs["UserPoolId"]
     lifetime: dict[str, Any] = (
@@ -147,7 +147,7 @@ def expected(method: str, path: str, who: str, user: str) -> int:
     return 202 if who == "admin" or (who == "self" and user != "nobody") else 404
 
 
-def test_every_route_answers_every_caller_as_invariant_5_says(
+def test_every_route_answers_each_kind_of_caller_as_it_should(
     stack: Deployed, learner: str, callers: dict[str, str | None]
 ) -> None:
     me = claims_of(learner)["sub"]
@@ -166,9 +166,7 @@ def test_every_route_answers_every_caller_as_invariant_5_says(
     assert wrong == []
 
 
-def test_a_posted_interaction_is_in_the_dashboard_and_its_repetition_is_not(
-    stack: Deployed, learner: str
-) -> None:
+def test_a_posted_interaction_counts_once_however_often_it_is_posted(stack: Deployed, learner: str) -> None:
     before = total(stack, learner)
     posted = interaction()
     for _ in range(2):
@@ -178,10 +176,10 @@ def test_a_posted_interaction_is_in_the_dashboard_and_its_repetition_is_not(
     assert eventually(lambda: total(stack, learner), before + 2) == before + 2
 
 
-def test_a_view_comes_compressed_and_304_when_it_is_known(stack: Deployed, learner: str) -> None:
+def test_a_view_is_compressed_on_request_and_304_if_it_is_known(stack: Deployed, learner: str) -> None:
     path = "/progress/me/dashboard?today=2026-03-01"
     status, body, headers = stack.call("GET", path, learner)
-    compressed = stack.call("GET", path, learner, headers={"Accept": "*/*", "Accept-Encoding": "gzip"})
+    compressed = stack.call("GET", path, learner, headers={"Accept-Encoding": "gzip"})
     assert (status, compressed[0]) == (200, 200)
     assert compressed[2]["Content-Encoding"] == "gzip"
     assert {**compressed[1], "generated_at": ""} == {**body, "generated_at": ""}
@@ -189,7 +187,24 @@ def test_a_view_comes_compressed_and_304_when_it_is_known(stack: Deployed, learn
     assert (status, body) == (304, None)
 
 
-def test_the_document_and_the_page_to_try_it_on_are_for_everybody(stack: Deployed) -> None:
+def test_the_local_api_answers_pages_of_other_origins(stack: Deployed) -> None:
+    origin = {"Origin": "http://127.0.0.1:8000"}
+    asked = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type,idempotency-key,if-none-match",
+    }
+    status, _, headers = stack.call("OPTIONS", "/progress/me/interaction", headers={**origin, **asked})
+    assert status == 204
+    assert headers["Access-Control-Allow-Origin"] == "*"
+    assert set(asked["Access-Control-Request-Headers"].split(",")) <= set(
+        headers["Access-Control-Allow-Headers"].split(",")
+    )
+    status, _, headers = stack.call("GET", "/openapi.json", headers=origin)
+    assert (status, headers["Access-Control-Allow-Origin"]) == (200, "*")
+    assert headers["Access-Control-Expose-Headers"] == "etag,retry-after"
+
+
+def test_the_document_and_the_page_to_try_the_api_need_no_token(stack: Deployed) -> None:
     status, document, _ = stack.call("GET", "/openapi.json")
     assert (status, document["openapi"][:2]) == (200, "3.")
     with pytest.raises(json.JSONDecodeError, match="Expecting value"):

@@ -3,22 +3,18 @@
 import json
 import os
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from moto import mock_aws
 
 from domain.catalog import ContentMetadata
 
 # Read when the functions are imported.
 os.environ |= {
-    "ALLOWED_ORIGIN": "",
     "POWERTOOLS_METRICS_NAMESPACE": "Streakline",
     "POWERTOOLS_SERVICE_NAME": "streakline",
     "POWERTOOLS_TRACE_DISABLED": "true",
@@ -28,12 +24,11 @@ from functions import announce, aws, catalog, project, read
 from functions.project import Outcome, Projector
 from functions.quarantine import Quarantine
 from functions.store import Store
+from tests.integration.template import template
 
-TEMPLATE = Path(__file__).parents[2] / "template.yaml"
-VIEWS, CONTENT, STREAM, BUS, BUCKET = "views", "content", "stream", "bus", "event-log"
-CLIENT_ID = "app-client"
 ARRIVAL = datetime(2026, 3, 2, 12, tzinfo=UTC)
-"""When the stream received what tests put into it."""
+"""When the stream and the API receive what tests send."""
+VIEWS, CONTENT, STREAM, BUS, BUCKET = "views", "content", "stream", "bus", "event-log"
 CATALOG_TIME = 1_700_000_000_000_000
 CATALOG = {
     "SAA": [
@@ -45,28 +40,6 @@ CATALOG = {
 }
 
 type Item = dict[str, Any]
-
-
-class _Loader(yaml.CSafeLoader):
-    """Reads CloudFormation's short forms (`!Ref x`) as their arguments: tests need only plain values."""
-
-
-def _argument(loader: _Loader, _: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.MappingNode):
-        return loader.construct_mapping(node)
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node)
-    return loader.construct_scalar(node)  # type: ignore[arg-type]  # the third kind there is
-
-
-_Loader.add_multi_constructor("!", _argument)
-
-
-@cache
-def template() -> dict[str, Any]:
-    """The template, its intrinsic functions replaced by their arguments."""
-    loaded: dict[str, Any] = yaml.load(TEMPLATE.read_text(), _Loader)
-    return loaded
 
 
 def _create_table(name: str, logical_id: str) -> None:
@@ -147,8 +120,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
             "BUS_NAME": BUS,
             "STREAK_FREEZES": "0",
             "API_MAX_EVENT_AGE_DAYS": "30",
-            "USER_POOL_CLIENT_ID": CLIENT_ID,
             "LEARNER_CLAIM": "sub",
+            "GROUPS_CLAIM": "cognito:groups",
             "DOCS_UI": "off",
         }
         for name, value in environment.items():
@@ -173,6 +146,17 @@ def _forget() -> None:
     for kept in (announce.store, catalog.store, project.projector, read.store):
         kept.cache_clear()
     read._shared = read._Shared()
+
+
+def streamed() -> list[dict[str, Any]]:
+    """The data of all records in the stream, parsed."""
+    kinesis = aws.kinesis()
+    [shard] = kinesis.list_shards(StreamName=STREAM)["Shards"]
+    iterator = kinesis.get_shard_iterator(
+        StreamName=STREAM, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+    )
+    records = kinesis.get_records(ShardIterator=iterator["ShardIterator"])["Records"]
+    return [json.loads(record["Data"]) for record in records]
 
 
 def interaction(event_id: str | None, **fields: Any) -> dict[str, Any]:
@@ -208,54 +192,4 @@ def stream_event(*interactions: dict[str, Any] | bytes, first: int = 1) -> dict[
             }
             for n, given in enumerate(interactions)
         ]
-    }
-
-
-def http_event(
-    method: str,
-    path: str,
-    *,
-    body: Any = None,
-    claims: dict[str, Any] | None = None,
-    query: dict[str, str] | None = None,
-    headers: dict[str, str] | None = None,
-) -> dict[str, Any]:
-    """A REST API's proxy event, its token verified: `claims` are what was in it."""
-    sent = {"Content-Type": "application/json", **(headers or {})}
-    query_lists: dict[str, Sequence[str]] = {name: [value] for name, value in (query or {}).items()}
-    return {
-        "resource": "/{proxy+}",
-        "path": path,
-        "httpMethod": method,
-        "headers": sent,
-        "multiValueHeaders": {name: [value] for name, value in sent.items()},
-        "queryStringParameters": query,
-        "multiValueQueryStringParameters": query_lists or None,
-        "pathParameters": None,
-        "stageVariables": None,
-        "requestContext": {
-            "accountId": "123456789012",
-            "apiId": "api",
-            "authorizer": None if claims is None else {"claims": claims},
-            "httpMethod": method,
-            "identity": {"sourceIp": "127.0.0.1"},
-            "path": f"/v1{path}",
-            "protocol": "HTTP/1.1",
-            "requestId": "request-1",
-            "requestTimeEpoch": int(ARRIVAL.timestamp() * 1000),
-            "resourcePath": "/{proxy+}",
-            "stage": "v1",
-        },
-        "body": body if body is None or isinstance(body, str) else json.dumps(body),
-        "isBase64Encoded": False,
-    }
-
-
-def claims(user_id: str, *groups: str) -> dict[str, Any]:
-    """What a verified ID token of this application's client says."""
-    return {
-        "sub": user_id,
-        "aud": CLIENT_ID,
-        "token_use": "id",
-        **({"cognito:groups": ",".join(groups)} if groups else {}),
     }

@@ -1,4 +1,4 @@
-"""The content table's stream becomes the catalog: ordinals given once, and never reused."""
+"""The catalog function: the content table's stream becomes the catalog, with permanent ordinals."""
 
 from typing import Any
 
@@ -11,46 +11,51 @@ from tests.integration.conftest import CATALOG_TIME, World, interaction
 
 
 def row(
-    content_id: str, certification: str = "SAA", image: dict[str, Any] | None = None, *, gone: bool = False
+    content_id: str, certification: str = "SAA", image: dict[str, Any] | None = None, *, removed: bool = False
 ) -> dict[str, Any]:
-    """One record of the content table's stream."""
+    """Return one record of the content table's stream."""
     keys = {"content_id": {"S": content_id}, "certification_type": {"S": certification}}
     change: dict[str, Any] = {"Keys": keys}
-    if not gone:
+    if not removed:
         change["NewImage"] = {**keys, **(image or {})}
-    return {"eventName": "REMOVE" if gone else "MODIFY", "dynamodb": change}
+    return {"eventName": "REMOVE" if removed else "MODIFY", "dynamodb": change}
+
+
+def deliver(*rows: dict[str, Any]) -> None:
+    catalog.handler({"Records": list(rows)}, None)  # type: ignore[arg-type]  # unused
 
 
 def ordinals(world: World, certification: str = "SAA") -> dict[str, tuple[int, bool]]:
+    """Return the ordinal of each content, and whether the content is active."""
     contents = world.store.full_catalog().certifications[certification].contents
     return {content.content_id: (content.ordinal, content.active) for content in contents}
 
 
 def test_new_content_gets_the_next_ordinal(world: World) -> None:
-    catalog.handler({"Records": [row("saa-4"), row("saa-5")]}, None)  # type: ignore[arg-type]  # unused
+    deliver(row("saa-4"), row("saa-5"))
     assert ordinals(world) == {f"saa-{n + 1}": (n, True) for n in range(5)}
 
 
-def test_content_that_goes_keeps_its_ordinal_and_gets_it_back(world: World) -> None:
-    catalog.handler({"Records": [row("saa-2", gone=True), row("saa-4")]}, None)  # type: ignore[arg-type]  # unused
+def test_removed_content_keeps_its_ordinal_and_gets_it_back(world: World) -> None:
+    deliver(row("saa-2", removed=True), row("saa-4"))
     assert ordinals(world)["saa-2"] == (1, False)
     assert ordinals(world)["saa-4"] == (3, True)
-    catalog.handler({"Records": [row("saa-2")]}, None)  # type: ignore[arg-type]  # unused
+    deliver(row("saa-2"))
     assert ordinals(world)["saa-2"] == (1, True)
 
 
-def test_the_same_change_again_writes_nothing(world: World) -> None:
-    event = {"Records": [row("saa-4", image={"category": {"S": "Storage"}})]}
-    catalog.handler(event, None)  # type: ignore[arg-type]  # unused
+def test_a_repeated_change_writes_nothing(world: World) -> None:
+    change = row("saa-4", image={"category": {"S": "Storage"}})
+    deliver(change)
     before = world.items()
-    catalog.handler(event, None)  # type: ignore[arg-type]  # unused
+    deliver(change)
     assert world.items() == before
 
 
-def test_a_row_that_can_not_be_named_leaves_the_others_alone(world: World) -> None:
-    catalog.handler({"Records": [row("no spaces"), row("saa-4"), row("x", "#")]}, None)  # type: ignore[arg-type]  # unused
-    assert "saa-4" in ordinals(world)
-    assert len(ordinals(world)) == 4
+def test_a_row_with_an_invalid_key_is_skipped_and_the_others_are_applied(world: World) -> None:
+    deliver(row("no spaces"), row("saa-4"), row("x", "#"))
+    assert ordinals(world).keys() == {"saa-1", "saa-2", "saa-3", "saa-4"}
+    assert world.store.full_catalog().certifications.keys() == {"DVA", "SAA"}
 
 
 @pytest.mark.parametrize(
@@ -73,13 +78,13 @@ def test_a_row_that_can_not_be_named_leaves_the_others_alone(world: World) -> No
         ({"pass_mark": {"N": "650"}}, ContentMetadata("c", pass_mark=100)),
     ],
 )
-def test_what_a_row_lacks_or_says_in_its_own_way_has_a_default(
+def test_missing_and_unknown_values_of_a_row_get_a_default(
     image: dict[str, Any], expected: ContentMetadata
 ) -> None:
     assert catalog.metadata("c", image) == expected
 
 
-def test_a_catalog_of_more_than_a_thousand_contents_is_kept_in_parts(world: World) -> None:
+def test_a_catalog_of_more_than_a_thousand_contents_is_stored_in_parts(world: World) -> None:
     many = [ContentMetadata(f"big-{n}", "Storage") for n in range(2_500)]
     catalog.update_catalog(world.store, {"BIG": many}, CATALOG_TIME)
     parts = [sk for pk, sk in world.items() if sk.startswith("CERT#BIG#")]
@@ -90,21 +95,23 @@ def test_a_catalog_of_more_than_a_thousand_contents_is_kept_in_parts(world: Worl
     world.calls.clear()
     catalog.update_catalog(world.store, {"BIG": [ContentMetadata("big-2400", "Compute")]}, CATALOG_TIME)
     [written] = [params["TransactItems"] for name, params in world.calls if name == "TransactWriteItems"]
-    assert len(written) == 2  # the head, and the one part that changed
+    assert len(written) == 2, "the head, and the part that changed"
+    assert world.store.full_catalog().certifications["BIG"].by_id["big-2400"].category == "Compute"
 
 
-def test_an_interaction_without_certification_counts_for_the_oldest_entry_whatever_comes_later(
+def test_without_a_certification_the_oldest_entry_counts_whatever_is_added_later(
     world: World,
 ) -> None:
     world.project(interaction("a"))
-    catalog.update_catalog(world.store, {"AAA": [ContentMetadata("saa-1")]}, 1)  # a clock that is far behind
+    catalog.update_catalog(world.store, {"AAA": [ContentMetadata("saa-1")]}, 1)  # A clock that is far behind.
     world.project(interaction("b"))
     learner = world.store.read_state("ann")
     assert learner is not None
     assert learner.tracks.keys() == {"SAA"}
+    assert learner.total.interactions == 2
 
 
-def test_two_certifications_with_one_name_as_the_others_beginning_are_kept_apart(world: World) -> None:
+def test_a_code_that_begins_with_another_code_has_its_own_catalog(world: World) -> None:
     catalog.update_catalog(world.store, {"SAA-C03": [ContentMetadata("new-1")]}, CATALOG_TIME)
     certifications = world.store.full_catalog().certifications
     assert [c.content_id for c in certifications["SAA-C03"].contents] == ["new-1"]
@@ -112,7 +119,7 @@ def test_two_certifications_with_one_name_as_the_others_beginning_are_kept_apart
 
 
 @pytest.mark.parametrize("category", ["図" * 100, '"' * 100, "a" + "\x01" * 98 + "a", "\\x" * 50])
-def test_a_part_of_a_catalog_is_no_larger_than_an_item_whatever_its_contents_are_called(
+def test_a_part_of_a_catalog_fits_into_an_item_whatever_its_categories_contain(
     world: World, category: str
 ) -> None:
     image = {

@@ -19,7 +19,8 @@ from cli.stack import Stack
 from cli.wait import find
 from functions import ingest
 from tests.factory import make_interaction
-from tests.integration.conftest import World, claims, http_event
+from tests.integration.conftest import World
+from tests.integration.http_events import claims, http_event
 from tests.integration.test_redrive import in_stream, make_stack
 
 type Answer = tuple[int, str]
@@ -28,7 +29,7 @@ type Answer = tuple[int, str]
 
 def ingest_as_admin(path: str, body: str) -> Answer:
     """Answer a request as the API function does for an admin."""
-    event = http_event("POST", path, body=body, claims=claims("root", "admins"))
+    event = http_event("POST", path, body=body, who=claims("root", "admins"))
     answer = ingest.handler(event, None)
     return answer["statusCode"], answer["body"]
 

@@ -6,14 +6,17 @@ from math import prod
 from pathlib import Path
 from typing import get_args
 
+import pytest
+from click.testing import CliRunner
+
 from domain.interaction import Kind
-from tests.simulation.__main__ import Report, simulate, simulate_all
+from tests.simulation import __main__ as command
+from tests.simulation.__main__ import FULL_RUN, simulate, simulate_all
 from tests.simulation.history import history
 from tests.simulation.interactions import KINDS
 from tests.simulation.reading import Identity, Interaction, read
 from tests.simulation.simulation import replay_command, run
 
-HISTORIES = 20_000
 SITES = [
     "catalog: get_item",
     "catalog: query",
@@ -35,14 +38,15 @@ SITES = [
 """The calls of services by the consumer, the catalog writer and the readers."""
 
 
-def test_20000_histories_equal_their_recomputation_and_lose_no_record() -> None:
-    report = Report()
-    for part in simulate_all(0, HISTORIES):
-        report.add(part)
+def test_20000_histories_equal_their_recomputation_and_lose_no_record(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with capsys.disabled():  # so that the progress is visible
+        report = simulate_all(0, FULL_RUN)
     assert report.failures == {}, replay_command(min(report.failures))
-    assert report.histories == HISTORIES
+    assert report.histories == FULL_RUN
     assert report.sites == SITES
-    assert report.unhit() == [], "every call-site is hit by a crash before, one after, an unanswered success"
+    assert report.missed_faults() == []
     seen = report.seen
     # Producers' retries alone are a fifth of the valid records.
     assert seen["duplicates"] >= 0.2 * (seen["distinct"] + seen["duplicates"])
@@ -69,6 +73,17 @@ def test_20000_histories_equal_their_recomputation_and_lose_no_record() -> None:
         "duplicates of unknown content",
     ):
         assert seen[what] > 0, what
+
+
+@pytest.mark.parametrize(("full_run", "exit_code"), [(21, 0), (20, 1)])
+def test_only_a_full_run_fails_for_a_call_site_without_a_kind_of_fault(
+    full_run: int, exit_code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "FULL_RUN", full_run)
+    ran = CliRunner().invoke(command.main, ["--seeds", "20"])
+    assert ran.exit_code == exit_code, ran.output
+    assert "did not meet: crash after" in ran.output
+    assert ("only in a run of 21 histories" in ran.output) is (exit_code == 0)
 
 
 def test_a_seed_replays_its_history() -> None:

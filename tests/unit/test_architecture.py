@@ -2,102 +2,132 @@
 
 import ast
 import sys
-import tomllib
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
+from domain.interaction import KINDS
+
 ROOT = Path(__file__).parents[2]
 DOMAIN = sorted((ROOT / "domain").glob("*.py"))
 FUNCTIONS = sorted((ROOT / "functions").glob("*.py"))
-ROOMS = {"cli", "domain", "functions"}
-OF_DOMAIN = {"domain", "pydantic", "pydantic_core"}
+PACKAGES = {"cli", "domain", "functions"}
+DOMAIN_IMPORTS = {"domain", "pydantic", "pydantic_core"}
 IMPURE = {"boto3", "io", "os", "pathlib", "random", "requests", "secrets", "socket", "subprocess", "time"}
+DYNAMODB_CALLS = {
+    "batch_get_item",
+    "batch_write_item",
+    "delete_item",
+    "get_item",
+    "put_item",
+    "query",
+    "scan",
+    "transact_get_items",
+    "transact_write_items",
+    "update_item",
+}
 
 
-def imported(path: Path) -> Iterator[str]:
-    """Yield the top-level name of everything that a module imports, anywhere in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
+def name_of(path: Path) -> str:
+    """Return a module's name, such as `domain.fold`."""
+    return f"{path.parent.name}.{path.stem}"
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield everything that a module imports, anywhere in it, such as `domain.fold.fold` or `json`."""
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path.name} imports relatively"
-            yield str(node.module).partition(".")[0]
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("path", DOMAIN, ids=lambda path: path.name)
+def packages(path: Path) -> set[str]:
+    """Return the top-level name of everything that a module imports."""
+    return {name.partition(".")[0] for name in imports(path)}
+
+
+def own_modules(path: Path) -> set[str]:
+    """Return the project's own modules that a module imports, such as `domain.fold`."""
+    return {".".join(name.split(".")[:2]) for name in imports(path) if name.partition(".")[0] in PACKAGES}
+
+
+each_of_domain = pytest.mark.parametrize("path", DOMAIN, ids=name_of)
+each_of_functions = pytest.mark.parametrize("path", FUNCTIONS, ids=name_of)
+each_module = pytest.mark.parametrize("path", [*DOMAIN, *FUNCTIONS], ids=name_of)
+
+
+@each_of_domain
 def test_the_domain_imports_only_the_standard_library_and_pydantic(path: Path) -> None:
-    foreign = set(imported(path)) - set(sys.stdlib_module_names) - OF_DOMAIN
-    assert not foreign
+    assert packages(path) <= set(sys.stdlib_module_names) | DOMAIN_IMPORTS
 
 
-@pytest.mark.parametrize("path", DOMAIN, ids=lambda path: path.name)
-def test_the_domain_touches_neither_machine_nor_clock(path: Path) -> None:
-    assert not set(imported(path)) & IMPURE
+@each_of_domain
+def test_the_domain_uses_neither_the_machine_nor_the_clock(path: Path) -> None:
+    assert not packages(path) & IMPURE
     calls = {
         node.attr
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
         if node.value.id in {"date", "datetime"}
     }
     assert not calls & {"now", "today", "utcnow"}
 
 
-def own_modules(path: Path) -> set[str]:
-    """The project's own modules that a module imports at the top level, such as `domain.fold`."""
-    found = set()
-    for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.ImportFrom) and node.module:
-            parent = node.module
-            found |= {f"{parent}.{alias.name}" if parent in ROOMS else parent for alias in node.names}
-    return {name for name in found if name.partition(".")[0] in ROOMS}
-
-
-@pytest.mark.parametrize("path", [*DOMAIN, *FUNCTIONS], ids=lambda path: f"{path.parent.name}/{path.name}")
+@each_module
 def test_dependencies_point_from_the_functions_to_the_domain(path: Path) -> None:
-    allowed = {"domain"} if path.parent.name == "domain" else {"domain", "functions"}
-    assert {name.partition(".")[0] for name in imported(path)} & ROOMS <= allowed
+    allowed = {"domain"} if path in DOMAIN else {"domain", "functions"}
+    assert packages(path) & PACKAGES <= allowed
 
 
 def test_no_module_imports_itself_through_others() -> None:
-    graph = {f"{path.parent.name}.{path.stem}": own_modules(path) for path in [*DOMAIN, *FUNCTIONS]}
+    graph = {name_of(path): own_modules(path) for path in [*DOMAIN, *FUNCTIONS]}
+    assert graph["domain.fold"] >= {"domain.achievements", "domain.tally"}, "imports are found"
     TopologicalSorter(graph).prepare()  # Raises CycleError.
 
 
-@pytest.mark.parametrize("path", FUNCTIONS, ids=lambda path: path.name)
+@each_of_functions
 def test_only_the_store_and_the_items_know_dynamodb(path: Path) -> None:
-    tree = ast.parse(path.read_text())
-    attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    of_dynamodb = {"put_item", "get_item", "update_item", "query", "scan", "batch_get_item"}
-    if path.name != "store.py":
-        assert not attributes & (of_dynamodb | {"transact_write_items", "batch_write_item", "delete_item"})
-    keys = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)} & {"pk", "sk"}
+    nodes = list(ast.walk(tree_of(path)))
+    attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    assert not attributes & DYNAMODB_CALLS or path.name == "store.py"
+    keys = {node.value for node in nodes if isinstance(node, ast.Constant)} & {"pk", "sk"}
     assert not keys or path.name in {"items.py", "store.py"}
-    assert "boto3" not in set(imported(path)) or path.name == "aws.py"
 
 
-@pytest.mark.parametrize("path", FUNCTIONS, ids=lambda path: path.name)
-def test_only_two_modules_decide_what_an_aws_error_means(path: Path) -> None:
-    names = {
-        alias.name
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
+@each_of_functions
+def test_only_one_module_makes_aws_clients(path: Path) -> None:
+    assert "boto3" not in packages(path) or path.name == "aws.py"
+
+
+@each_of_functions
+def test_only_three_modules_handle_aws_errors(path: Path) -> None:
+    names = {name.rpartition(".")[2] for name in imports(path)}
     assert not names & {"ClientError", "BotoCoreError"} or path.name in {"errors.py", "store.py", "api.py"}
 
 
-@pytest.mark.parametrize("path", [*DOMAIN, *FUNCTIONS], ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_a_module_begins_with_its_purpose_and_stays_short(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(path.read_text()))
-    assert len(path.read_text().splitlines()) <= 450
+@each_module
+def test_kinds_are_told_apart_by_match_so_that_a_new_kind_fails_mypy(path: Path) -> None:
+    compared = {
+        constant.value
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Compare)
+        for constant in ast.walk(node)
+        if isinstance(constant, ast.Constant)
+    }
+    assert not compared & set(KINDS)
 
 
-def test_what_goes_to_lambda_is_what_was_tested() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    lines = (ROOT / "functions" / "requirements.txt").read_text().splitlines()
-    shipped = {line for line in lines if line and not line.startswith("#")}
-    assert shipped
-    assert shipped <= set(project)
+@each_module
+def test_a_module_states_its_purpose_and_stays_short(path: Path) -> None:
+    assert ast.get_docstring(tree_of(path))
+    assert len(path.read_text("utf-8").splitlines()) <= 450

@@ -1,4 +1,4 @@
-"""The catalog: ordinals for good, sets of content, and the one place where an interaction counts."""
+"""The catalog: permanent ordinals, sets of content, and the place where an interaction counts."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ sets = st.sets(st.integers(0, 200))
 
 
 @given(sets, sets)
-def test_a_set_of_content_is_a_set(one: set[int], other: set[int]) -> None:
+def test_a_content_set_behaves_like_a_set(one: set[int], other: set[int]) -> None:
     first, second = ContentSet.of(one), ContentSet.of(other)
     assert list(first) == sorted(one)
     assert len(first) == len(one)
@@ -42,7 +42,7 @@ changes = st.lists(
 
 
 @given(changes, changes)
-def test_an_ordinal_once_given_is_never_given_away(
+def test_an_ordinal_never_moves_to_other_content(
     first: list[ContentMetadata], second: list[ContentMetadata]
 ) -> None:
     before = assign(Certification("SAA"), first, 1)
@@ -57,23 +57,23 @@ def test_an_ordinal_once_given_is_never_given_away(
 
 
 @given(changes)
-def test_the_same_changes_again_change_nothing(given_changes: list[ContentMetadata]) -> None:
+def test_repeating_the_same_changes_has_no_effect(given_changes: list[ContentMetadata]) -> None:
     once = assign(Certification("SAA"), given_changes, 1)
     last = {change.content_id: change for change in given_changes}.values()
     assert assign(once, last, 2) is once
 
 
-def test_content_that_comes_back_has_its_ordinal_again() -> None:
+def test_content_that_returns_gets_its_old_ordinal() -> None:
     saa = assign(Certification("SAA"), [ContentMetadata("a"), ContentMetadata("b")], 1)
-    gone = assign(saa, [ContentMetadata("a", active=False)], 2)
-    assert list(gone.active) == [1]
-    back = assign(gone, [ContentMetadata("a")], 3)
-    assert back.by_id["a"].ordinal == 0
-    assert list(back.active) == [0, 1]
-    assert (saa.version, gone.version, back.version) == (1, 2, 3)
+    removed = assign(saa, [ContentMetadata("a", active=False)], 2)
+    assert list(removed.active) == [1]
+    returned = assign(removed, [ContentMetadata("a")], 3)
+    assert returned.by_id["a"].ordinal == 0
+    assert list(returned.active) == [0, 1]
+    assert (saa.version, removed.version, returned.version) == (1, 2, 3)
 
 
-def test_content_without_a_certification_named_counts_for_the_oldest_entry() -> None:
+def test_an_interaction_without_a_certification_counts_for_the_oldest_entry() -> None:
     saa = assign(Certification("SAA"), [ContentMetadata("shared")], 2)
     dva = assign(Certification("DVA"), [ContentMetadata("shared"), ContentMetadata("own")], 1)
     catalog = Catalog({"SAA": saa, "DVA": dva})
@@ -82,20 +82,22 @@ def test_content_without_a_certification_named_counts_for_the_oldest_entry() -> 
     same_time = Catalog(
         {"SAA": saa, "DVA": replace(dva, contents=(dva.contents[0]._replace(assigned_at=2),))}
     )
-    assert same_time.place("shared", None).certification == "DVA", "by code, where both came at once"
+    assert same_time.place("shared", None).certification == "DVA", "the code breaks the tie"
 
 
-def test_content_that_is_not_there_is_told_from_one_of_another_certification() -> None:
+def test_unknown_content_and_content_of_another_certification_raise_different_errors() -> None:
     catalog = Catalog({"SAA": assign(Certification("SAA"), [ContentMetadata("a")], 1)})
     with pytest.raises(UnknownContent):
         catalog.place("b", None)
     with pytest.raises(UnknownCertification):
         catalog.place("a", "DVA")
     assert catalog.knows("a", None)
+    assert catalog.knows("a", "SAA")
     assert not catalog.knows("a", "DVA")
+    assert not catalog.knows("b", None)
 
 
 def test_inactive_content_still_has_its_place() -> None:
     saa = assign(Certification("SAA"), [ContentMetadata("a", "Storage")], 1)
-    gone = assign(saa, [ContentMetadata("a", active=False)], 2)
-    assert Catalog({"SAA": gone}).place("a", None).content.category == "Storage"
+    removed = assign(saa, [ContentMetadata("a", active=False)], 2)
+    assert Catalog({"SAA": removed}).place("a", None).content.category == "Storage"

@@ -1,0 +1,1 @@
+"""Benchmarks. Run each as `python -m benchmarks.NAME`, or all of them with `make bench`."""

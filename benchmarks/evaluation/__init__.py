@@ -1,0 +1,1 @@
+"""The evaluation of the readiness estimate on a log of real practice."""

@@ -1,0 +1,141 @@
+"""A log of real practice: its rows, its content, and the state of a learner after some of its rows."""
+
+import csv
+import gzip
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from domain.catalog import NO_DIFFICULTY, Catalog, Certification, ContentMetadata, assign
+from domain.days import FIRST_DAY, day_number, microseconds
+from domain.fold import closed_days, fold
+from domain.interaction import MAX_SECONDS
+from domain.learner import Day, Learner, Track
+from domain.tally import PERFECT
+from tests.factory import make_parsed
+
+CODE = "LOG"
+"""Code of the certification that a log's items belong to."""
+
+_COLUMNS = {"learner", "time", "item", "topic", "outcome"}
+_OUTCOMES = {"CORRECT": True, "INCORRECT": False, "STUDY": None}
+
+
+class Row(NamedTuple):
+    """One row of a log."""
+
+    at: datetime
+    """Local time, without a zone."""
+    item: str
+    topic: str
+    difficulty: str
+    right: bool | None
+    """None if the item was studied and not answered."""
+    seconds: int
+
+
+type Log = dict[str, list[Row]]
+"""The rows of each learner, in order of time."""
+
+
+class InvalidLog(ValueError):
+    """The file is not a log that the evaluation can read."""
+
+
+def read_log(path: Path) -> Log:
+    """Read a log, compressed or not. Raise InvalidLog or OSError if that is impossible.
+
+    Rows with an unknown outcome are left out.
+    """
+    with path.open("rb") as file:
+        compressed = file.read(2) == b"\x1f\x8b"
+    log: Log = defaultdict(list)
+    with gzip.open(path, "rt", encoding="utf-8") if compressed else path.open(encoding="utf-8") as lines:
+        for learner, row in _rows(lines):
+            log[learner].append(row)
+    for history in log.values():
+        history.sort(key=lambda row: row.at)
+    return dict(log)
+
+
+def _rows(lines: Iterable[str]) -> Iterator[tuple[str, Row]]:
+    reader = csv.DictReader(lines, restval="")
+    try:
+        missing = _COLUMNS - set(reader.fieldnames or ())
+        if missing:
+            raise InvalidLog(f"it has no column {', '.join(sorted(missing))}")
+        for fields in reader:
+            outcome = fields["outcome"].upper()
+            if outcome in _OUTCOMES:
+                yield fields["learner"], _row(fields, _OUTCOMES[outcome], reader.line_num)
+    except (EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
+        raise InvalidLog(f"after line {reader.line_num}: {error}") from error
+
+
+def _row(fields: dict[str, str], right: bool | None, line: int) -> Row:
+    try:
+        at = datetime.fromisoformat(fields["time"]).replace(tzinfo=None)
+        seconds = round(float(fields.get("duration_seconds") or 0))
+    except (ValueError, OverflowError) as error:
+        raise InvalidLog(f"line {line}: {error}") from error
+    if at.date() < FIRST_DAY:
+        raise InvalidLog(f"line {line}: the time is before {FIRST_DAY}")
+    return Row(
+        at,
+        fields["item"],
+        fields["topic"],
+        fields.get("difficulty_level") or NO_DIFFICULTY,
+        right,
+        min(MAX_SECONDS, max(0, seconds)),
+    )
+
+
+def is_held_out(learner: str) -> bool:
+    """Return whether no constant was chosen on this learner. That is about every second one, by a hash."""
+    return sha256(learner.encode()).digest()[0] >= 128
+
+
+def certification_of(log: Log) -> Certification:
+    """Return all items of a log as one certification, with the topics as categories."""
+    rows = (row for history in log.values() for row in history)
+    items = {row.item: ContentMetadata(row.item, row.topic, row.difficulty) for row in rows}
+    return assign(Certification(CODE), (items[item] for item in sorted(items)), 0)
+
+
+class LearnerState:
+    """The state of one learner, kept in memory by the product's own fold."""
+
+    def __init__(self, learner: str, certification: Certification) -> None:
+        self.learner = Learner(learner)
+        self.days: dict[int, Day] = {}
+        self._catalog = Catalog({certification.code: certification})
+        self._count = 0
+
+    def apply(self, row: Row) -> None:
+        """Fold in one row."""
+        self._count += 1
+        interaction = make_parsed(
+            event_id=f"{self._count}",
+            user_id=self.learner.user_id,
+            content_id=row.item,
+            kind="viewed" if row.right is None else "answered",
+            at=microseconds(row.at.replace(tzinfo=UTC)),
+            day=day_number(row.at.date()),
+            score=None if row.right is None else PERFECT * row.right,
+            seconds=row.seconds,
+        )
+        needed = {number: self.days[number] for number in closed_days(self.learner, [interaction])}
+        change = fold(self.learner, needed, [interaction], self._catalog)
+        self.learner = change.learner
+        self.days.update((day.number, day) for day in change.days)
+        if self.learner.latest:
+            self.days[self.learner.latest.number] = self.learner.latest
+
+    @property
+    def track(self) -> Track:
+        """What the learner has done so far."""
+        return self.learner.tracks.get(CODE, Track())

@@ -1,0 +1,149 @@
+"""Advice to a learner: how much study time is left, and what to do next and why."""
+
+from typing import Literal, NamedTuple
+
+from domain.catalog import KNOWN, Certification
+from domain.estimate import Area, Prediction, Profile
+from domain.learner import Track
+from domain.practice import HALF_LIFE_DAYS
+
+MAX_ACTIONS = 5
+
+_READY = 0.8
+"""Probability of passing from which a mock exam is recommended."""
+_FEW_ANSWERS = 5
+"""A category with fewer scored answers is recommended as one to start with."""
+_FADED = 0.5
+"""A category is recommended for a refresh if less of its memory is left: after `HALF_LIFE_DAYS`."""
+
+_PACE_COVERAGE = 0.1
+_PACE_SECONDS = 2 * 3600
+"""The learner's own pace is used from this share of the content touched and this much time spent."""
+_PACE_RANGE = 0.25
+"""Relative uncertainty of the learner's own pace, in both directions."""
+_PACE_LIMITS = (0.25, 4.0)
+"""Limits of the learner's own pace: multiples of the shortest and the longest typical hours."""
+
+
+class Hours(NamedTuple):
+    """A range of study time, in hours."""
+
+    low: float
+    high: float
+
+
+type ActionKind = Literal["diagnostic_quiz", "practise", "start", "refresh", "mock_exam"]
+
+
+class Action(NamedTuple):
+    """Something to do next, and why. At least one of `category` and `content_id` says where."""
+
+    kind: ActionKind
+    reason: str
+    """A sentence or two for the learner."""
+    category: str | None = None
+    content_id: str | None = None
+
+
+def study_time(
+    track: Track,
+    certification: Certification,
+    coverage: float | None,
+    estimate: float | None,
+    pass_mark: float,
+) -> Hours | None:
+    """Return the hours still to study, or None if neither typical hours nor the learner's pace are known.
+
+    What is left is the content that is not covered, and the covered content as far as the estimate falls
+    short of the pass mark. The hours are those that the learner needed for the content touched so far if that
+    is enough to judge by, else the certification's typical hours.
+    """
+    if coverage is None:
+        return None
+    reached = 0.0
+    if estimate is not None:
+        reached = min(1.0, estimate / pass_mark) if pass_mark else 1.0
+    left = 1 - coverage * reached
+    known = KNOWN.get(certification.code)
+    pace = _pace(track, certification)
+    if pace is not None:
+        if known:
+            shortest, longest = known.study_hours[0] * _PACE_LIMITS[0], known.study_hours[1] * _PACE_LIMITS[1]
+            pace = min(max(pace, shortest), longest)
+        return Hours(left * pace * (1 - _PACE_RANGE), left * pace * (1 + _PACE_RANGE))
+    return Hours(left * known.study_hours[0], left * known.study_hours[1]) if known else None
+
+
+def _pace(track: Track, certification: Certification) -> float | None:
+    """Return the hours that all active content would take at the learner's pace; None if that is unknown."""
+    active = certification.active
+    touched = len((track.viewed | track.answered | track.completed) & active) / len(active)
+    seconds = sum([tally.seconds for tally in track.tallies.categories.values()])
+    if touched < _PACE_COVERAGE or seconds < _PACE_SECONDS:
+        return None
+    return seconds / 3600 / touched
+
+
+def actions(
+    prediction: Prediction, profile: Profile, certification: Certification, pass_mark: float
+) -> tuple[Action, ...]:
+    """Return what to do next, at most `MAX_ACTIONS`.
+
+    A mock exam comes first if the learner is ready for one. Then come the categories that could raise the
+    estimate most: those whose weight times what they lack is greatest.
+    """
+    areas = prediction.areas
+    if not areas:
+        return ()
+    largest = min(areas, key=lambda area: (-area.weight, area.category)).category
+    probability = prediction.pass_probability
+    if probability is None:
+        reason = "You have no scored answers yet. A diagnostic quiz shows where you stand."
+        return (Action("diagnostic_quiz", reason, largest, _next_content(largest, profile, certification)),)
+    found: list[Action] = []
+    if probability >= _READY:
+        reason = f"Your estimated chance of passing is {probability:.0%}. Take a mock exam to check it."
+        found.append(Action("mock_exam", reason, largest))
+    for area in sorted(areas, key=lambda a: (-a.weight * (100 - (a.estimate or 0.0)), a.category)):
+        if len(found) == MAX_ACTIONS:
+            break
+        advised = _category_advice(area, profile.practice.memory(area.category), pass_mark)
+        if advised is not None:
+            kind, reason = advised
+            content = _next_content(area.category, profile, certification)
+            found.append(Action(kind, reason, area.category, content))
+    return tuple(found)
+
+
+def _category_advice(area: Area, memory: float, pass_mark: float) -> tuple[ActionKind, str] | None:
+    """Return what to do about a category and why; None if it needs nothing."""
+    estimate = area.estimate or 0.0
+    if area.answers < _FEW_ANSWERS:
+        return "start", (
+            f"This category is {area.weight:.0%} of the exam, and you have {_few(area.answers)} in it. "
+            "Its estimate is uncertain."
+        )
+    if estimate < pass_mark:
+        return "practise", (
+            f"We expect {estimate:.0f}% in this category, below the pass mark of {pass_mark:.0f}%."
+        )
+    if memory < _FADED:
+        return "refresh", (
+            f"You have not practised this category for more than {HALF_LIFE_DAYS} days "
+            "and may have forgotten some of it."
+        )
+    return None
+
+
+def _few(answers: int) -> str:
+    if answers == 1:
+        return "only 1 scored answer"
+    return f"only {answers} scored answers" if answers else "no scored answers"
+
+
+def _next_content(category: str, profile: Profile, certification: Certification) -> str:
+    """Return the content of a category to take next: one never scored, else the one with the lowest score."""
+    for found, best in zip(profile.exam.categories, profile.best_by_category, strict=True):
+        if found.name == category:
+            return certification.contents[found.ordinals[best.index(min(best))]].content_id
+    raise KeyError(category)

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Set up an environment with exactly the packages of a lock file.
+# usage: environment.sh run|dev|mutation    the project's environment, .venv
+#        environment.sh tools|tools-dev     the local stack's environment, .cache/tools
+#
+# Each set includes those that are named before it. The environment has a file `.NAME` for each set it includes.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source scripts/uv.sh
+
+set=$1
+lock=requirements/$set.txt
+case $set in
+  run) directory=.venv includes=(run) ;;
+  dev) directory=.venv includes=(run dev) ;;
+  mutation) directory=.venv includes=(run dev mutation) ;;
+  tools) directory=.cache/tools includes=(tools) ;;
+  tools-dev) directory=.cache/tools includes=(tools tools-dev) ;;
+esac
+
+install() {
+  "$directory/bin/python" -c '' 2>/dev/null || uv venv --clear --python "$PYTHON" "$directory" || return
+  uv pip sync --python "$directory/bin/python" --require-hashes "$lock" || return
+  if [ "$directory" = .venv ]; then
+    uv pip install --python "$directory/bin/python" --no-deps --editable . \
+      --build-constraints requirements/build.txt --require-build-hashes
+  fi
+}
+
+rm -f "$directory"/.{run,dev,mutation,tools,tools-dev}
+step "Installing $(grep -c == "$lock") packages of $lock into $directory" install
+for name in "${includes[@]}"; do touch "$directory/.$name"; done

@@ -1,0 +1,104 @@
+"""Items as earlier releases stored them, and the interactions that lead to them."""
+
+from functions.items import Item
+from tests.integration.conftest import interaction
+
+STORED: list[Item] = [
+    {
+        "pk": {"S": "USER#ann"},
+        "sk": {"S": "STATE"},
+        "version": {"N": "1"},
+        "format": {"N": "1"},
+        "zone": {"S": '[true,1772348400000000,"Europe/Helsinki"]'},
+        "calendar_first": {"N": "9556"},
+        "calendar": {"B": b"\x03"},
+        "earned": {"S": '["SAA:first","SAA:mastered:compute"]'},
+        "tracks": {
+            "M": {
+                "SAA": {
+                    "M": {
+                        "viewed": {"B": b"\x02"},
+                        "answered": {"B": b"\x01"},
+                        "completed": {"B": b"\x04"},
+                        "best": {"B": b"\x1fA\x00\x00$#"},
+                        "tallies": {
+                            "S": '[{"Compute":[1,0,0,1,60,1,9250],"Storage":[2,1,1,0,120,1,8000]},'
+                            '{"advanced":[1,1,0,0,60],"beginner":[2,0,1,1,120,2,17250]}]'
+                        },
+                    }
+                }
+            }
+        },
+        "latest": {
+            "M": {
+                "day": {"N": "9557"},
+                "digests": {"B": b">#\xe8\x16\x009YJ"},
+                "tallies": {
+                    "S": '{"SAA":[{"Compute":[1,0,0,1,60,1,9250]},{"beginner":[1,0,0,1,60,1,9250]}]}'
+                },
+            }
+        },
+    },
+    {
+        "pk": {"S": "USER#ann"},
+        "sk": {"S": "DAY#2026-03-01"},
+        "digests": {"B": b".},\x03\xa9Pz\xe2\xca\x97\x81\x12\xca\x1b\xbd\xca"},
+        "tallies": {
+            "S": '{"SAA":[{"Storage":[2,1,1,0,120,1,8000]},'
+            '{"advanced":[1,1,0,0,60],"beginner":[1,0,1,0,60,1,8000]}]}'
+        },
+    },
+    {
+        "pk": {"S": "USER#ann"},
+        "sk": {"S": "EARNED#SAA:first"},
+        "award": {
+            "S": '{"achievement_id":"SAA:first","achievement_type":"certification","badge_icon":"🌱",'
+            '"certification_type":"SAA","description":"Complete a first content of SAA",'
+            '"earned_at":1772445600000000,"points":20,"title":"SAA: First Step"}'
+        },
+    },
+    {
+        "pk": {"S": "USER#ann"},
+        "sk": {"S": "EARNED#SAA:mastered:compute"},
+        "award": {
+            "S": '{"achievement_id":"SAA:mastered:compute","achievement_type":"category","badge_icon":"🎓",'
+            '"certification_type":"SAA","description":"Complete all of Compute in SAA, 85 % on average",'
+            '"earned_at":1772445600000000,"points":300,"title":"Compute Mastered"}'
+        },
+    },
+    {
+        "pk": {"S": "CATALOG"},
+        "sk": {"S": "HEAD"},
+        "version": {"N": "2"},
+        "certifications": {"S": '{"DVA":1,"SAA":1}'},
+    },
+    {
+        "pk": {"S": "CATALOG"},
+        "sk": {"S": "CERT#DVA#000000"},
+        "contents": {"S": '[["dva-1","Deployment","intermediate",true,1700000000000000,1,null]]'},
+    },
+    {
+        "pk": {"S": "CATALOG"},
+        "sk": {"S": "CERT#SAA#000000"},
+        "contents": {
+            "S": '[["saa-1","Storage","beginner",true,1700000000000001,1,null],'
+            '["saa-2","Storage","advanced",true,1700000000000001,1,null],'
+            '["saa-3","Compute","beginner",true,1700000000000001,1,null]]'
+        },
+    },
+]
+"""The views table after STUDY, as every release so far has stored it. A change of these is a migration."""
+
+STUDY = [
+    interaction("a"),
+    interaction(
+        "b",
+        content_id="saa-3",
+        interaction_type="completed",
+        score=92.5,
+        occurred_at="2026-03-02T10:00:00Z",
+        timezone=None,
+    ),
+    interaction("c", content_id="saa-2", interaction_type="viewed", score=None),
+]
+"""Three interactions of a learner, on two days."""

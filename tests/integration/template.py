@@ -1,0 +1,41 @@
+"""The template as tests read it, without the transform."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+TEMPLATE = Path(__file__).parents[2] / "template.yaml"
+
+
+class _Loader(yaml.CSafeLoader):
+    """Reads CloudFormation's short forms (`!Ref x`) as their arguments: tests need only plain values."""
+
+
+def _argument(loader: _Loader, _: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node)
+    return loader.construct_scalar(node)  # type: ignore[arg-type]  # the third kind there is
+
+
+_Loader.add_multi_constructor("!", _argument)
+
+
+@cache
+def template() -> dict[str, Any]:
+    """The template, its intrinsic functions replaced by their arguments."""
+    loaded: dict[str, Any] = yaml.load(TEMPLATE.read_text(), _Loader)
+    return loaded
+
+
+@cache
+def routes() -> dict[str, dict[str, Any]]:
+    """The API's routes by their keys, for example `GET /certifications`."""
+    return {
+        resource["Properties"]["RouteKey"]: resource["Properties"]
+        for resource in template()["Resources"].values()
+        if resource["Type"] == "AWS::ApiGatewayV2::Route"
+    }

@@ -1,0 +1,69 @@
+"""The items of the views table: their bytes, as earlier releases stored them, and their sizes."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from functions import aws, items
+from functions.errors import LaterFormat, TooLarge
+from functions.items import NewAward, NewLearner, inserted, item_bytes
+from tests.integration.conftest import VIEWS, World
+from tests.integration.stored import STORED, STUDY
+
+
+def test_a_release_stores_the_same_bytes_as_earlier_releases(world: World) -> None:
+    world.project(*STUDY)
+    assert world.items() == {(item["pk"]["S"], item["sk"]["S"]): item for item in STORED}
+
+
+def test_a_release_reads_the_items_of_earlier_releases(world: World) -> None:
+    for item in STORED:
+        aws.dynamodb().put_item(TableName=VIEWS, Item=item)
+    assert world.project(*STUDY).duplicates == 3
+    stored = world.store.read("ann", 0)
+    assert stored is not None
+    assert stored.learner.total.seconds == 180
+    assert stored.learner.zone == (True, 1772348400000000, "Europe/Helsinki")
+    assert [award.points for award in stored.awards] == [20, 300]
+    assert [stored.learner.tracks["SAA"].best_score(n) for n in range(4)] == [8_000, None, 9_250, None]
+
+
+def test_a_state_of_a_later_format_is_refused(world: World) -> None:
+    aws.dynamodb().put_item(TableName=VIEWS, Item={**STORED[0], "format": {"N": "2"}})
+    with pytest.raises(LaterFormat, match=r"^the state has format 2; this release reads 1$"):
+        world.store.read_state("ann")
+
+
+def test_an_insert_is_a_learner_or_an_award_that_may_be_silent() -> None:
+    assert inserted(STORED[0]) == NewLearner("ann")
+    announced, silent = inserted(STORED[2]), inserted({**STORED[2], "silent": {"BOOL": True}})
+    assert isinstance(announced, NewAward)
+    assert announced.user_id == "ann"
+    assert announced.award._asdict() == json.loads(STORED[2]["award"]["S"])
+    assert not announced.silent
+    assert silent == replace(announced, silent=True)
+
+
+def test_the_size_of_an_item_includes_its_names_and_values() -> None:
+    assert item_bytes({"pk": {"S": "Ä"}}) == 2 + 2
+    assert item_bytes({"n": {"N": "123"}}) == 1 + 4
+    assert item_bytes({"b": {"B": b"12345"}}) == 1 + 6
+    assert item_bytes({"t": {"BOOL": True}}) == 1 + 1
+    assert item_bytes({"é": {"M": {"ü": {"S": "x"}, "y": {"S": "zz"}}}}) == 2 + 3 + (1 + 2 + 1) + (1 + 1 + 2)
+
+
+def test_the_size_limits_match_dynamodb_to_the_byte() -> None:
+    largest = {"a": {"S": "x" * (400 * 1024 - 1)}}
+    one_more = {"a": {"S": "x" * 400 * 1024}}
+    items.check_size([largest])
+    with pytest.raises(TooLarge, match=r"^an item of 409601 bytes$"):
+        items.check_size([{"a": {"S": ""}}, one_more])
+    items.check_size([{"a": {"S": ""}}] * 100)
+    with pytest.raises(TooLarge, match=r"^101 items in one transaction$"):
+        items.check_size([{"a": {"S": ""}}] * 101)
+    ten = 10 * [largest]
+    rest = 4 * 1024 * 1024 - 10 * 400 * 1024
+    items.check_size([*ten, {"a": {"S": "x" * (rest - 1)}}])
+    with pytest.raises(TooLarge, match=r"^4194305 bytes in one transaction$"):
+        items.check_size([*ten, {"a": {"S": "x" * rest}}])
