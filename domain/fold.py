@@ -79,11 +79,10 @@ def needed_buckets(learner: Learner, interactions: Iterable[Interaction]) -> Buc
     """
     days, applied = set(), set()
     latest_day = learner.latest.number if learner.latest else None
-    latest_utc_day = learner.applied.number if learner.applied else -1
     for interaction in interactions:
         if interaction.day != latest_day and interaction.day in learner.calendar:
             days.add(interaction.day)
-        if interaction.utc_day < latest_utc_day:
+        if learner.applied and interaction.utc_day < learner.applied.number:
             applied.add(interaction.utc_day)
     return BucketNumbers(frozenset(days), frozenset(applied))
 

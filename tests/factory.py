@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from domain.achievements import Award
 from domain.catalog import Catalog
-from domain.fold import closed_days, fold
+from domain.fold import Buckets, Change, fold, needed_buckets
 from domain.interaction import Interaction, parse
-from domain.learner import Day, Learner
+from domain.learner import Applied, Day, Learner
+from domain.tally import COUNTERS, Tally, tally_of
 
 
 def make_interaction(**fields: Any) -> dict[str, Any]:
@@ -39,12 +40,37 @@ def make_parsed(**fields: Any) -> Interaction:
     return _PARSED._replace(**fields)
 
 
+def make_tally(**counters: int) -> Tally:
+    """Return the tally with these counters, and 0 for all others."""
+    assert counters.keys() <= set(COUNTERS)
+    return tally_of([counters.get(name, 0) for name in COUNTERS])
+
+
+def needed_of(buckets: Buckets, learner: Learner, interactions: Sequence[Interaction]) -> Buckets:
+    """Return those of the closed buckets that a fold asks for."""
+    numbers = needed_buckets(learner, interactions)
+    return Buckets(
+        {number: buckets.days[number] for number in numbers.days},
+        {number: buckets.applied[number] for number in numbers.applied & buckets.applied.keys()},
+    )
+
+
+def buckets_after(buckets: Buckets, change: Change) -> Buckets:
+    """Return the closed buckets after a change has been written."""
+    return Buckets(
+        {**buckets.days, **{day.number: day for day in change.days}},
+        {**buckets.applied, **{applied.number: applied for applied in change.digests}},
+    )
+
+
 class Folded(NamedTuple):
     """A learner after some batches."""
 
     learner: Learner
     days: Mapping[int, Day]
-    """The closed days, by number."""
+    """The closed local days, by number."""
+    applied_days: Mapping[int, Applied]
+    """The closed UTC days, by number."""
     awards: Sequence[Award]
     """In the order in which they were earned."""
     applied: int
@@ -52,14 +78,13 @@ class Folded(NamedTuple):
 
 
 def fold_batches(batches: Iterable[Sequence[Interaction]], catalog: Catalog, freezes: int = 0) -> Folded:
-    """Fold batches one after the other, as the consumer does: each with only the closed days it needs."""
-    learner, days, applied = Learner("ann"), dict[int, Day](), 0
+    """Fold batches one after the other, as the consumer does: each with only the buckets it needs."""
+    learner, buckets, applied = Learner("ann"), Buckets(), 0
     awards: list[Award] = []
     for batch in batches:
-        needed = {number: days[number] for number in closed_days(learner, batch)}
-        change = fold(learner, needed, batch, catalog, freezes)
+        change = fold(learner, needed_of(buckets, learner, batch), batch, catalog, freezes)
         learner = change.learner
-        days |= {day.number: day for day in change.days}
+        buckets = buckets_after(buckets, change)
         awards += change.awards
         applied += change.applied
-    return Folded(learner, days, awards, applied)
+    return Folded(learner, buckets.days, buckets.applied, awards, applied)

@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from domain.catalog import NO_DIFFICULTY, Catalog, Certification, ContentMetadata, assign
 from domain.days import FIRST_DAY, day_number, microseconds
-from domain.fold import closed_days, fold
+from domain.fold import Buckets, fold
 from domain.interaction import MAX_SECONDS
 from domain.learner import Day, Learner, Track
 from domain.tally import PERFECT
-from tests.factory import make_parsed
+from tests.factory import buckets_after, make_parsed, needed_of
 
 CODE = "LOG"
 """Code of the certification that a log's items belong to."""
@@ -111,7 +111,7 @@ class LearnerState:
 
     def __init__(self, learner: str, certification: Certification) -> None:
         self.learner = Learner(learner)
-        self.days: dict[int, Day] = {}
+        self._buckets = Buckets()
         self._catalog = Catalog({certification.code: certification})
         self._count = 0
 
@@ -128,12 +128,16 @@ class LearnerState:
             score=None if row.right is None else PERFECT * row.right,
             seconds=row.seconds,
         )
-        needed = {number: self.days[number] for number in closed_days(self.learner, [interaction])}
+        needed = needed_of(self._buckets, self.learner, [interaction])
         change = fold(self.learner, needed, [interaction], self._catalog)
         self.learner = change.learner
-        self.days.update((day.number, day) for day in change.days)
-        if self.learner.latest:
-            self.days[self.learner.latest.number] = self.learner.latest
+        self._buckets = buckets_after(self._buckets, change)
+
+    @property
+    def days(self) -> dict[int, Day]:
+        """All days, by number."""
+        latest = self.learner.latest
+        return {**self._buckets.days, **({latest.number: latest} if latest else {})}
 
     @property
     def track(self) -> Track:

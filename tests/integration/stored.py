@@ -8,8 +8,8 @@ STORED: list[Item] = [
         "pk": {"S": "USER#ann"},
         "sk": {"S": "STATE"},
         "version": {"N": "1"},
-        "format": {"N": "1"},
-        "zone": {"S": '[true,1772348400000000,"Europe/Helsinki"]'},
+        "format": {"N": "2"},
+        "named_zone": {"S": '[1772348400000000,"Europe/Helsinki"]'},
         "calendar_first": {"N": "9556"},
         "calendar": {"B": b"\x03"},
         "earned": {"S": '["SAA:first","SAA:mastered:compute"]'},
@@ -32,17 +32,16 @@ STORED: list[Item] = [
         "latest": {
             "M": {
                 "day": {"N": "9557"},
-                "digests": {"B": b">#\xe8\x16\x009YJ"},
                 "tallies": {
                     "S": '{"SAA":[{"Compute":[1,0,0,1,60,1,9250]},{"beginner":[1,0,0,1,60,1,9250]}]}'
                 },
             }
         },
+        "applied": {"M": {"day": {"N": "9557"}, "digests": {"B": b">#\xe8\x16\x009YJ"}}},
     },
     {
         "pk": {"S": "USER#ann"},
         "sk": {"S": "DAY#2026-03-01"},
-        "digests": {"B": b".},\x03\xa9Pz\xe2\xca\x97\x81\x12\xca\x1b\xbd\xca"},
         "tallies": {
             "S": '{"SAA":[{"Storage":[2,1,1,0,120,1,8000]},'
             '{"advanced":[1,1,0,0,60],"beginner":[1,0,1,0,60,1,8000]}]}'
@@ -85,6 +84,11 @@ STORED: list[Item] = [
             '["saa-2","Storage","advanced",true,1700000000000001,1,null],'
             '["saa-3","Compute","beginner",true,1700000000000001,1,null]]'
         },
+    },
+    {
+        "pk": {"S": "USER#ann"},
+        "sk": {"S": "APPLIED#2026-03-01"},
+        "digests": {"B": b".},\x03\xa9Pz\xe2\xca\x97\x81\x12\xca\x1b\xbd\xca"},
     },
 ]
 """The views table after STUDY, as every release so far has stored it. A change of these is a migration."""

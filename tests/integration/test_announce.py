@@ -51,7 +51,7 @@ def table_stream(world: World) -> dict[str, Any]:
 
 
 def deliver(event: dict[str, Any]) -> None:
-    announce.handler(event, None)  # type: ignore[arg-type]  # unused
+    announce.handler(event, None)
 
 
 def complete_dva(world: World, user_id: str = "ann") -> None:

@@ -43,7 +43,9 @@ def new_rule(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 def run(store: Store, path: Path, *, silent: bool = True) -> tuple[int, int]:
     """Run a backfill with its checkpoint at `path`. Return the numbers of learners and awards."""
     checkpoint = Checkpoint.load(path, "views")
-    return backfill(store, checkpoint, 1e6, 0, silent=silent, on_progress=lambda: None)
+    result = backfill(store, checkpoint, 1e6, 0, silent=silent, on_progress=lambda: None)
+    assert result.unreadable == ()
+    return result.learners, result.awards
 
 
 @pytest.mark.usefixtures("new_rule")

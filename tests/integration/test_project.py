@@ -11,7 +11,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from domain.catalog import ContentMetadata
 from domain.days import day_number
 from domain.fold import Change
-from domain.learner import Day, Learner
+from domain.learner import Applied, Day, Learner
 from domain.streaks import StudyCalendar
 from functions import aws, catalog, items, project
 from functions.errors import Contended
@@ -427,10 +427,11 @@ def test_known_content_added_to_another_certification_meanwhile_is_found(
 
 def test_outcomes_add_up() -> None:
     received = project.Received(make_parsed(), b"", Position("shard", "1"), ARRIVAL)
-    bug = KeyError("a bug")
+    trouble, error = project.Trouble("failed", KeyError("a bug"), [received]), TimeoutError()
     outcome = project.Outcome(1, 2, [received.refused("a", "")])
-    outcome.add(project.Outcome(3, 4, [received.refused("b", "")], [bug]))
-    assert (outcome.applied, outcome.duplicates, outcome.bugs) == (4, 6, [bug])
+    outcome.add(project.Outcome(3, 4, [received.refused("b", "")], [trouble], [error]))
+    assert (outcome.applied, outcome.duplicates) == (4, 6)
+    assert (outcome.troubles, outcome.errors) == ([trouble], [error])
     assert [refused.code for refused in outcome.quarantined] == ["a", "b"]
 
 
@@ -470,8 +471,10 @@ def test_a_batch_of_more_bytes_than_one_transaction_takes_is_split(world: World)
     for number in range(first, first + 12):
         calendar = calendar.add(number)
     for n in range(12):  # Each takes 350 KB.
-        learner = Learner("ann", n + 1, calendar=calendar, latest=Day(first + 12))
-        assert world.store.commit(Change(learner, (Day(first + n, digests=many),), (), 1, 0, ())) is None
+        latest = Day(first + 12)
+        learner = Learner("ann", n + 1, calendar=calendar, latest=latest, applied=Applied(first + 12))
+        closed = Applied(first + n, many)
+        assert world.store.commit(Change(learner, (Day(first + n),), (), 1, 0, (), (closed,))) is None
     world.calls.clear()
     batch = [
         interaction(f"{hour}-{n}", occurred_at=f"2026-02-{10 + n}T{hour}:00:00+02:00")
@@ -480,8 +483,9 @@ def test_a_batch_of_more_bytes_than_one_transaction_takes_is_split(world: World)
     ]
     assert world.project(*batch).applied == 24
     written = [p["TransactItems"] for name, p in world.calls if name == "TransactWriteItems"]
-    sizes = [sum(item["Put"]["Item"]["sk"]["S"].startswith("DAY#") for item in items) for items in written]
-    assert sizes == [6, 6], "half of the days each, so that a day is written once"
-    days = world.store.load_days({"ann": range(first, first + 12)})["ann"]
-    assert {len(day.digests) for day in days.values()} == {45_002}
+    for prefix in ("DAY#", "APPLIED#"):
+        sizes = [sum(i["Put"]["Item"]["sk"]["S"].startswith(prefix) for i in items) for items in written]
+        assert sizes == [6, 6], "half of the days each, so that a day is written once"
+    applied = world.store.read_applied("ann", range(first, first + 12))
+    assert {len(digests) for digests in applied.values()} == {45_002}
     assert world.project(*batch).duplicates == 24

@@ -18,7 +18,7 @@ from domain.catalog import Certification, ContentMetadata, assign
 from domain.fold import BucketNumbers, Buckets, Change, fold, is_applied, needed_buckets
 from domain.interaction import NO_OFFSET, Interaction
 from domain.learner import Applied, Day, Learner, Track, Zone
-from domain.tally import Breakdown, Tally, values
+from domain.tally import Breakdown, Tally, tally_of, values
 from functions.quarantine import Quarantine, Quarantined
 from functions.store import Store
 from tests.simulation.dynamo import Dynamo, Item
@@ -77,13 +77,13 @@ def tallies_are_added_without_a_condition(patch: pytest.MonkeyPatch) -> None:
         def group(ones: Any, others: Any) -> dict[str, Tally]:
             zero = Tally()
             return {
-                name: Tally(
-                    *(
+                name: tally_of(
+                    [
                         a + sign * b
                         for a, b in zip(
                             values(ones.get(name, zero)), values(others.get(name, zero)), strict=True
                         )
-                    )
+                    ]
                 )
                 for name in ones | others
             }
@@ -149,8 +149,11 @@ def buckets_are_not_read_again_after_a_failed_condition(patch: pytest.MonkeyPatc
             )
             for user, numbers in wanted.items()
         }
-        for user, (days, applied) in load_buckets(store, missing).items():
-            known[user] = Buckets({**before[user].days, **days}, {**before[user].applied, **applied})
+        for user, found in load_buckets(store, missing).items():
+            assert isinstance(found, Buckets)
+            known[user] = Buckets(
+                {**before[user].days, **found.days}, {**before[user].applied, **found.applied}
+            )
         return {user: known[user] for user in wanted}
 
     def forgetting(projector: Any, *arguments: Any) -> Any:

@@ -22,12 +22,12 @@ from domain.achievements import (
     slug,
 )
 from domain.catalog import Catalog, Certification, ContentMetadata, assign
-from domain.fold import Change, fold
+from domain.fold import Buckets, Change, fold
 from domain.interaction import Interaction
 from domain.learner import Learner, LearnerStanding, goals, overdue
-from domain.tally import PERFECT, Tally, sum_of, values
+from domain.tally import PERFECT, sum_of, values
 from domain.views import ViewContext
-from tests.factory import fold_batches, make_parsed
+from tests.factory import fold_batches, make_parsed, make_tally
 
 HOUR = 3600
 CONTENTS = [ContentMetadata(f"c-{n}", "Storage" if n < 3 else "S & R") for n in range(6)]
@@ -58,7 +58,7 @@ RULES = {
 
 
 def reached(*, longest_streak: int = 0, completed_content: int = 0, **counters: int) -> LearnerStanding:
-    return LearnerStanding(longest_streak, completed_content, values(Tally(**counters)))
+    return LearnerStanding(longest_streak, completed_content, values(make_tally(**counters)))
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def interaction(number: int, **fields: Any) -> Interaction:
 
 
 def after(*interactions: Interaction, learner: Learner | None = None, catalog: Catalog = CATALOG) -> Change:
-    return fold(learner or Learner("ann"), {}, interactions, catalog)
+    return fold(learner or Learner("ann"), Buckets(), interactions, catalog)
 
 
 def completed(*contents: int, score: int | None = None) -> list[Interaction]:

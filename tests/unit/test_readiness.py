@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from domain.catalog import Catalog, Certification, ContentMetadata, assign
 from domain.estimate import CERTAIN, content_share
-from domain.fold import closed_days, fold
+from domain.fold import Buckets, fold
 from domain.learner import Day, Learner, Track
 from domain.practice import RECENT_DAYS
 from domain.readiness import Readiness, assess
-from tests.factory import make_parsed
+from tests.factory import buckets_after, make_parsed, needed_of
 
 TODAY = 9_800
 PERFECT = 10_000
@@ -60,7 +60,7 @@ class State(NamedTuple):
         self, answers: Sequence[Answer], certification: Certification, first: int = 0, seconds: int = 0
     ) -> "State":
         """Return the state after these answers. Their event ids count up from `first`."""
-        learner, days = self.learner, dict(self.days)
+        learner, buckets = self.learner, Buckets(self.days)
         for n, answer in enumerate(answers, first):
             interaction = make_parsed(
                 event_id=f"e{n}",
@@ -71,13 +71,12 @@ class State(NamedTuple):
                 score=answer.score,
                 seconds=seconds,
             )
-            needed = {number: days[number] for number in closed_days(learner, [interaction])}
+            needed = needed_of(buckets, learner, [interaction])
             change = fold(learner, needed, [interaction], Catalog({certification.code: certification}))
             learner = change.learner
-            days.update((day.number, day) for day in change.days)
-            if learner.latest:
-                days[learner.latest.number] = learner.latest
-        return State(learner, days)
+            buckets = buckets_after(buckets, change)
+        latest = {learner.latest.number: learner.latest} if learner.latest else {}
+        return State(learner, {**buckets.days, **latest})
 
     def track(self, certification: Certification) -> Track:
         return self.learner.tracks.get(certification.code, Track())
