@@ -96,6 +96,13 @@ def test_a_token_other_than_the_verified_one_is_refused(forged: dict[str, Any]) 
     assert refusal(event_of(verified, token({**verified, **forged}))) == 401
 
 
+@pytest.mark.parametrize("expiry", ["soon", "", "1772456101", None])
+def test_a_token_with_another_expiry_than_the_verified_one_is_refused(expiry: str | None) -> None:
+    who = claims("ann")
+    passed = {name: text for name, text in {**passed_on(who), "exp": expiry}.items() if text is not None}
+    assert refusal(event_of(who, passed={"jwt": {"claims": passed}})) == 401
+
+
 def test_a_group_counts_only_if_the_authorizer_has_seen_it_too() -> None:
     verified = claims("ann", "readers")
     forged = {**verified, "cognito:groups": ["readers", "admins"]}
