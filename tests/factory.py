@@ -28,12 +28,12 @@ def make_interaction(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in whole.items() if value is not ...}
 
 
-_NOON_OF_DAY_0 = datetime(2000, 1, 1, 12, tzinfo=UTC)
-_PARSED = parse(make_interaction(occurred_at=_NOON_OF_DAY_0.isoformat()), _NOON_OF_DAY_0)
+_NOON_OF_DAY_1 = datetime(2000, 1, 2, 12, tzinfo=UTC)
+_PARSED = parse(make_interaction(occurred_at=_NOON_OF_DAY_1.isoformat()), _NOON_OF_DAY_1)
 
 
 def make_parsed(**fields: Any) -> Interaction:
-    """Return an interaction as the fold takes it, at noon of day 0, with these fields changed.
+    """Return an interaction as the fold takes it, at noon of day 1, with these fields changed.
 
     It starts from a parsed interaction, so that a new field of `Interaction` needs no line here.
     """

@@ -75,7 +75,11 @@ def test_a_row_with_an_invalid_key_is_skipped_and_the_others_are_applied(world: 
         ({"question_count": {"N": "1E30"}}, ContentMetadata("c", NO_CATEGORY, NO_DIFFICULTY, 1_000_000)),
         ({"question_count": {"S": "ten"}}, ContentMetadata("c", NO_CATEGORY, NO_DIFFICULTY, 1)),
         ({"pass_mark": {"N": "65.5"}}, ContentMetadata("c", pass_mark=65.5)),
-        ({"pass_mark": {"N": "650"}}, ContentMetadata("c", pass_mark=100)),
+        ({"pass_mark": {"N": "100"}}, ContentMetadata("c", pass_mark=100)),
+        ({"pass_mark": {"N": "720"}}, ContentMetadata("c", pass_mark=72)),
+        ({"pass_mark": {"N": "1000"}}, ContentMetadata("c", pass_mark=100)),
+        ({"pass_mark": {"N": "1000.1"}}, ContentMetadata("c")),
+        ({"pass_mark": {"N": "-1"}}, ContentMetadata("c")),
     ],
 )
 def test_missing_and_unknown_values_of_a_row_get_a_default(

@@ -126,23 +126,24 @@ def test_one_read_takes_the_states_of_at_most_99_learners(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("second", "sort_key"),
+    ("second", "sort_keys"),
     [
-        (interaction("b", occurred_at="2026-03-02T09:00:00+02:00"), "DAY#2026-03-01"),
-        (interaction("b", occurred_at="2026-02-28T09:00:00+02:00"), "DAY#2026-02-28"),
-        (interaction("b", interaction_type="completed"), "EARNED#SAA:first"),
+        (interaction("b", occurred_at="2026-03-02T09:00:00+02:00"), ["DAY#2026-03-01", "APPLIED#2026-03-01"]),
+        (interaction("b", occurred_at="2026-03-02T00:30:00+02:00"), ["DAY#2026-03-01"]),
+        (interaction("b", occurred_at="2026-02-28T09:00:00+02:00"), ["DAY#2026-02-28", "APPLIED#2026-02-28"]),
+        (interaction("b", interaction_type="completed"), ["EARNED#SAA:first"]),
     ],
-    ids=["a day closes", "a late interaction", "an award is earned"],
+    ids=["both days close", "the local day closes", "a late interaction", "an award is earned"],
 )
 def test_a_further_item_is_written_in_one_transaction_with_the_state(
-    world: World, second: dict[str, Any], sort_key: str
+    world: World, second: dict[str, Any], sort_keys: list[str]
 ) -> None:
     world.project(interaction("a"))
     world.calls.clear()
     world.project(second)
     [writes] = [params["TransactItems"] for name, params in world.calls if name == "TransactWriteItems"]
     assert writes[0]["Put"]["ConditionExpression"] == "version = :read"
-    assert [write["Put"]["Item"]["sk"]["S"] for write in writes] == ["STATE", sort_key]
+    assert [write["Put"]["Item"]["sk"]["S"] for write in writes] == ["STATE", *sort_keys]
     assert "PutItem" not in world.operations()
 
 
@@ -236,6 +237,7 @@ def test_the_function_logs_and_counts_the_outcome_of_a_batch_once(
         ("Applied", MetricUnit.Count, 2),
         ("Duplicates", MetricUnit.Count, 1),
         ("Quarantined", MetricUnit.Count, 2),
+        ("LearnersInTrouble", MetricUnit.Count, 0),
     ]
 
 
@@ -267,7 +269,7 @@ def test_a_failed_write_fails_the_batch_after_all_others_were_tried(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail_writes(monkeypatch, {"ann": client_error("InternalServerError", "PutItem")})
-    with pytest.raises(ExceptionGroup, match=r"^1 reads or writes of the batch failed") as failure:
+    with pytest.raises(ExceptionGroup, match=r"^1 parts of the batch failed") as failure:
         world.project(interaction("a"), b"no JSON", interaction("b", user_id="bob"))
     assert len(failure.value.exceptions) == 1
     assert states(world) == {"bob"}
@@ -297,7 +299,7 @@ def test_a_failed_read_affects_neither_other_learners_nor_the_quarantine(
 
     monkeypatch.setattr(aws.dynamodb(), "batch_get_item", batch_get_item)
     batch = [interaction("a", user_id=f"learner-{n}") for n in range(3 * STATES_PER_READ)]
-    with pytest.raises(ExceptionGroup, match=r"^1 reads or writes of the batch failed"):
+    with pytest.raises(ExceptionGroup, match=r"^1 parts of the batch failed"):
         world.project(*batch, b"no JSON")
     assert len(states(world)) == 2 * STATES_PER_READ
     assert codes(world) == ["malformed"]
@@ -325,10 +327,10 @@ def test_a_bug_quarantines_one_learners_records_and_is_logged(
         ("failed", "1"),
         ("failed", "2"),
     ]
-    assert held[0]["reason"] == f"a bug; see the consumer's log: {error!r}"
+    assert held[0]["reason"] == f"a bug: {error!r}; see the consumer's log"
     assert world.store.read_state("bob") is not None
     [(text, more)] = logged
-    assert (text, more["extra"]) == ("a bug failed some learners", {"learners": 1})
+    assert (text, more["extra"]) == ("learners in trouble", {"learners": {"failed": 1}})
     assert more["exc_info"].exceptions == (error,)
 
 
@@ -349,8 +351,107 @@ def test_each_kind_of_bug_is_logged_with_its_trace_even_if_the_batch_fails(
     assert failure.value.exceptions == (errors["dan"],)
     assert codes(world) == ["failed"] * 3
     [more] = logged
-    assert more["extra"] == {"learners": 3}
+    assert more["extra"] == {"learners": {"failed": 3}}
     assert sorted(type(error).__name__ for error in more["exc_info"].exceptions) == ["KeyError", "ValueError"]
+
+
+DAMAGED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "truncated JSON in the state": ("STATE", {"earned": {"S": '["a'}}, "unreadable_state"),
+    "a state of the wrong type": ("STATE", {"tracks": {"S": "{}"}}, "unreadable_state"),
+    "a state with a text for a number": ("STATE", {"format": {"S": "2"}}, "unreadable_state"),
+    "a state of a later format": ("STATE", {"format": {"N": "3"}}, "later_format"),
+    "a closed day": ("DAY#2026-02-28", {"tallies": {"S": "{"}}, "unreadable_state"),
+    "a closed UTC day": ("APPLIED#2026-02-28", {"digests": {"B": b"1234567"}}, "unreadable_state"),
+}
+
+
+def damage(world: World, user_id: str, sort_key: str, changed: dict[str, Any]) -> None:
+    item = world.item(user_id, sort_key)
+    assert item is not None
+    aws.dynamodb().put_item(TableName=VIEWS, Item={**item, **changed})
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_an_unreadable_item_is_the_trouble_of_its_learner_alone(world: World, name: str) -> None:
+    sort_key, changed, code = DAMAGED[name]
+    days = [interaction(f"e{day}", occurred_at=f"2026-02-{day}T09:00:00+02:00") for day in (28, 27)]
+    world.project(*reversed(days), interaction("a"))
+    damage(world, "ann", sort_key, changed)
+    late = interaction("late", occurred_at="2026-02-28T10:00:00+02:00")
+    outcome = world.project(late, interaction("b", user_id="bob"), {**late, "user_id": "cho"})
+    assert (outcome.applied, len(outcome.troubles)) == (2, 1)
+    [held] = world.quarantined()
+    assert (held["code"], held["position"]["sequence_number"]) == (code, "1")
+
+
+def test_a_day_that_the_state_promises_and_that_is_gone_is_unreadable(world: World) -> None:
+    days = [interaction(f"e{day}", occurred_at=f"2026-02-{day}T09:00:00+02:00") for day in (27, 28)]
+    world.project(*days)
+    key = {"pk": {"S": "USER#ann"}, "sk": {"S": "DAY#2026-02-27"}}
+    aws.dynamodb().delete_item(TableName=VIEWS, Key=key)
+    world.project(interaction("late", occurred_at="2026-02-27T10:00:00+02:00"))
+    assert codes(world) == ["unreadable_state"]
+
+
+def test_a_repair_between_the_state_and_its_days_is_a_lost_race(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = [interaction(f"e{day}", occurred_at=f"2026-02-{day}T09:00:00+02:00") for day in (27, 28)]
+    world.project(*days)
+    load = Store.load_buckets
+    key = {"pk": {"S": "USER#ann"}}
+
+    def load_after_a_repair(self: Store, wanted: Any) -> Any:
+        monkeypatch.setattr(Store, "load_buckets", load)
+        for sort_key in ("STATE", "DAY#2026-02-27", "APPLIED#2026-02-27"):
+            aws.dynamodb().delete_item(TableName=VIEWS, Key={**key, "sk": {"S": sort_key}})
+        return load(self, wanted)
+
+    monkeypatch.setattr(Store, "load_buckets", load_after_a_repair)
+    assert world.project(interaction("late", occurred_at="2026-02-27T10:00:00+02:00")).applied == 1
+    assert stored_learner(world).total.interactions == 1
+
+
+@pytest.mark.parametrize(("learners", "fails"), [(60, False), (59, True)])
+def test_too_many_learners_in_trouble_fail_the_batch_after_all_others_were_written(
+    world: World, learners: int, fails: bool
+) -> None:
+    batch = [interaction("a", user_id=f"learner-{n}") for n in range(learners)]
+    world.project(*batch[:3])
+    for n in range(3):
+        damage(world, f"learner-{n}", "STATE", {"format": {"N": "3"}})
+    again = [{**each, "event_id": "b"} for each in batch]
+    if fails:
+        world.project(*batch[3:4])
+        damage(world, "learner-3", "STATE", {"tracks": {"S": ""}})
+        with pytest.raises(ExceptionGroup, match=r"^4 parts of the batch failed"):
+            world.project(*again)
+        assert codes(world) == []
+    else:
+        assert world.project(*again).applied == learners - 3
+        assert codes(world) == ["later_format"] * 3
+
+
+def test_fields_of_a_later_release_are_written_back_unchanged(world: World) -> None:
+    world.project(interaction("a", occurred_at="2026-02-27T09:00:00+02:00"), interaction("b"))
+    state, day = world.item("ann", "STATE"), world.item("ann", "DAY#2026-02-27")
+    assert state is not None
+    assert day is not None
+    tallies = state["tracks"]["M"]["SAA"]["M"]["tallies"]["S"]
+    # The tally of Storage gets two counters more.
+    later = tallies.replace('"Storage":[2,0,2,0,120,2,16000]', '"Storage":[2,0,2,0,120,2,16000,0,7,9]')
+    assert later != tallies
+    track = {**state["tracks"]["M"]["SAA"]["M"], "tallies": {"S": later}, "badge": {"S": "new"}}
+    damage(world, "ann", "STATE", {"mood": {"S": "new"}, "tracks": {"M": {"SAA": {"M": track}}}})
+    damage(world, "ann", "DAY#2026-02-27", {"weather": {"S": "new"}})
+    world.project(interaction("c", occurred_at="2026-02-27T10:00:00+02:00"), interaction("d"))
+    state, day = world.item("ann", "STATE"), world.item("ann", "DAY#2026-02-27")
+    assert state is not None
+    assert day is not None
+    track = state["tracks"]["M"]["SAA"]["M"]
+    assert (state["mood"], track["badge"], day["weather"]) == ({"S": "new"},) * 3
+    assert '"Storage":[4,0,4,0,240,4,32000,0,7,9]' in track["tallies"]["S"]
+    assert stored_learner(world).total.interactions == 4
 
 
 def test_categories_that_differ_only_in_case_earn_one_award(world: World) -> None:

@@ -242,7 +242,7 @@ ZONES: dict[str, tuple[list[tuple[str, str | None]], str | None]] = {
         "-08:00",
     ),
     "a later offset that agrees with the name, in summer time too": (
-        [JANUARY_IN_AUCKLAND, ("2026-07-05T12:00:00+12:00", None)],
+        [("2025-07-10T12:00:00+12:00", "Pacific/Auckland"), ("2026-01-05T12:00:00+13:00", None)],
         "Pacific/Auckland",
     ),
     "an earlier offset": ([("2026-01-05T12:00:00-08:00", None), JANUARY_IN_AUCKLAND], "Pacific/Auckland"),
