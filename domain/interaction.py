@@ -40,6 +40,7 @@ _RFC3339 = re.compile(
     r"([Zz]|[+-][0-9]{2}:[0-5][0-9])"
 )
 
+_EVENT_ID = r"[A-Za-z0-9_-]{1,64}"
 _ID = r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}"
 
 Kind = Literal["viewed", "answered", "completed"]
@@ -111,6 +112,11 @@ def is_user_id(value: str) -> bool:
     return value != "me" and re.fullmatch(_ID, value, re.ASCII) is not None
 
 
+def is_event_id(value: str) -> bool:
+    """Return whether an interaction can have this id."""
+    return re.fullmatch(_EVENT_ID, value, re.ASCII) is not None
+
+
 def _kind(value: Any) -> Any:
     if isinstance(value, str) and (kind := _SPELLINGS.get(value.lower())):
         return kind
@@ -168,7 +174,7 @@ def _additional(value: dict[str, Any]) -> dict[str, Any]:
 
 EventId = Annotated[
     str,
-    Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Idempotency key, unique per learner and UTC day"),
+    Field(pattern=f"^{_EVENT_ID}$", description="Idempotency key, unique per learner and UTC day"),
 ]
 UserId = Annotated[str, Field(pattern=f"^{_ID}$"), AfterValidator(_user)]
 ContentId = Annotated[str, Field(pattern=f"^{_ID}$")]

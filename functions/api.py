@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic_core import to_json
 
 from domain.interaction import is_user_id
+from functions.errors import Unreadable
 from functions.observability import logger
 
 RETRY_AFTER_SECONDS = 2
@@ -28,6 +29,7 @@ _CODES = {
     404: "not_found",
     413: "too_large",
     415: "unsupported_media_type",
+    500: "internal_server_error",
     503: "unavailable",
 }
 
@@ -37,14 +39,29 @@ UserId = Annotated[str, Path(description="A learner's id, or `me` for the caller
 class ApiError(Exception):
     """An answer other than success.
 
-    `faults` says what is wrong, field by field, each with `field` and `message`.
+    `faults` says what is wrong, field by field, each with `field` and `message`. `code` is stable; without
+    one, the status decides it.
     """
 
-    def __init__(self, status: int, message: str, faults: list[dict[str, str]] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        faults: list[dict[str, str]] | None = None,
+        code: str | None = None,
+    ) -> None:
         self.status = status
         self.message = message
         self.faults = faults
+        self.code = code or _CODES[status]
         super().__init__(message)
+
+
+class InvalidRequest(ApiError):
+    """The answer to a request with one faulty field."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(400, "The request is not valid.", [{"field": field, "message": message}])
 
 
 class NotFound(ApiError):
@@ -85,27 +102,22 @@ def resolver() -> APIGatewayHttpResolver:
     """
     app = APIGatewayHttpResolver(enable_validation=True, serializer=lambda body: to_json(body).decode())
 
-    def answer(
-        status: int, message: str, faults: list[dict[str, str]] | None = None, **headers: str
-    ) -> Response[Any]:
-        error: dict[str, Any] = {
-            "code": _CODES.get(status, HTTPStatus(status).name.lower()),
-            "message": message,
+    def known(error: ApiError, **headers: str) -> Response[Any]:
+        body: dict[str, Any] = {
+            "code": error.code,
+            "message": error.message,
             "request_id": app.current_event.request_context.request_id,
         }
-        if faults:
-            error["faults"] = faults
-        return Response(status, content_types.APPLICATION_JSON, {"error": error}, headers=headers)
-
-    def known(error: ApiError) -> Response[Any]:
-        return answer(error.status, error.message, error.faults)
+        if error.faults:
+            body["faults"] = error.faults
+        return Response(error.status, content_types.APPLICATION_JSON, {"error": body}, headers=headers)
 
     def invalid(error: RequestValidationError) -> Response[Any]:
         faults = [
             {"field": ".".join(map(str, fault["loc"][1:])) or str(fault["loc"][0]), "message": fault["msg"]}
             for fault in error.errors()
         ]
-        return answer(400, "The request is not valid.", faults)
+        return known(ApiError(400, "The request is not valid.", faults))
 
     def no_route(_: NotFoundError) -> Response[Any]:
         # API Gateway passes on no path without a route, so the id in the path is what matched nothing.
@@ -114,17 +126,17 @@ def resolver() -> APIGatewayHttpResolver:
     def unavailable(error: Exception) -> Response[Any]:
         logger.exception("a dependency failed")
         headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-        return answer(503, "Try again shortly.", None, **headers)
+        return known(ApiError(503, "Try again shortly."), **headers)
 
     def bug(error: Exception) -> Response[Any]:
         logger.exception("bug")
-        return answer(500, "Something is broken on our side.")
+        return known(ApiError(500, "Something is broken on our side."))
 
     # Called instead of used as decorators, which have no types.
     app.not_found(no_route)
     app.exception_handler(ApiError)(known)
     app.exception_handler(RequestValidationError)(invalid)
-    app.exception_handler([ClientError, BotoCoreError, TimeoutError])(unavailable)
+    app.exception_handler([ClientError, BotoCoreError, OSError, Unreadable])(unavailable)
     app.exception_handler(Exception)(bug)
     app.use([_conditional_get])
     return app
@@ -151,10 +163,18 @@ def _conditional_get(
 
 
 def _content(body: Any) -> bytes:
-    """Return what an answer says, without the time at which it was generated."""
-    if isinstance(body, str):
-        return body.encode()
-    return to_json({name: value for name, value in body.items() if name != "generated_at"})
+    """Return what an answer says, without what changes although the learner does nothing.
+
+    That is the time at which it was generated, and the rarity of achievements, which differs between warm
+    processes.
+    """
+    return body.encode() if isinstance(body, str) else to_json(_without_drift(body))
+
+
+def _without_drift(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_drift(v) for k, v in value.items() if k not in {"generated_at", "rarity"}}
+    return [_without_drift(each) for each in value] if isinstance(value, list) else value
 
 
 def accepts_gzip(headers: Mapping[str, str]) -> bool:

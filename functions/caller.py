@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from domain.days import zone_names
 from domain.interaction import is_user_id
 from functions.api import ApiError
 
@@ -34,6 +35,8 @@ class Caller:
 
     user_id: str
     groups: frozenset[str]
+    zone: str | None = None
+    """The `zoneinfo` claim: the IANA name of the caller's time zone."""
 
     @property
     def is_admin(self) -> bool:
@@ -69,7 +72,12 @@ def caller(event: Mapping[str, Any]) -> Caller:
     user_id = claims.get(learner_claim)
     if not isinstance(user_id, str) or not is_user_id(user_id):
         raise ApiError(403, "The token names no learner.")
-    return Caller(user_id, _groups(claims.get(groups_claim), str(passed.get(groups_claim, ""))))
+    zone = claims.get("zoneinfo")
+    return Caller(
+        user_id,
+        _groups(claims.get(groups_claim), str(passed.get(groups_claim, ""))),
+        zone if isinstance(zone, str) and zone in zone_names() else None,
+    )
 
 
 def learner_id(who: Caller, path_user_id: str) -> str:

@@ -5,6 +5,8 @@ The answer is 202 as soon as the stream has them. The views follow within second
 
 import json
 import os
+import random
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -15,13 +17,16 @@ from uuid import uuid4
 from aws_lambda_powertools.event_handler.openapi.params import Header
 
 from domain.days import instant
-from domain.interaction import Fault, InteractionV1, InvalidInteraction, parse
+from domain.interaction import Fault, Interaction, InteractionV1, InvalidInteraction, is_event_id, parse
 from functions import aws
-from functions.api import ApiError, NotFound, UserId, operation, requested_at, resolver, serve
+from functions.api import ApiError, InvalidRequest, NotFound, UserId, operation, requested_at, resolver, serve
 from functions.caller import Caller, caller, learner_id
 
 MAX_INTERACTIONS = 500
 """PutRecords accepts as many, so one call is enough: `MAX_BODY_BYTES` is below its limit of 5 MiB too."""
+MAX_PUTS = 4
+FIRST_PAUSE = 0.1
+"""Maximum attempts to put records that the stream refuses, and seconds to pause before the second."""
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """Encoded as base64, such a body still fits into a synchronous invocation's 6 MB."""
 
@@ -75,6 +80,9 @@ def post_interaction(
     who, learner, now = _author(user_id)
     body = _body()
     if idempotency_key is not None and isinstance(body, dict):
+        # The IETF's draft has the key in quotes.
+        if len(idempotency_key) > 1 and idempotency_key[0] == idempotency_key[-1] == '"':
+            idempotency_key = idempotency_key[1:-1]
         if body.get("event_id") not in (None, idempotency_key):
             fault = Fault("event_id", "must equal the Idempotency-Key if both are given")
             raise ApiError(400, "The interaction is not valid.", _listed([fault]))
@@ -82,23 +90,31 @@ def post_interaction(
     record, faults = _checked(body, who, learner, now)
     if faults:
         raise ApiError(400, "The interaction is not valid.", _listed(faults))
-    if _put([record]) != [None]:
+    if not all(_put([record])):
         raise TimeoutError("the stream did not take the record")
     return {"event_id": record["event_id"], "status": "accepted"}
 
 
 @operation(app.post, "/progress/<user_id>/interactions", "interactions", status_code=HTTPStatus.ACCEPTED)
-def post_interactions(user_id: UserId) -> Results:
+def post_interactions(
+    user_id: UserId,
+    idempotency_key: Annotated[
+        str | None, Header(description="Refused: give each an event_id", alias="Idempotency-Key")
+    ] = None,
+) -> Results:
     """Record 1 to 500 interactions. Each has a result of its own, in the same order."""
     who, learner, now = _author(user_id)
+    if idempotency_key is not None:
+        message = "works for one interaction; here, give each interaction an event_id"
+        raise InvalidRequest("Idempotency-Key", message)
     body = _body()
     items = body.get("interactions") if isinstance(body, dict) else body
     if not isinstance(items, list) or not 1 <= len(items) <= MAX_INTERACTIONS:
         raise ApiError(400, f"Send 1 to {MAX_INTERACTIONS} interactions, as a list.")
     checked = [_checked(item, who, learner, now) for item in items]
     valid = [record for record, faults in checked if not faults]
-    refused = iter(_put(valid) if valid else [])
-    results = [_invalid(one) if one.faults else _result(one.record, next(refused)) for one in checked]
+    taken = iter(_put(valid) if valid else [])
+    results = [_invalid(one) if one.faults else _result(one.record, next(taken)) for one in checked]
     if {result["status"] for result in results} == {"unavailable"}:
         raise TimeoutError("the stream took none of the records")
     return {"accepted": sum(result["status"] == "accepted" for result in results), "results": results}
@@ -108,13 +124,14 @@ def _invalid(checked: _Checked) -> Result:
     event_id = checked.record.get("event_id")
     return {
         "status": "invalid",
-        "event_id": event_id if isinstance(event_id, str) else None,
+        # Text that is not valid is never sent back: it may not even be encodable.
+        "event_id": event_id if isinstance(event_id, str) and is_event_id(event_id) else None,
         "faults": [{"field": fault.field, "message": fault.message} for fault in checked.faults],
     }
 
 
-def _result(record: dict[str, Any], error_code: str | None) -> Result:
-    return {"status": "unavailable" if error_code else "accepted", "event_id": record["event_id"]}
+def _result(record: dict[str, Any], taken: bool) -> Result:
+    return {"status": "accepted" if taken else "unavailable", "event_id": record["event_id"]}
 
 
 def _author(user_id: str) -> tuple[Caller, str, datetime]:
@@ -161,6 +178,9 @@ def _checked(body: Any, who: Caller, learner: str, now: datetime) -> _Checked:
             message = "is required with an event_id: otherwise a retry could count on another day"
             return _Checked(record, [Fault("occurred_at", message)])
         record |= {"occurred_at": now.isoformat(), "event_id": uuid4().hex}
+        if learner == who.user_id and "timezone" not in record and who.zone:
+            # Otherwise the interaction would fall on the UTC day, although the app knows the learner's zone.
+            record["timezone"] = who.zone
     derived = "event_id" not in record
     try:
         interaction = parse({"event_id": "derived", **record} if derived else record, now)
@@ -169,12 +189,26 @@ def _checked(body: Any, who: Caller, learner: str, now: datetime) -> _Checked:
     max_age = timedelta(days=int(os.environ["API_MAX_EVENT_AGE_DAYS"]))
     if now - instant(interaction.at) > max_age:
         return _Checked(record, [Fault("occurred_at", f"must be at most {max_age.days} days ago")])
-    return _Checked({"event_id": _derived_id(record), **record} if derived else record)
+    return _Checked({"event_id": _derived_id(interaction, record), **record} if derived else record)
 
 
-def _derived_id(record: dict[str, Any]) -> str:
-    """Return an id that is the same whenever the same interaction is posted."""
-    text = json.dumps(record, sort_keys=True, separators=(",", ":"))
+def _derived_id(interaction: Interaction, record: dict[str, Any]) -> str:
+    """Return an id that is the same whenever the same interaction is posted, however it is spelled.
+
+    It uses the instant, and neither zone nor offset.
+    """
+    facts = [
+        interaction.user_id,
+        interaction.content_id,
+        interaction.kind,
+        interaction.at,
+        interaction.score,
+        interaction.seconds,
+        interaction.certification,
+        record.get("session_id"),
+        record.get("additional_data"),
+    ]
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
     return sha256(text.encode()).hexdigest()[:32]
 
 
@@ -182,20 +216,30 @@ def _listed(faults: Sequence[Fault]) -> list[dict[str, str]]:
     return [fault._asdict() for fault in faults]
 
 
-def _put(records: list[dict[str, Any]]) -> list[str | None]:
-    """Put records into the stream. Return for each its error code, or None if the stream has it."""
-    answer = aws.kinesis().put_records(
-        StreamName=os.environ["STREAM_NAME"],
-        Records=[
-            {
-                # Unescaped and without spaces, so that it is no longer than what was posted.
-                "Data": json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode(),
-                "PartitionKey": record["user_id"],
-            }
-            for record in records
-        ],
-    )
-    return [result.get("ErrorCode") for result in answer["Records"]]
+def _put(records: list[dict[str, Any]]) -> list[bool]:
+    """Put records into the stream. Return for each whether the stream has it.
+
+    Records that the stream refuses are sent again a few times: a shard may be throttled for a moment.
+    """
+    entries: list[Any] = [
+        {
+            # Unescaped and without spaces, so that it is no longer than what was posted.
+            "Data": json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode(),
+            "PartitionKey": record["user_id"],
+        }
+        for record in records
+    ]
+    left = list(range(len(entries)))
+    for attempt in range(MAX_PUTS):
+        if attempt:
+            time.sleep(random.uniform(0, FIRST_PAUSE * 2**attempt))
+        sent = [entries[n] for n in left]
+        answer = aws.kinesis().put_records(StreamName=os.environ["STREAM_NAME"], Records=sent)
+        left = [n for n, result in zip(left, answer["Records"], strict=True) if "ErrorCode" in result]
+        if not left:
+            break
+    refused = set(left)
+    return [n not in refused for n in range(len(entries))]
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Nothing here takes longer the more history a learner has.
 import base64
 import json
 import os
+import re
 import time
 from dataclasses import replace
 from datetime import date
@@ -13,20 +14,24 @@ from functools import cache
 from typing import Annotated, Any, NamedTuple
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
+from pydantic import BeforeValidator
 
 from domain import shapes, views
 from domain.achievements import Rarity
 from domain.catalog import Catalog
 from domain.interaction import CertificationCode
+from domain.learner import Learner
 from domain.views import ViewContext
 from functions import aws
-from functions.api import ApiError, NotFound, UserId, operation, requested_at, resolver, serve
+from functions.api import ApiError, InvalidRequest, NotFound, UserId, operation, requested_at, resolver, serve
 from functions.caller import caller, learner_id
 from functions.store import Store
 from functions.view_context import load_view_context
 
 SHARED_SECONDS = 60
 """Maximum age of what all learners' views share: the catalog and the rarity of achievements."""
+REFRESH_SECONDS = 2
+"""Minimum age at which they are read again because a request needs something newer."""
 PAGE = 100
 """Contents on a page of the content view, by default."""
 
@@ -35,15 +40,34 @@ app = resolver()
 CertificationType = Annotated[
     CertificationCode | None, Query(description="Restrict the view to one certification", examples=["SAA"])
 ]
+
+
+def _as_number(text: Any) -> Any:
+    # Pydantic also accepts signs, spaces and underscores.
+    if isinstance(text, str) and not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
+        raise ValueError("must be a whole number in digits")
+    return text
+
+
+def _as_date(text: Any) -> Any:
+    # Pydantic also accepts seconds since 1970.
+    if isinstance(text, str) and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text, re.ASCII):
+        raise ValueError("must be a date such as 2026-03-01")
+    return text
+
+
+Number = Annotated[int, BeforeValidator(_as_number)]
 Today = Annotated[
-    date | None,
+    Annotated[date, BeforeValidator(_as_date)] | None,
     Query(
         description="Last day that streaks and periods count; default: today in the learner's latest zone",
         examples=["2026-03-01"],
     ),
 ]
-Goal = Annotated[int, Query(ge=1, le=7, description="Study days a week that the learner aims for")]
-Days = Annotated[int, Query(ge=1, le=365, description="Length in days of the period that ends with `today`")]
+Goal = Annotated[Number, Query(ge=1, le=7, description="Study days a week that the learner aims for")]
+Days = Annotated[
+    Number, Query(ge=1, le=365, description="Length in days of the period that ends with `today`")
+]
 
 
 @cache
@@ -63,17 +87,19 @@ class _Shared(NamedTuple):
 _shared = _Shared()
 
 
-def shared() -> _Shared:
-    """Return the catalog and the rarities from memory. Read them again once they are 60 seconds old."""
+def shared(max_age: float = SHARED_SECONDS) -> _Shared:
+    """Return the catalog and the rarities from memory. Read them again if they are older, in seconds."""
     global _shared
     now = time.monotonic()
-    if now - _shared.read_at >= SHARED_SECONDS:
+    if now - _shared.read_at >= max_age:
         catalog = store().catalog(_shared.catalog, store().head())
         _shared = _Shared(catalog, store().rarity(), now)
     return _shared
 
 
-def view_context(user_id: str, today: date | None, days: int) -> ViewContext:
+def view_context(
+    user_id: str, today: date | None, days: int, certification: str | None = None
+) -> ViewContext:
     """Return the context of a learner's views, in one Query.
 
     Raise NotFound, before anything is read, if the caller may not see the learner. Learners without
@@ -96,7 +122,32 @@ def view_context(user_id: str, today: date | None, days: int) -> ViewContext:
     )
     if context.learner.version == 0 and learner != who.user_id:
         raise NotFound
+    if not _covers(context.catalog, context.learner):
+        # The learner has met content that is newer than this process's catalog.
+        context = replace(context, catalog=shared(REFRESH_SECONDS).catalog)
+        if not _covers(context.catalog, context.learner):
+            raise TimeoutError("the catalog is older than the learner's state")
+    _check_certification(context, certification)
     return context
+
+
+def _covers(catalog: Catalog, learner: Learner) -> bool:
+    """Return whether a catalog has every content that a learner's state refers to."""
+    for code, track in learner.tracks.items():
+        touched = (track.viewed | track.answered | track.completed).bits.bit_length()
+        certification = catalog.certifications.get(code)
+        if certification is None or touched > len(certification.contents):
+            return False
+    return True
+
+
+def _check_certification(context: ViewContext, code: str | None) -> None:
+    """Raise ApiError 404 if neither the catalog nor the learner knows a certification."""
+    if code is None or code in context.catalog.certifications or code in context.learner.tracks:
+        return
+    # It can be newer than this process's catalog.
+    if code not in shared(REFRESH_SECONDS).catalog.certifications:
+        raise ApiError(404, f"There is no certification {code}.", code="unknown_certification")
 
 
 @operation(app.get, "/progress/<user_id>/analytics", "views")
@@ -104,7 +155,7 @@ def analytics(
     user_id: UserId, certification_type: CertificationType = None, today: Today = None
 ) -> shapes.Analytics:
     """Return the totals over all interactions."""
-    return views.analytics(view_context(user_id, today, 0), certification_type)
+    return views.analytics(view_context(user_id, today, 0, certification_type), certification_type)
 
 
 @operation(app.get, "/progress/<user_id>/trends", "views")
@@ -112,7 +163,7 @@ def trends(
     user_id: UserId, days: Days = 30, certification_type: CertificationType = None, today: Today = None
 ) -> shapes.Trends:
     """Return each day of the period on which the learner studied."""
-    return views.trends(view_context(user_id, today, days), days, certification_type)
+    return views.trends(view_context(user_id, today, days, certification_type), days, certification_type)
 
 
 @operation(app.get, "/progress/<user_id>/readiness", "views")
@@ -120,7 +171,7 @@ def readiness(
     user_id: UserId, certification_type: CertificationType = None, today: Today = None
 ) -> shapes.Readiness | shapes.ReadinessOfAll:
     """Return the expected exam result and its uncertainty, for one certification or for each one started."""
-    context = view_context(user_id, today, views.READINESS_DAYS)
+    context = view_context(user_id, today, views.READINESS_DAYS, certification_type)
     return (
         views.readiness_of_all(context)
         if certification_type is None
@@ -133,7 +184,7 @@ def achievements(
     user_id: UserId, certification_type: CertificationType = None, today: Today = None
 ) -> shapes.Achievements:
     """Return the achievements that are earned and the nearest ones that are not."""
-    return views.achievements(view_context(user_id, today, 0), certification_type)
+    return views.achievements(view_context(user_id, today, 0, certification_type), certification_type)
 
 
 @operation(app.get, "/progress/<user_id>/dashboard", "views")
@@ -150,7 +201,7 @@ def activity(
     user_id: UserId, days: Days = 30, certification_type: CertificationType = None, today: Today = None
 ) -> shapes.Activity:
     """Return how much was studied in the period, on which days, and in which areas."""
-    return views.activity(view_context(user_id, today, days), days, certification_type)
+    return views.activity(view_context(user_id, today, days, certification_type), days, certification_type)
 
 
 @operation(app.get, "/progress/<user_id>/streak", "views")
@@ -163,15 +214,16 @@ def streak(user_id: UserId, today: Today = None, goal: Goal = views.WEEKLY_GOAL)
 def content(
     user_id: UserId,
     certification_type: CertificationType = None,
-    limit: Annotated[int, Query(ge=1, le=1000, description="Contents on a page")] = PAGE,
+    limit: Annotated[Number, Query(ge=1, le=1000, description="Contents on a page")] = PAGE,
     cursor: Annotated[
         str | None, Query(max_length=400, description="`next_cursor` of the previous page")
     ] = None,
     today: Today = None,
 ) -> shapes.ContentPage:
     """Return the contents that the learner has interacted with, page by page."""
-    context = view_context(user_id, today, 0)
-    page, last = views.content(context, certification_type, _after(cursor), limit)
+    after = _after(cursor)
+    context = view_context(user_id, today, 0, certification_type)
+    page, last = views.content(context, certification_type, after, limit)
     return {
         "user_id": context.learner.user_id,
         "certification_type": certification_type,
@@ -184,11 +236,12 @@ def _after(cursor: str | None) -> tuple[str, int] | None:
     if cursor is None:
         return None
     try:
-        code, ordinal = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        return str(code), int(ordinal)
-    except (ValueError, TypeError) as error:
-        fault = {"field": "cursor", "message": "must be the next_cursor of an earlier page"}
-        raise ApiError(400, "The request is not valid.", [fault]) from error
+        match json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True)):
+            case [str(code), int(ordinal)] if type(ordinal) is int and ordinal >= 0:
+                return code, ordinal
+    except (ValueError, RecursionError):
+        pass
+    raise InvalidRequest("cursor", "must be the next_cursor of an earlier page")
 
 
 @operation(app.get, "/certifications", "views")
