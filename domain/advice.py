@@ -1,11 +1,12 @@
 """Advice to a learner: how much study time is left, and what to do next and why."""
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from domain.catalog import KNOWN, Certification
 from domain.estimate import Area, Prediction, Profile
 from domain.learner import Track
-from domain.practice import HALF_LIFE_DAYS
+from domain.practice import HALF_LIFE_DAYS, Practice
 
 MAX_ACTIONS = 5
 
@@ -95,19 +96,19 @@ def actions(
     areas = prediction.areas
     if not areas:
         return ()
-    largest = min(areas, key=lambda area: (-area.weight, area.category)).category
     probability = prediction.pass_probability
     if probability is None:
         reason = "You have no scored answers yet. A diagnostic quiz shows where you stand."
+        largest = _largest(areas)
         return (Action("diagnostic_quiz", reason, largest, _next_content(largest, profile, certification)),)
     found: list[Action] = []
     if probability >= _READY:
         reason = f"Your estimated chance of passing is {probability:.0%}. Take a mock exam to check it."
-        found.append(Action("mock_exam", reason, largest))
+        found.append(Action("mock_exam", reason, _largest(areas)))
     for area in sorted(areas, key=lambda a: (-a.weight * (100 - (a.estimate or 0.0)), a.category)):
         if len(found) == MAX_ACTIONS:
             break
-        advised = _category_advice(area, profile.practice.memory(area.category), pass_mark)
+        advised = _category_advice(area, profile.practice, pass_mark)
         if advised is not None:
             kind, reason = advised
             content = _next_content(area.category, profile, certification)
@@ -115,7 +116,11 @@ def actions(
     return tuple(found)
 
 
-def _category_advice(area: Area, memory: float, pass_mark: float) -> tuple[ActionKind, str] | None:
+def _largest(areas: Sequence[Area]) -> str:
+    return min(areas, key=lambda area: (-area.weight, area.category)).category
+
+
+def _category_advice(area: Area, practice: Practice, pass_mark: float) -> tuple[ActionKind, str] | None:
     """Return what to do about a category and why; None if it needs nothing."""
     estimate = area.estimate or 0.0
     if area.answers < _FEW_ANSWERS:
@@ -127,7 +132,7 @@ def _category_advice(area: Area, memory: float, pass_mark: float) -> tuple[Actio
         return "practise", (
             f"We expect {estimate:.0f}% in this category, below the pass mark of {pass_mark:.0f}%."
         )
-    if memory < _FADED:
+    if practice.memory(area.category) < _FADED:
         return "refresh", (
             f"You have not practised this category for more than {HALF_LIFE_DAYS} days "
             "and may have forgotten some of it."

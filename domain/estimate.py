@@ -115,11 +115,10 @@ def profile_of(
     best_by_category = [category.select(best) for category in exam.categories]
     answers = _answers(exam, practice, best, best_by_category)
     # If all content is equally hard, nothing has to be shown first.
-    levels = [HARDER.get(difficulty, 0.0) for difficulty in exam.difficulties]
-    easiest = min(levels, default=0.0)
     harder = _NOTHING_HARDER
-    if max(levels, default=0.0) > easiest:
-        harder = _harder(right_by_difficulty(track.tallies, recent), easiest)
+    levels = {HARDER.get(difficulty, 0.0) for difficulty in exam.difficulties}
+    if len(levels) > 1:
+        harder = _harder(right_by_difficulty(track.tallies, recent), min(levels))
     return Profile(exam, best, best_by_category, practice, infer_skills(answers, constants), harder)
 
 

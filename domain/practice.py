@@ -88,7 +88,8 @@ def practice_of(tallies: Breakdown, recent: Sequence[RecentDay]) -> Practice:
     by_day = [of_day.categories for _, of_day in recent]
     categories: dict[str, CategoryPractice] = {}
     answered: list[list[int]] = []
-    for name, tally in sorted(tallies.categories.items()):
+    for name in sorted(tallies.categories):
+        tally = tallies.categories[name]
         if not tally.scored:
             continue
         of_days = [of_day.get(name, _NO_TALLY) for of_day in by_day]
