@@ -56,8 +56,67 @@ def test_an_idempotency_key_is_used_as_the_event_id(world: World) -> None:
         assert post(without_id, headers={"Idempotency-Key": "key-1"})[1]["event_id"] == "key-1"
     fold_stream(world)
     assert get("analytics")[1]["total_interactions"] == 1
+    assert post(without_id, headers={"Idempotency-Key": '"key-2"'})[1]["event_id"] == "key-2", (
+        "as in the draft"
+    )
     for body, key in ((interaction("another"), "key-1"), (interaction(None), "no key at all!")):
         assert faulty_fields(post(body, headers={"Idempotency-Key": key})) == {"event_id"}
+
+
+def test_an_idempotency_key_for_several_interactions_is_refused(world: World) -> None:
+    refused = post([interaction(None)], form="interactions", headers={"Idempotency-Key": "key-1"})
+    assert (refused[0], faulty_fields(refused)) == (400, {"Idempotency-Key"})
+    assert streamed() == []
+
+
+SPELLINGS: dict[str, dict[str, Any]] = {
+    "UTC": {"occurred_at": "2026-03-01T07:00:00Z"},
+    "UTC as an offset": {"occurred_at": "2026-03-01T07:00:00+00:00"},
+    "another offset": {"occurred_at": "2026-03-01T09:00:00+02:00"},
+    "another zone": {"timezone": "Asia/Tokyo"},
+    "another case": {"interaction_type": "ANSWER"},
+    "a default, stated": {"time_spent": 0, "user_id": "ann"},
+    "a number as a float": {"score": 80.0},
+}
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_a_derived_id_does_not_depend_on_the_spelling(world: World, name: str) -> None:
+    plain = interaction(None, time_spent=None, user_id=None)
+    first = post(plain)[1]["event_id"]
+    assert post({**plain, **SPELLINGS[name]})[1]["event_id"] == first
+
+
+@pytest.mark.parametrize(
+    "changed", [{"score": 81}, {"time_spent": 1}, {"session_id": "x"}, {"content_id": "saa-2"}]
+)
+def test_another_interaction_derives_another_id(world: World, changed: dict[str, Any]) -> None:
+    plain = interaction(None, time_spent=None)
+    assert post(plain)[1]["event_id"] != post({**plain, **changed})[1]["event_id"]
+
+
+def test_text_that_cannot_be_encoded_is_refused_and_never_sent_back(world: World) -> None:
+    bad = [interaction("\ud800"), interaction("x" * 65), interaction("ok", content_id="\ud800")]
+    status, body, _ = post([*bad, interaction("good")], form="interactions")
+    assert (status, [result["event_id"] for result in body["results"]]) == (202, [None, None, "ok", "good"])
+    assert [record["event_id"] for record in streamed()] == ["good"]
+
+
+def test_a_post_without_time_or_zone_uses_the_zone_in_the_learners_token(world: World) -> None:
+    now = interaction(None, occurred_at=None, timezone=None, user_id=None)
+    tokyo = claims("ann", zoneinfo="Asia/Tokyo")
+    post(now, tokyo)
+    post({**now, "timezone": "Europe/Helsinki"}, tokyo)
+    post({**now, "occurred_at": "2026-03-01T09:00:00Z"}, tokyo)
+    post(now, claims("ann", zoneinfo="Mars/Olympus_Mons"))
+    post({**now, "user_id": "bob"}, claims("ada", "admins", zoneinfo="Asia/Tokyo"), user="bob")
+    assert [record.get("timezone") for record in streamed()] == [
+        "Asia/Tokyo",
+        "Europe/Helsinki",
+        None,
+        None,
+        None,
+    ]
 
 
 def test_only_an_admin_may_post_an_interaction_of_somebody_else(world: World) -> None:
@@ -197,14 +256,19 @@ def test_a_body_that_is_not_utf_8_is_refused(world: World) -> None:
 def test_a_failing_stream_is_answered_503_and_a_full_one_item_by_item(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def take_first_only(**request: Any) -> Any:
-        taken: list[Any] = [{"SequenceNumber": "1", "ShardId": "0"}]
-        return {"Records": (taken + [{"ErrorCode": "slow down"}] * 9)[: len(request["Records"])]}
+    pauses: list[float] = []
+    monkeypatch.setattr("functions.ingest.time.sleep", pauses.append)
 
-    monkeypatch.setattr(aws.kinesis(), "put_records", take_first_only)
+    def take_only_a(**request: Any) -> Any:
+        ids = [json.loads(record["Data"])["event_id"] for record in request["Records"]]
+        taken, refused = {"SequenceNumber": "1", "ShardId": "0"}, {"ErrorCode": "slow down"}
+        return {"Records": [taken if event_id == "a" else refused for event_id in ids]}
+
+    monkeypatch.setattr(aws.kinesis(), "put_records", take_only_a)
     status, body, _ = post([interaction("a"), interaction("b")], form="interactions")
     assert (status, body["accepted"]) == (202, 1)
     assert [result["status"] for result in body["results"]] == ["accepted", "unavailable"]
+    assert len(pauses) == ingest.MAX_PUTS - 1
 
     def take_none(**request: Any) -> Any:
         return {"Records": [{"ErrorCode": "slow down"} for _ in request["Records"]]}

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from domain import shapes
 from domain.catalog import ContentMetadata
 from functions import announce, aws, catalog, read
+from functions.items import NewLearner
 from tests.integration.conftest import ARRIVAL, VIEWS, World, interaction
 from tests.integration.http_events import (
     VIEW_NAMES,
@@ -21,6 +22,12 @@ from tests.integration.http_events import (
     get,
     http_event,
 )
+
+
+def encoded(cursor: str) -> str:
+    """Return a cursor with this content."""
+    return base64.urlsafe_b64encode(cursor.encode()).decode()
+
 
 SHAPES: dict[str, Any] = {
     "analytics": shapes.Analytics,
@@ -169,6 +176,21 @@ def test_today_is_the_date_in_the_learners_latest_zone(world: World) -> None:
         ("analytics", {"certification_type": "S#A"}, "certification_type"),
         ("content", {"limit": "0"}, "limit"),
         ("content", {"cursor": "nonsense"}, "cursor"),
+        ("content", {"cursor": encoded('["SAA",1e400]')}, "cursor"),
+        ("content", {"cursor": encoded('["SAA",1.0]')}, "cursor"),
+        ("content", {"cursor": encoded('["SAA",true]')}, "cursor"),
+        ("content", {"cursor": encoded('["SAA",-1]')}, "cursor"),
+        ("content", {"cursor": encoded('[["SAA"],1]')}, "cursor"),
+        ("content", {"cursor": encoded('["SAA",1,2]')}, "cursor"),
+        ("content", {"cursor": encoded("[" * 300)}, "cursor"),
+        ("streak", {"today": "0"}, "today"),
+        ("streak", {"today": "2026-3-1"}, "today"),
+        ("streak", {"today": "1772366400"}, "today"),
+        ("trends", {"days": "1_0"}, "days"),
+        ("trends", {"days": "+5"}, "days"),
+        ("trends", {"days": " 5"}, "days"),
+        ("trends", {"days": "5.0"}, "days"),
+        ("trends", {"days": "٥"}, "days"),
     ],
 )
 def test_an_invalid_query_is_answered_400_with_the_name_of_the_parameter(
@@ -264,3 +286,73 @@ def test_a_large_view_is_compressed_if_the_client_accepts_gzip(
 def test_a_small_view_is_not_compressed(world: World) -> None:
     _, _, headers = get("content", headers={"Accept-Encoding": "gzip"})
     assert "Content-Encoding" not in headers
+
+
+# -- beyond this process's catalog -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("view", ["analytics", "trends", "readiness", "achievements", "activity", "content"])
+def test_an_unknown_certification_is_answered_404(world: World, view: str) -> None:
+    world.project(interaction("a"))
+    status, body, _ = get(view, query={"certification_type": "NEW"})
+    assert (status, body["error"]["code"]) == (404, "unknown_certification")
+    assert get(view, query={"certification_type": "DVA"})[0] == 200, "known, but not started"
+
+
+def test_content_newer_than_the_readers_catalog_is_shown_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(1000, 2000, 10))
+    monkeypatch.setattr("functions.read.time.monotonic", lambda: next(clock))
+    world.project(interaction("a"))
+    assert len(get("content")[1]["content"]) == 1
+    catalog.update_catalog(world.store, {"SAA": [ContentMetadata("saa-new", "Storage")]}, 1)
+    catalog.update_catalog(world.store, {"NEW": [ContentMetadata("new-1", "Storage")]}, 1)
+    world.project(interaction("b", content_id="saa-new"), interaction("c", content_id="new-1"))
+    found = [content["content_id"] for content in get("content")[1]["content"]]
+    assert found == ["new-1", "saa-1", "saa-new"]
+
+
+def test_a_catalog_that_stays_behind_is_answered_503_and_read_again_only_after_seconds(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.read.time.monotonic", lambda: 1000.0)
+    world.project(interaction("a"))
+    get("content")
+    catalog.update_catalog(world.store, {"SAA": [ContentMetadata("saa-new", "Storage")]}, 1)
+    world.project(interaction("b", content_id="saa-new"))
+    world.calls.clear()
+    assert get("content")[0] == 503
+    assert world.operations() == ["Query"], "the catalog was read less than two seconds ago"
+
+
+@pytest.mark.parametrize("sort_key", ["STATE", "DAY#2026-02-28"])
+def test_a_learner_who_cannot_be_read_is_answered_503_and_others_are_not(world: World, sort_key: str) -> None:
+    early = interaction("a", occurred_at="2026-02-28T09:00:00+02:00")
+    world.project(early, interaction("b"), interaction("c", user_id="bob"))
+    item = world.item("ann", sort_key)
+    assert item is not None
+    damaged = {"tracks": {"S": "{"}, "tallies": {"S": "{"}}
+    aws.dynamodb().put_item(TableName=VIEWS, Item={**item, **damaged})
+    assert get("trends")[0] == 503
+    assert get("trends", claims("bob"))[0] == 200
+
+
+def test_an_unknown_item_of_a_learner_is_ignored(world: World) -> None:
+    world.project(interaction("a"))
+    before = get("dashboard")[1]
+    item = {"pk": {"S": "USER#ann"}, "sk": {"S": "FUTURE#1"}, "what": {"S": "a later release knows"}}
+    aws.dynamodb().put_item(TableName=VIEWS, Item=item)
+    assert get("dashboard")[1] == before
+
+
+def test_an_etag_does_not_change_with_the_rarity_of_achievements(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.project(interaction("a", interaction_type="completed"))
+    before = get("achievements")
+    monkeypatch.setattr(read, "_shared", read._Shared())
+    world.store.count(NewLearner("bob"))
+    after = get("achievements")
+    assert after[1] != before[1]
+    assert after[2]["ETag"] == before[2]["ETag"]
