@@ -29,7 +29,8 @@ def code(path: Path) -> Iterator[str]:
     for block in FENCE.findall(text):
         for line in block.splitlines():
             yield from (command.strip() for command in line.split("&&"))
-    yield from re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
+    for paragraph in FENCE.sub("", text).split("\n\n"):
+        yield from (span.replace("\n", " ") for span in re.findall(r"`([^`]+)`", paragraph))
 
 
 def named(path: Path, program: str) -> set[str]:
