@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo up down test lint format unit integration simulation e2e coverage simulate mutate bench \
+.PHONY: help setup demo up down test lint format unit integration simulation e2e coverage simulate mutate bench \
 	schemas lock clean browser
 
 # To use another Python than the newest that is found: make PYTHON=/path/to/python3.12
@@ -27,7 +27,9 @@ $(TOOLS) $(TOOLS_DEV): .cache/tools/.%: requirements/%.txt
 browser:
 	@scripts/install-browser.sh
 
-demo: $(RUN) $(TOOLS) ## Start the local stack, send 5,000 interactions, show a learner's dashboard
+setup: $(RUN) $(TOOLS) ## Install the commands and the local stack
+
+demo: $(RUN) $(TOOLS) ## Start the local stack, emit 4,700 interactions, show a learner's dashboard
 	$(BIN)/streakline up
 	$(BIN)/streakline demo
 

@@ -1,0 +1,39 @@
+"""Interactions that the tests post, and waiting for their effect."""
+
+import secrets
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cli.content import ensure_content
+from cli.logs import CatalogRow
+from cli.stack import Stack
+
+CONTENT = "e2e-api-1"
+
+
+def ensure_test_content(stack: Stack) -> None:
+    """Put the content of these interactions into the stack's catalog."""
+    ensure_content(stack, [CatalogRow(CONTENT, "GENERAL", "Storage", "beginner")])
+
+
+def interaction(**fields: Any) -> dict[str, Any]:
+    """Return a new interaction of a minute ago."""
+    occurred_at = datetime.now(UTC) - timedelta(minutes=1)
+    return {
+        "event_id": secrets.token_hex(8),
+        "content_id": CONTENT,
+        "interaction_type": "answered",
+        "occurred_at": occurred_at.isoformat(),
+        "score": 80,
+        **fields,
+    }
+
+
+def eventually[T](look: Callable[[], T], wanted: T, seconds: float = 60) -> T:
+    """Call `look` until it returns what is wanted, for so many seconds. Return what it returned last."""
+    deadline = time.monotonic() + seconds
+    while (found := look()) != wanted and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return found

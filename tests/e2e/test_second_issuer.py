@@ -1,0 +1,174 @@
+"""An identity provider other than the stack's own pool, named by the template's parameters.
+
+The tests are the provider: they sign the tokens, and serve the discovery document and the keys on the
+loopback. MiniStack fetches both and verifies the tokens as API Gateway does. Unlike AWS, it accepts `http://`.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from cli.stack import Stack
+from tests.e2e.conftest import Deployed
+from tests.e2e.interactions import ensure_test_content, eventually, interaction
+from tests.e2e.second_stack import second_stack
+from tests.e2e.tokens import Issuer, issuer, new_key, signed, signed_with_public_key, unsigned, with_claims
+from tests.e2e.wire import Answer, call
+from tests.integration.template import routes
+
+LEARNER_CLAIM = "https://learn.example/learner_id"
+GROUPS_CLAIM = "roles"
+AUDIENCES = ("learn-web", "learn-mobile")
+
+
+class Provider(NamedTuple):
+    """The identity provider and the stack that trusts it."""
+
+    issuer: Issuer
+    stack: Stack
+
+    def token(self, learner: Any, groups: Any = None, **claims: Any) -> str:
+        """Return a token that names a learner. `claims` adds to the usual claims; None removes one."""
+        named = {LEARNER_CLAIM: learner, GROUPS_CLAIM: groups}
+        return self.issuer.token(**{"sub": "0017", "aud": AUDIENCES[0], **named, **claims})
+
+    def call(self, method: str, path: str, token: str | None, body: Any = None) -> Answer:
+        return call(self.stack.api_url, method, path, token, body)
+
+    def status(self, token: str | None, path: str = "/progress/me/streak") -> int:
+        return self.call("GET", path, token).status
+
+
+@pytest.fixture(scope="module")
+def provider(stack: Deployed) -> Iterator[Provider]:
+    with (
+        issuer() as made,
+        second_stack(
+            stack.stack,
+            "streakline-issuer",
+            JwtIssuer=made.url,
+            JwtAudience=",".join(AUDIENCES),
+            LearnerClaim=LEARNER_CLAIM,
+            GroupsClaim=GROUPS_CLAIM,
+        ) as deployed,
+    ):
+        yield Provider(made, deployed)
+
+
+def test_the_stack_has_no_user_pool_of_its_own(provider: Provider) -> None:
+    assert {"ApiUrl", "StreamName"} < provider.stack.outputs.keys()
+    assert not {"UserPoolId", "UserPoolClientId"} & provider.stack.outputs.keys()
+
+
+def test_a_learner_posts_and_an_instructor_of_the_provider_reads(provider: Provider) -> None:
+    ensure_test_content(provider.stack)
+    ann, ina = provider.token("ann@example.com"), provider.token("ina", ["staff", "instructors"])
+    posted = provider.call("POST", "/progress/me/interaction", ann, interaction())
+    assert (posted.status, posted.json["status"]) == (202, "accepted")
+    path = "/progress/ann@example.com/analytics"
+    assert eventually(lambda: provider.status(ina, path), 200) == 200
+    read = provider.call("GET", path, ina).json
+    assert (read["user_id"], read["total_interactions"]) == ("ann@example.com", 1)
+    own = provider.call("GET", "/progress/me/analytics", ann).json
+    assert (own["user_id"], own["total_interactions"]) == ("ann@example.com", 1)
+    eve = provider.token("eve")
+    assert (provider.status(eve, path), provider.status(eve, "/progress/nobody/analytics")) == (404, 404)
+
+
+@pytest.mark.parametrize("audience", [*AUDIENCES, ["another", AUDIENCES[1]]], ids=str)
+def test_each_configured_audience_is_accepted(provider: Provider, audience: Any) -> None:
+    assert provider.status(provider.token("ann", aud=audience)) == 200
+
+
+@pytest.mark.parametrize("use", [None, "access", "id"])
+def test_a_token_of_another_provider_needs_no_token_use(provider: Provider, use: str | None) -> None:
+    assert provider.status(provider.token("ann", token_use=use)) == 200
+
+
+def refused_tokens(provider: Provider) -> dict[str, str | None]:
+    """Tokens that the authorizer must refuse."""
+    now, made = int(time.time()), provider.issuer
+    claims = made.claims(sub="0017", aud=AUDIENCES[0], **{LEARNER_CLAIM: "ann", GROUPS_CLAIM: ["admins"]})
+    return {
+        "no token": None,
+        "expired": provider.token("ann", exp=now - 1),
+        "not yet valid": provider.token("ann", nbf=now + 600),
+        "issued in the future": provider.token("ann", iat=now + 600),
+        "of a foreign audience": provider.token("ann", aud="another-app"),
+        "without an audience": provider.token("ann", aud=None),
+        "of a foreign issuer": provider.token("ann", iss="https://login.example.com"),
+        "of the issuer with a slash": provider.token("ann", iss=f"{made.url}/"),
+        "signed by another key": signed(new_key(), made.key_id, claims),
+        "signed by a key that is not published": signed(new_key(), "another", claims),
+        "unsigned": unsigned(provider.token("ann")),
+        "with other claims than were signed": with_claims(
+            provider.token("ann"), **{GROUPS_CLAIM: ["admins"]}
+        ),
+        "signed with the public key as a secret": signed_with_public_key(made.key, made.key_id, claims),
+    }
+
+
+def test_the_authorizer_refuses_tokens_that_the_provider_did_not_sign_for_this_api(
+    stack: Deployed, provider: Provider
+) -> None:
+    tokens = {**refused_tokens(provider), "of the first stack's pool": stack.token(user="e2e-learner")}
+    answers = {name: provider.call("GET", "/progress/me/streak", token) for name, token in tokens.items()}
+    unauthorized = (401, {"message": "Unauthorized"})
+    assert {name: (answer.status, answer.json) for name, answer in answers.items()} == dict.fromkeys(
+        tokens, unauthorized
+    )
+
+
+def test_the_first_stack_does_not_accept_the_providers_tokens(stack: Deployed, provider: Provider) -> None:
+    claims = {"sub": "ann", "aud": stack.outputs["UserPoolClientId"], "token_use": "id"}
+    assert call(stack.api_url, "GET", "/progress/me/streak", provider.token("ann", **claims)).status == 401
+
+
+def test_a_token_without_the_learner_claim_is_answered_403_on_every_route(provider: Provider) -> None:
+    token = provider.token(None, ["admins"], sub="ann", name="ann")
+    for route in sorted(key for key, route in routes().items() if route["AuthorizationType"] == "JWT"):
+        method, _, path = route.partition(" ")
+        body = [interaction()] if path.endswith("interactions") else interaction()
+        for user in ("ann", "None", "me"):
+            asked = path.replace("{user_id}", user)
+            answer = provider.call(method, asked, token, body if method == "POST" else None)
+            error = answer.json["error"]
+            assert (answer.status, error["code"]) == (403, "forbidden"), (route, user)
+            assert error["message"] == "The token names no learner."
+
+
+@pytest.mark.parametrize("learner", ["", "me", "##", "a/b", 7, True, ["ann"], {"id": "ann"}], ids=repr)
+def test_a_learner_claim_that_is_no_learners_id_is_answered_403(provider: Provider, learner: Any) -> None:
+    assert provider.status(provider.token(learner, ["admins"])) == 403
+
+
+GROUPS: list[tuple[Any, bool]] = [
+    (["admins"], True),
+    (["staff", "admins"], True),
+    ("admins", True),
+    (["not admins"], False),
+    (["x,admins"], False),
+    (["team[admins]"], False),
+    (["[admins]"], False),
+    ([" admins"], False),
+    (["Admins"], False),
+    ([["admins"]], False),
+    ("staff admins", False),
+    ("x,admins", False),
+    ("[admins]", False),
+    ('["admins"]', False),
+    ({"admins": True}, False),
+    (None, False),
+]
+
+
+@pytest.mark.parametrize(("groups", "is_admin"), GROUPS, ids=repr)
+def test_groups_are_exact_names_in_the_configured_claim(
+    provider: Provider, groups: Any, is_admin: bool
+) -> None:
+    token = provider.token("ada", groups, **{"cognito:groups": ["admins"], "group": "admins"})
+    answer = provider.call("POST", "/progress/somebody/interaction", token, {"content_id": "c"})
+    # An admin's interaction is checked, and this one is incomplete. To others the learner does not exist.
+    assert answer.status == (400 if is_admin else 404)

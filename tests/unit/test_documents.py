@@ -1,0 +1,87 @@
+"""The documents agree with the repository: links, commands, files and tests that they name exist."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.__main__ import main
+
+ROOT = Path(__file__).parents[2]
+OPERATIONS = ROOT / "docs" / "operations.md"
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+FENCE = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"(cli|benchmarks|docs|domain|events|functions|requirements|tests)/[\w./-]+")
+
+every_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+def anchors(path: Path) -> set[str]:
+    """Return the anchors of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", path.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def code(path: Path) -> Iterator[str]:
+    """Yield the code of a document: each command of its blocks, and what stands between backticks."""
+    text = path.read_text()
+    for block in FENCE.findall(text):
+        for line in block.splitlines():
+            yield from (command.strip() for command in line.split("&&"))
+    for paragraph in FENCE.sub("", text).split("\n\n"):
+        yield from (span.replace("\n", " ") for span in re.findall(r"`([^`]+)`", paragraph))
+
+
+def named(path: Path, program: str) -> set[str]:
+    """Return the first arguments with which a document calls a program."""
+    calls = (re.match(rf"{program} ([a-z][a-z0-9-]*)", command) for command in code(path))
+    return {call[1] for call in calls if call}
+
+
+def test_the_readme_fits_on_three_screens() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 130
+
+
+@every_document
+def test_every_relative_link_leads_to_a_file_and_a_heading(path: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", path.read_text()))
+    for link in links:
+        if not link.startswith("https://"):
+            file, _, anchor = link.partition("#")
+            target = path.parent / file if file else path
+            assert target.exists(), link
+            assert not anchor or anchor in anchors(target), link
+
+
+@every_document
+def test_every_command_in_a_document_exists(path: Path) -> None:
+    targets = set(re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert named(path, "make") <= targets
+    assert named(path, "streakline") <= main.commands.keys()
+
+
+@every_document
+def test_every_file_that_a_document_names_exists(path: Path) -> None:
+    for span in code(path):
+        assert not FILE.fullmatch(span) or (ROOT / span).exists(), span
+
+
+def test_the_contributors_guide_names_tests_that_exist() -> None:
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    named_tests = [span for span in code(ROOT / "CONTRIBUTING.md") if re.fullmatch(r"test_\w+", span)]
+    assert named_tests
+    for name in named_tests:
+        assert f"def {name}(" in tests, name
+
+
+def test_the_operations_document_describes_every_command() -> None:
+    assert main.commands.keys() <= named(OPERATIONS, "streakline")
+
+
+def test_every_section_of_the_design_that_code_refers_to_exists() -> None:
+    sections = set(re.findall(r"^## (\w+)$", (ROOT / "docs" / "design.md").read_text(), re.MULTILINE))
+    for package in ("benchmarks", "cli", "domain", "functions", "tests"):
+        for path in (ROOT / package).rglob("*.py"):
+            cited = set(re.findall(r"docs/design\.md, ([A-Z]\w+)", path.read_text()))
+            assert cited <= sections, path
