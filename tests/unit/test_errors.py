@@ -19,7 +19,7 @@ from tests.faults import cancelled, client_error
         (client_error("ValidationException", "PutItem"), False),
         (cancelled("None", "ValidationError"), False),
         (KeyError("x"), False),
-        (LaterFormat(), True),
+        (LaterFormat(), False),
         (Contended(), True),
         (TooLarge(), False),
         (ValueError("x"), False),
