@@ -16,7 +16,7 @@ CODE = "E2EAWARD"
 
 
 def subscribe(stack: Deployed) -> str:
-    """Subscribe a queue to the bus's awards with the README's rule. Return its URL."""
+    """Subscribe a queue to the bus's awards with the rule of docs/api.md. Return its URL."""
     sqs, events = stack.stack.client("sqs"), stack.stack.client("events")
     url = str(sqs.create_queue(QueueName="e2e-awards")["QueueUrl"])
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]

@@ -1,4 +1,4 @@
-"""The consumer: valid records of the stream become items, and every bad record goes to quarantine."""
+"""The consumer: batches of the stream become items, also after lost races and failures."""
 
 import random
 from collections.abc import Callable, Mapping
