@@ -99,15 +99,9 @@ def test_totals_are_plain_sums(history: list[Interaction]) -> None:
     assert len(learner.tracks["SAA"].completed) == len(completed)
 
 
-<<<<<<< HEAD
-def test_an_applied_interaction_is_a_duplicate_even_if_the_catalog_forgets_its_content() -> None:
+def test_an_applied_interaction_is_a_duplicate_even_without_its_content() -> None:
     change = fold(Learner("ann"), Buckets(), [interaction(1)], CATALOG)
     again = fold(change.learner, Buckets(), [interaction(1)], Catalog())
-=======
-def test_an_applied_interaction_is_a_duplicate_even_without_its_content() -> None:
-    change = fold(Learner("ann"), {}, [interaction(1)], CATALOG)
-    again = fold(change.learner, {}, [interaction(1)], Catalog())
->>>>>>> main
     assert (again.applied, again.duplicates, again.refused) == (0, 1, ())
     assert again.learner == change.learner
 
