@@ -1,1 +1,1 @@
-"""The `streakline` command: run a stack, emit interactions, inspect what became of them."""
+"""The `streakline` command: run a stack, emit interactions, inspect the results."""

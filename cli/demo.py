@@ -1,4 +1,4 @@
-"""`streakline demo`: emit about 5,000 generated interactions, and show one learner's dashboard."""
+"""`streakline demo`: emit about 4,700 generated interactions, and show one learner's dashboard."""
 
 import random
 from collections import Counter
@@ -119,7 +119,7 @@ def _session(rng: random.Random, learner: _Learner, day: date, progress: float) 
         content = f"{learner.certification.lower()}-{area + 1}-{rng.randrange(CONTENT_PER_CATEGORY) + 1:02}"
         right = learner.ability + 0.2 * progress
         for kind in SITTING:
-            if kind == "completed" and rng.random() > COMPLETED_SHARE:
+            if kind == SITTING[-1] and rng.random() > COMPLETED_SHARE:
                 break
             seconds = rng.randrange(20, 400)
             moment += timedelta(seconds=seconds)

@@ -1,4 +1,4 @@
-"""What Streakline knows, apart from where it runs: frozen data in, frozen data out.
+"""The business rules, independent of AWS: frozen data in, frozen data out.
 
 No AWS, no clock, no environment: time and today's date are arguments.
 """

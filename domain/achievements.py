@@ -20,7 +20,7 @@ MASTERY_AVERAGE = 85
 
 
 class Standing(HasSums, Protocol):
-    """What a rule about the learner can read, over everything applied so far."""
+    """The figures that a rule about the learner can use, over everything applied so far."""
 
     @property
     def longest_streak(self) -> int:
@@ -32,7 +32,7 @@ class Standing(HasSums, Protocol):
 
 
 class CertificationStanding(NamedTuple):
-    """What a rule about a certification can read."""
+    """The figures that a rule about a certification can use."""
 
     completed: int
     """The number of distinct contents completed, active or not."""
@@ -44,7 +44,7 @@ class CertificationStanding(NamedTuple):
 
 
 class CategoryStanding(NamedTuple):
-    """What a rule about a category can read."""
+    """The figures that a rule about a category can use."""
 
     completed_active: int
     active: int
@@ -312,7 +312,7 @@ class Rarity:
 class Waiting[S]:
     """Rules that are not earned yet, grouped by their measure, with the nearest target last.
 
-    Each measure is taken once for all its rules, and mostly one comparison is enough.
+    Each measure is taken once for all its rules, and one comparison is usually enough.
     """
 
     rules: dict[Callable[[S], int], list[Achievement[S]]] = field(default_factory=dict)

@@ -55,9 +55,9 @@ def study_time(
 ) -> Hours | None:
     """Return the hours still to study, or None if neither typical hours nor the learner's pace are known.
 
-    What is left is the content that is not covered, and the covered content as far as the estimate falls
-    short of the pass mark. The hours are those that the learner needed for the content touched so far if that
-    is enough to judge by, else the certification's typical hours.
+    The remaining content is the content that is not covered, and the covered content as far as the estimate
+    falls short of the pass mark. The hours are those that the learner needed for the content touched so far
+    if that is enough to judge by, else the certification's typical hours.
     """
     if coverage is None:
         return None

@@ -76,7 +76,7 @@ class Area(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """What the model takes from a learner's state, and the skills it infers from that."""
+    """The model's input from a learner's state, and the skills that it infers."""
 
     exam: Exam
     best: Sequence[int]

@@ -43,7 +43,7 @@ class CategoryPractice(NamedTuple):
     right: float
     """Weighted sum of the scores, where a perfect score is 1."""
     memory: float
-    """How much is left of the memory of its contents, 0 to 1: the weight of the most recent answer."""
+    """The remaining memory of its contents, 0 to 1: the weight of the most recent answer."""
 
 
 class Practice(NamedTuple):

@@ -1,4 +1,4 @@
-"""How ready a learner is for a certification's exam: the estimate, its evidence, and advice.
+"""The assessment of a learner's readiness for an exam: the estimate, its evidence, and advice.
 
 The parts can be changed independently: what is asked (`exam`), recency and memory (`practice`), what the
 answers say about the learner (`skills`), the expected result (`estimate`), and what to do next (`advice`).
@@ -26,7 +26,7 @@ _REQUIRED: Mapping[Confidence, tuple[float, float]] = {"high": (25.0, 0.5), "med
 
 
 class Evidence(NamedTuple):
-    """What an assessment is based on."""
+    """The evidence for an assessment."""
 
     answers: int
     """Number of scored answers, ever."""

@@ -233,7 +233,7 @@ class EarnedAchievement(Achievement):
 
 
 class Progress(TypedDict):
-    """How far the learner has come: `value` of `target`."""
+    """The learner's progress: `value` of `target`."""
 
     value: Count
     target: Count
@@ -256,7 +256,7 @@ class Achievements(TypedDict):
 
 
 class TouchedContent(TypedDict):
-    """What the learner has done with one content."""
+    """The learner's progress with one content."""
 
     certification_type: Code
     content_id: str

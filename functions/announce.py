@@ -29,7 +29,7 @@ MAX_ENTRIES = 10
 
 
 def put_events(events: "EventBridgeClient", bus: str, published: Sequence[Announcement]) -> None:
-    """Put announcements on the bus. Raise RuntimeError if it refuses one, so that the batch comes again."""
+    """Put announcements on the bus. Raise RuntimeError if it refuses one, so the batch is redelivered."""
     for chunk in batched(published, MAX_ENTRIES):
         entries = [
             {

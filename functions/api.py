@@ -1,4 +1,4 @@
-"""What all HTTP functions share: routing, errors, conditional requests, compression and the request's log."""
+"""The code that all HTTP functions share: routing, errors, conditional requests, compression and logs."""
 
 import re
 from collections.abc import Callable, Mapping

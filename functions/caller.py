@@ -25,8 +25,8 @@ from functions.api import ApiError
 ADMINS = "admins"
 INSTRUCTORS = "instructors"
 
-_COGNITO = re.compile(r"https://cognito-idp\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/")
-"""How an issuer begins that is a Cognito user pool."""
+_COGNITO = re.compile(r"https://(issuer-)?cognito-idp[a-z-]*\.[a-z0-9-]+\.amazonaws\.[a-z.]+/")
+"""The start of the URL of an issuer that is a Cognito user pool, in both forms that Cognito has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def _claims(headers: Mapping[str, str]) -> dict[str, Any]:
     try:
         payload = parts[1] + "=" * (-len(parts[1]) % 4)
         claims = json.loads(b64decode(payload, altchars=b"-_", validate=True))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _unauthorized() from error
     if not isinstance(claims, dict):
         raise _unauthorized()

@@ -1,4 +1,4 @@
-"""What an AWS error means for the caller, and the errors that several functions share."""
+"""Classify AWS errors, and define the errors that several functions share."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -34,7 +34,7 @@ app = resolver()
 
 
 class ListedFault(TypedDict):
-    """What is wrong with one field."""
+    """The fault in one field."""
 
     field: str
     message: str

@@ -39,7 +39,7 @@ WRITERS = 8
 FIRST_PAUSE, MAX_PAUSE = 0.005, 0.2
 """Maximum seconds to pause after the first lost race, and after any."""
 SECONDS_NEEDED = 50
-"""The seconds that two calls with all their retries take: the next one, and the quarantine's."""
+"""Seconds to reserve for the next call and for the quarantine's, with all their retries."""
 MAX_REASON_LENGTH = 500
 MAX_TROUBLES, MAX_TROUBLED_SHARE = 3, 0.05
 """More learners in trouble than both, as a number and as a share of the batch's, fail the batch."""
@@ -88,7 +88,7 @@ class Outcome:
     quarantined: list[Quarantined] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
-    """What failed and can succeed at the next delivery."""
+    """Failures that can succeed at the next delivery."""
 
     def add(self, other: "Outcome") -> None:
         """Add another outcome to this one."""

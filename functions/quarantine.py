@@ -47,7 +47,7 @@ class Quarantine:
     bucket: str
 
     def put(self, records: Sequence[Quarantined]) -> None:
-        """Store the records. Raise RuntimeError if the queue refuses one, so that the batch comes again."""
+        """Store the records. Raise RuntimeError if the queue refuses one, so the batch is redelivered."""
         for entries in _batches([self._body(record) for record in records]):
             answer = self.sqs.send_message_batch(QueueUrl=self.url, Entries=cast(Any, entries))
             if failed := answer.get("Failed"):

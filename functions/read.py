@@ -1,6 +1,6 @@
 """The API's routes for reading: answer dashboards from the views, each with one Query.
 
-Nothing here takes longer the more history a learner has.
+The time of an answer does not grow with the learner's history.
 """
 
 import base64

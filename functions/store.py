@@ -1,4 +1,4 @@
-"""The views table's calls: load and commit states, read views, count rarity, keep the catalog.
+"""The views table's calls: load and commit states, read views, count rarity, update the catalog.
 
 This module and `functions/items.py` are the only ones that know DynamoDB.
 """
@@ -42,7 +42,7 @@ MAX_COUNT_TRIES = 20
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What one Query of a learner returns."""
+    """The result of one Query of a learner."""
 
     learner: Learner
     days: Mapping[int, Day]

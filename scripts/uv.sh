@@ -29,14 +29,6 @@ install_uv() {
 }
 
 uv() {
-  rm -rf .cache/uv
-  "$PYTHON" -m venv .cache/uv
-  .cache/uv/bin/python -m pip install --disable-pip-version-check --only-binary :all: --require-hashes \
-    -r requirements/setup.txt
-  cp requirements/setup.txt .cache/uv/setup.txt
-}
-
-uv() {
   .cache/uv/bin/uv "$@"
 }
 

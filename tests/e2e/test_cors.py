@@ -3,7 +3,7 @@
 The API is a second stack that allows the page's origin only. It uses the user pool of the first stack.
 MiniStack's gateway differs from AWS's in two ways:
 
-- Its own errors carry no CORS headers, so the page can't read them. On AWS they do.
+- Its own errors carry no CORS headers, so the page can't read them. On AWS this has not been tried yet.
 - It enforces no throttles. The 429 here is of a function whose concurrency is 0, with the gateway's headers.
 """
 

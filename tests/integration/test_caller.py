@@ -1,6 +1,7 @@
 """Who is calling: what the functions read from a token that the authorizer has verified."""
 
 import re
+from base64 import urlsafe_b64encode
 from typing import Any
 
 import pytest
@@ -113,9 +114,18 @@ def test_a_group_counts_only_if_the_authorizer_has_seen_it_too() -> None:
 
 
 @pytest.mark.parametrize("use", ["access", None, "ID", ["id"]])
-@pytest.mark.parametrize("suffix", ["", ".cn"])
-def test_cognito_tokens_other_than_id_tokens_are_refused(use: Any, suffix: str) -> None:
-    issuer = f"https://cognito-idp.eu-west-1.amazonaws.com{suffix}/eu-west-1_Example00"
+@pytest.mark.parametrize(
+    "host",
+    [
+        "cognito-idp.eu-west-1.amazonaws.com",
+        "cognito-idp.cn-north-1.amazonaws.com.cn",
+        "issuer-cognito-idp.eu-west-1.amazonaws.com",
+        "cognito-idp-fips.us-gov-west-1.amazonaws.com",
+        "cognito-idp.eusc-de-east-1.amazonaws.eu",
+    ],
+)
+def test_cognito_tokens_other_than_id_tokens_are_refused(use: Any, host: str) -> None:
+    issuer = f"https://{host}/eu-west-1_Example00"
     assert refusal(event_of(claims("ann", iss=issuer, token_use=use))) == 401
     assert caller(event_of(claims("ann", iss=issuer))).user_id == "ann"
 
@@ -128,6 +138,13 @@ def test_other_issuers_need_no_token_use(use: str | None) -> None:
 def test_an_issuer_that_only_looks_like_cognito_is_treated_as_any_other() -> None:
     issuer = "https://cognito-idp.example.com/eu-west-1_Example00"
     assert caller(event_of(claims("ann", **{**FOREIGN, "iss": issuer}))).user_id == "ann"
+
+
+def test_a_token_that_is_nested_too_deeply_is_refused() -> None:
+    event = event_of(claims("ann"), token(claims("ann")))
+    deep = urlsafe_b64encode(b"[" * 100_000).decode().rstrip("=")
+    event["headers"] = {"authorization": f"Bearer a.{deep}.c"}
+    assert refusal(event) == 401
 
 
 # -- the learner -----------------------------------------------------------------------------------

@@ -256,7 +256,7 @@ def test_the_environment_configures_one_projector_per_process(
     assert project.projector() is made
 
 
-def test_the_function_begins_no_work_that_would_outlast_its_invocation(world: World) -> None:
+def test_the_function_starts_no_work_without_enough_time_left(world: World) -> None:
     context = Context()
     context.milliseconds_left = 49_999
     with pytest.raises(ExceptionGroup):
@@ -281,7 +281,7 @@ def test_a_failed_write_fails_the_batch_after_all_others_were_tried(
     assert codes(world) == ["malformed"]
 
 
-def test_no_learner_is_begun_whom_the_invocations_end_would_cut_off(world: World) -> None:
+def test_no_learner_is_started_without_enough_time_left(world: World) -> None:
     clock = iter([100.0, 100.0, 100.0, 49.9, 10.0])
     batch: list[Any] = [interaction("a", user_id=f"learner-{n}") for n in range(4)]
     with pytest.raises(ExceptionGroup) as failure:
@@ -471,9 +471,7 @@ def test_categories_that_differ_only_in_case_earn_one_award(world: World) -> Non
     assert learner.total.interactions == 2
 
 
-def test_no_write_is_begun_that_the_invocations_end_would_cut_off(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_write_is_started_without_enough_time_left(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(items, "MAX_TRANSACTION_ITEMS", 10)
     clock = iter([100.0] * 7 + [49.9] * 10)
     days = [interaction(f"e{n}", occurred_at=f"2026-02-{n:02}T09:00:00+00:00") for n in range(1, 29)]
