@@ -10,7 +10,7 @@ from tests.e2e.interactions import ensure_test_content, eventually, interaction
 
 @pytest.fixture(scope="module")
 def learner(stack: Deployed) -> str:
-    """The token of a learner who has one interaction in the views."""
+    """Return the token of a learner who has one interaction in the views."""
     ensure_test_content(stack.stack)
     token = stack.token(user="e2e-learner")
     assert stack.call("POST", "/progress/me/interaction", token, interaction())[0] == 202

@@ -28,7 +28,7 @@ def subscribe(stack: Deployed) -> str:
 
 
 def published(stack: Deployed, url: str, seconds: float, until: int = 10_000) -> list[dict[str, Any]]:
-    """The learner's awards that reach the queue within so many seconds, or until there are enough."""
+    """Return the learner's awards that reach the queue within so many seconds, or until there are enough."""
     sqs = stack.stack.client("sqs")
     found: list[dict[str, Any]] = []
     deadline = time.monotonic() + seconds

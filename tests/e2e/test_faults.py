@@ -89,7 +89,7 @@ def proxy(stack: Deployed, tmp_path: Path) -> Iterator[Proxy]:
 
 
 def consumer(stack: Deployed) -> str:
-    """The name of the function that folds."""
+    """Return the name of the function that folds."""
     functions = stack.stack.client("lambda").list_functions()["Functions"]
     [name] = [f["FunctionName"] for f in functions if "ProjectFunction" in f["FunctionName"]]
     return str(name)
@@ -97,7 +97,7 @@ def consumer(stack: Deployed) -> str:
 
 @contextmanager
 def environment_of(stack: Deployed, **more: str) -> Iterator[None]:
-    """The consumer with another environment, for as long as this lasts."""
+    """Give the consumer another environment while the context is open."""
     client, name = stack.stack.client("lambda"), consumer(stack)
     before = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     client.update_function_configuration(FunctionName=name, Environment={"Variables": {**before, **more}})
@@ -108,7 +108,7 @@ def environment_of(stack: Deployed, **more: str) -> Iterator[None]:
 
 
 def of_this_test(name: str) -> list[dict[str, Any]]:
-    """The demo's interactions, by learners of this test's own."""
+    """Return the demo's interactions, by learners of this test's own."""
     return [{**fields, "user_id": f"{name}-{fields['user_id']}"} for fields in demo_interactions()]
 
 
@@ -148,7 +148,7 @@ def test_under_faults_through_both_doors_nothing_is_lost_and_nothing_counts_twic
 
 
 def workers(stack: Deployed) -> list[int]:
-    """The consumer's processes in this stack, by the code that they run."""
+    """Return the consumer's processes in this stack, by the code that they run."""
     code = f"{stack.local / 'tmp'}/ministack-lambda-{consumer(stack)}"
     found = []
     for process in Path("/proc").iterdir():
@@ -163,7 +163,7 @@ def workers(stack: Deployed) -> list[int]:
 
 
 def event_source(stack: Deployed) -> dict[str, Any]:
-    """The consumer's, and what it says became of the last batch."""
+    """Return the consumer's event source, with the result of its last batch."""
     client = stack.stack.client("lambda")
     [mapping] = client.list_event_source_mappings(FunctionName=consumer(stack))["EventSourceMappings"]
     return dict(mapping)
@@ -171,7 +171,7 @@ def event_source(stack: Deployed) -> dict[str, Any]:
 
 @contextmanager
 def batches_of(stack: Deployed, size: int) -> Iterator[None]:
-    """The event source with another size of batches, for as long as this lasts."""
+    """Give the event source another batch size while the context is open."""
     client, mapping = stack.stack.client("lambda"), event_source(stack)
     client.update_event_source_mapping(UUID=mapping["UUID"], BatchSize=size)
     try:

@@ -39,7 +39,7 @@ def document(stack: Deployed) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def client(document: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A client that openapi-python-client generates from the document."""
+    """Return a client that openapi-python-client generates from the document."""
     directory = tmp_path_factory.mktemp("client")
     (directory / "openapi.json").write_text(json.dumps(document))
     generator = str(Path(sys.executable).with_name("openapi-python-client"))

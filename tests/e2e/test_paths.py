@@ -133,7 +133,7 @@ MAPPED: dict[str, str] = {
 
 @pytest.fixture(scope="module")
 def admin(stack: Deployed) -> str:
-    """The token of an admin, once both learners have an interaction in their views."""
+    """Return the token of an admin, once both learners have an interaction in their views."""
     ensure_test_content(stack.stack)
     token = stack.token("admins")
     for learner in (ANN, COLON):
@@ -156,7 +156,7 @@ def totals(stack: Deployed, admin: str) -> tuple[int, int]:
 
 @pytest.fixture(scope="module")
 def domain(stack: Deployed) -> Iterator[str]:
-    """The name of a custom domain with each of the base paths."""
+    """Return the name of a custom domain with each of the base paths."""
     gateway, api = stack.stack.client("apigatewayv2"), stack.api_url.rpartition("/")[2]
     gateway.create_domain_name(DomainName=DOMAIN)
     for key in BASE_PATHS:

@@ -28,7 +28,7 @@ def of_late_content(number: int) -> dict[str, Any]:
 
 
 def in_quarantine(stack: Deployed) -> list[str]:
-    """The codes of this test's records in quarantine."""
+    """Return the codes of this test's records in quarantine."""
     return sorted(
         record.code for record, payload in list_records(stack.stack) if payload.key.startswith("late-")
     )

@@ -86,7 +86,7 @@ type Matrix = dict[Call, Answer]
 
 @pytest.fixture(scope="module")
 def learner(stack: Deployed) -> str:
-    """The token of a learner with one interaction."""
+    """Return the token of a learner with one interaction."""
     ensure_test_content(stack.stack)
     token = stack.token(user=LEARNER)
     assert call(stack.api_url, "POST", "/progress/me/interaction", token, interaction()).status == 202
@@ -100,7 +100,7 @@ def total(stack: Deployed, token: str) -> int:
 
 @pytest.fixture(scope="module")
 def tokens(stack: Deployed, learner: str) -> dict[str, str | None]:
-    """The token of each kind of caller."""
+    """Return the token of each kind of caller."""
     pool_claims = claims_of(learner)
     expiring = short_lived(stack.stack, "e2e-roles-expiring")
     claims = claims_of(expiring)
@@ -135,7 +135,7 @@ def tokens(stack: Deployed, learner: str) -> dict[str, str | None]:
 
 @pytest.fixture(scope="module")
 def matrix(stack: Deployed, learner: str, tokens: dict[str, str | None]) -> Matrix:
-    """The answer to each caller on each route, about both learners."""
+    """Return the answer to each caller on each route, about both learners."""
     existing = claims_of(learner)["sub"]
     answers: Matrix = {}
     # Reads first, because the admin's posts make the missing learner exist.
@@ -190,7 +190,7 @@ REFUSALS: dict[int, Callable[[Answer], bool]] = {
 
 
 def ours(answer: Answer, code: str) -> Any:
-    """The contract's error body with this code, and with the answer's own message and request id."""
+    """Return the contract's error body with this code, and with the answer's own message and request id."""
     error = answer.json.get("error", {})
     return {"error": {"code": code, "message": error.get("message"), "request_id": error.get("request_id")}}
 

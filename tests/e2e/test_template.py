@@ -26,7 +26,7 @@ print(json.dumps(Translator({}, Parser()).translate(template, {})))
 
 @pytest.fixture(scope="module")
 def transformed() -> dict[str, Any]:
-    """The resources that SAM makes of the template's, by logical id."""
+    """Return the resources that SAM makes of the template's, by logical id."""
     made = subprocess.run(
         [str(TOOLS / "python"), "-c", TRANSFORM, str(ROOT / "template.yaml")],
         env={**os.environ, "AWS_DEFAULT_REGION": "us-east-1"},

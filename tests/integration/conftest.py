@@ -81,7 +81,7 @@ class World:
         return {(i["pk"]["S"], i["sk"]["S"]): dict(i) for i in found}
 
     def quarantined(self) -> list[dict[str, Any]]:
-        """The messages in quarantine, taken out of it."""
+        """Return the messages in quarantine, taken out of it."""
         queue = aws.sqs()
         found = []
         while messages := queue.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get(
@@ -93,7 +93,7 @@ class World:
         return found
 
     def operations(self) -> list[str]:
-        """The names of the calls made so far, in order."""
+        """Return the names of the calls made so far, in order."""
         return [name for name, _ in self.calls]
 
 
@@ -142,14 +142,14 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 
 def _forget() -> None:
-    """What a process keeps from one invocation to the next, but for the clients: they know nothing."""
+    """Clear the caches of a process, except its clients."""
     for kept in (announce.store, catalog.store, project.projector, read.store):
         kept.cache_clear()
     read._shared = read._Shared()
 
 
 def streamed() -> list[dict[str, Any]]:
-    """The data of all records in the stream, parsed."""
+    """Return the data of all records in the stream, parsed."""
     kinesis = aws.kinesis()
     [shard] = kinesis.list_shards(StreamName=STREAM)["Shards"]
     iterator = kinesis.get_shard_iterator(
@@ -160,7 +160,7 @@ def streamed() -> list[dict[str, Any]]:
 
 
 def interaction(event_id: str | None, **fields: Any) -> dict[str, Any]:
-    """A valid interaction, but for what is given; None leaves a field out."""
+    """Return a valid interaction with these fields changed; None leaves a field out."""
     whole = {
         "event_id": event_id,
         "user_id": "ann",
@@ -176,7 +176,7 @@ def interaction(event_id: str | None, **fields: Any) -> dict[str, Any]:
 
 
 def stream_event(*interactions: dict[str, Any] | bytes, first: int = 1) -> dict[str, Any]:
-    """A Kinesis event of these, one record each."""
+    """Return a Kinesis event of these, one record each."""
     return {
         "Records": [
             {

@@ -20,7 +20,7 @@ type Claims = dict[str, Any]
 
 
 def claims(user_id: str, *groups: str, **others: Any) -> Claims:
-    """The claims of an ID token of the stack's own user pool; `others` replaces them, None removes one."""
+    """Return the claims of an ID token of the stack's own pool. `others` replaces claims; None removes one."""
     made = {
         "sub": user_id,
         "iss": ISSUER,
@@ -38,7 +38,7 @@ def claims(user_id: str, *groups: str, **others: Any) -> Claims:
 
 
 def token(payload: Any) -> str:
-    """A token with this payload. Nobody verifies the signature after the authorizer has."""
+    """Return a token with this payload. Nobody verifies the signature after the authorizer has."""
     return ".".join([_encoded({"alg": "RS256", "kid": "key"}), _encoded(payload), "c2lnbmF0dXJl"])
 
 
@@ -47,7 +47,7 @@ def _encoded(part: Any) -> str:
 
 
 def passed_on(payload: Claims) -> dict[str, str]:
-    """A token's claims as the authorizer passes them on: text, with the structure of lists lost."""
+    """Return a token's claims as the authorizer passes them on: text, with the structure of lists lost."""
     return {name: _text(value) for name, value in payload.items()}
 
 
@@ -68,7 +68,7 @@ def http_event(
     stage: str = "$default",
     base_path: str = "",
 ) -> dict[str, Any]:
-    """The event of a request whose path API Gateway has decoded and matched to a route of the template.
+    """Return the event of a request whose path API Gateway has decoded and matched to a route.
 
     `who` are the claims of its token; without them there is neither token nor authorizer. `base_path` is the
     key of a custom domain's mapping, as in `/learning`.
@@ -127,7 +127,7 @@ def http_event(
 
 
 def _route(method: str, path: str) -> tuple[str, dict[str, str]]:
-    """The route that API Gateway selects for a decoded path, and its parameters. A parameter takes anything.
+    """Return the route that API Gateway selects for a decoded path, and the values of its parameters.
 
     On AWS no parameter holds a slash; here it may, to see what the functions make of one.
     """
@@ -179,5 +179,5 @@ def post(
 
 
 def faulty_fields(answer: Answer) -> set[str]:
-    """The fields that a 400 complains about."""
+    """Return the fields that a 400 complains about."""
     return {fault["field"] for fault in answer[1]["error"]["faults"]}

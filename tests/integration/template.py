@@ -26,14 +26,14 @@ _Loader.add_multi_constructor("!", _argument)
 
 @cache
 def template() -> dict[str, Any]:
-    """The template, its intrinsic functions replaced by their arguments."""
+    """Return the template, its intrinsic functions replaced by their arguments."""
     loaded: dict[str, Any] = yaml.load(TEMPLATE.read_text(), _Loader)
     return loaded
 
 
 @cache
 def routes() -> dict[str, dict[str, Any]]:
-    """The API's routes by their keys, for example `GET /certifications`."""
+    """Return the API's routes by their keys, for example `GET /certifications`."""
     return {
         resource["Properties"]["RouteKey"]: resource["Properties"]
         for resource in template()["Resources"].values()

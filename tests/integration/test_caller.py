@@ -18,7 +18,7 @@ FOREIGN = {"iss": "https://login.example.com/", "token_use": None, "cognito:user
 
 
 def event_of(who: Claims, authorization: str | None = None, passed: Any = None) -> dict[str, Any]:
-    """The event of a request with this token; the header or the authorizer's claims may be others."""
+    """Return the event of a request with this token; the header or the authorizer's claims may be others."""
     event = http_event("GET", "/progress/me/streak", who=who)
     if authorization is not None:
         event["headers"]["authorization"] = authorization

@@ -23,7 +23,7 @@ SAMPLES = sorted((TEMPLATE.parent / "events").glob("api_*.json"))
 
 
 def resources(kind: str) -> dict[str, dict[str, Any]]:
-    """The properties of the template's resources of a type, by logical id."""
+    """Return the properties of the template's resources of a type, by logical id."""
     return {
         name: resource["Properties"]
         for name, resource in template()["Resources"].items()

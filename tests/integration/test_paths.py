@@ -100,7 +100,7 @@ def streak(arrival: Arrival, who: Claims, prefix: str = "") -> Answer:
 
 @pytest.fixture
 def learners(world: World) -> World:
-    """A world with progress of two learners and of the admin."""
+    """Return a world with progress of two learners and of the admin."""
     for learner in (ANN, "ann:1", "ada"):
         world.project(interaction("a", user_id=learner))
     return world
@@ -131,7 +131,7 @@ def test_no_spelling_shows_a_learner_to_somebody_else(learners: World) -> None:
 
 
 @pytest.mark.parametrize("raw_path", ["/progress/ann/streak/", "//progress/ann/streak", "/progress", "/", ""])
-def test_raw_path_decides_nothing(world: World, raw_path: str) -> None:
+def test_the_raw_path_is_ignored(world: World, raw_path: str) -> None:
     """AWS leaves slashes in rawPath that it ignores when it selects the route."""
     world.project(interaction("a"))
     made = http_event("GET", "/progress/ann/streak", who=claims("ann"))

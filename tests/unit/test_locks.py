@@ -52,7 +52,7 @@ def test_a_lock_file_pins_what_pyproject_requires(name: str, extras: list[str]) 
         ("requirements/tools.txt", "requirements/tools-dev.txt"),
     ],
 )
-def test_what_goes_to_lambda_or_a_demo_is_what_was_tested(smaller: str, larger: str) -> None:
+def test_all_lock_files_pin_the_tested_versions(smaller: str, larger: str) -> None:
     tested = pins(larger)
     for pin, hashes in pins(smaller).items():
         assert tested.get(pin) == hashes, f"{pin}: run make lock"
