@@ -40,6 +40,7 @@ def rows_of(path: Path) -> Iterator[dict[str, str]]:
 
 
 def moodle_rows() -> list[Row]:
+    # Written again instead of imported from cli/logs.py, to test it independently.
     kinds = {
         "Course activity completion updated": "completed",
         "Quiz attempt submitted": "answered",

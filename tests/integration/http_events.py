@@ -20,7 +20,7 @@ type Claims = dict[str, Any]
 
 
 def claims(user_id: str, *groups: str, **others: Any) -> Claims:
-    """Return the claims of an ID token of the stack's own pool. `others` replaces claims; None removes one."""
+    """Return the claims of an ID token of the stack's own pool. `others` replaces claims; None drops one."""
     made = {
         "sub": user_id,
         "iss": ISSUER,

@@ -32,18 +32,7 @@ WRITE_FAULTS = (
     INTERNAL,
     CONFLICT,
 )
-FAULTS = (
-    CRASH_BEFORE,
-    CRASH_AFTER,
-    LOST,
-    RETRIED,
-    LATE,
-    DELAYED,
-    THROTTLED,
-    INTERNAL,
-    CONFLICT,
-    UNPROCESSED,
-)
+FAULTS = (*dict.fromkeys(WRITE_FAULTS), UNPROCESSED)
 
 
 class Crash(BaseException):

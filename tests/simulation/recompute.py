@@ -33,6 +33,7 @@ type Sums = Counter[str]
 ALL_CATEGORIES = (*CATEGORIES, "Uncategorized", *MOVING_CATEGORIES)
 
 
+# Written again instead of imported from domain/tally.py: the recomputation shares no code with the fold.
 def counter_of(kind: "Kind") -> str:
     """Return the name of the counter that counts the interactions of a kind."""
     match kind:
