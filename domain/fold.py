@@ -5,7 +5,7 @@ changed, and the awards that were earned. The same interactions give the same re
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple, assert_never
 
@@ -217,13 +217,13 @@ class _TrackDraft:
             self.best[start : start + 2] = mark.to_bytes(2)
 
     def freeze(self) -> Track:
-        return replace(
-            self.before,
-            tallies=self.tallies.freeze(),
-            viewed=ContentSet(self.viewed),
-            answered=ContentSet(self.answered),
-            completed=ContentSet(self.completed),
-            best=self.before.best if self.best is None else bytes(self.best),
+        return Track(
+            self.tallies.freeze(),
+            ContentSet(self.viewed),
+            ContentSet(self.answered),
+            ContentSet(self.completed),
+            self.before.best if self.best is None else bytes(self.best),
+            self.before.unknown,
         )
 
 
@@ -245,7 +245,7 @@ class _DayDraft:
 
     def freeze(self) -> Day:
         tallies = {code: draft.freeze() for code, draft in self.tallies.items()}
-        return replace(self.before, tallies={**self.before.tallies, **tallies})
+        return Day(self.before.number, {**self.before.tallies, **tallies}, self.before.unknown)
 
 
 class _Draft:
@@ -375,15 +375,16 @@ class _Draft:
             digests.setdefault(applied.number, applied)
         newest_day, newest_digests = days.pop(max(days)), digests.pop(max(digests))
         tracks = {code: draft.freeze() for code, draft in self._tracks.items()}
-        after = replace(
-            self._before,
-            version=self._before.version + 1,
-            tracks={**self._before.tracks, **tracks},
-            calendar=self._calendar,
-            named_zone=self._named_zone,
-            plain_offset=self._plain_offset,
-            latest=newest_day,
-            applied=newest_digests,
-            earned=self._earned,
+        after = Learner(
+            self._before.user_id,
+            self._before.version + 1,
+            {**self._before.tracks, **tracks},
+            self._calendar,
+            self._named_zone,
+            self._plain_offset,
+            newest_day,
+            newest_digests,
+            self._earned,
+            self._before.unknown,
         )
         return after, tuple(days[n] for n in sorted(days)), tuple(digests[n] for n in sorted(digests))

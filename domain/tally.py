@@ -101,7 +101,12 @@ def tally_of(sums: Sums) -> Tally:
 
 def total(tallies: Iterable[Tally]) -> Tally:
     """Return the sum of tallies."""
-    return tally_of([sum(column) for column in zip_longest(*map(all_values, tallies), fillvalue=0)])
+    tallies = list(tallies)
+    known = map(sum, zip(*map(values, tallies), strict=True))
+    if not any(tally.unknown for tally in tallies):
+        return _tally(*known)
+    later = zip_longest(*(tally.unknown for tally in tallies), fillvalue=0)
+    return _tally(*known, unknown=tuple(map(sum, later)))
 
 
 class HasSums(Protocol):
