@@ -1,24 +1,31 @@
 """Read everything that counts as quarantine.
 
 That is the quarantine queue, the dead letters of the bus's rule, and the batches in the bucket that a
-function failed on until they were too old.
+function failed on until they were too old. Something else can be in each of them: it is reported as a letter
+that can't be read, and never stops the reader.
 """
 
 import json
-from base64 import b64decode
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple, Self
+
+from botocore.exceptions import ClientError
+from pydantic import AwareDatetime, Base64Bytes, BaseModel, ConfigDict, Field, Json, ValidationError
 
 from cli.queues import MAX_MESSAGES, delete_messages, release_messages
 from cli.stack import Stack
 from cli.stream import Record, make_record
+from functions.quarantine import CODES as CONSUMER_CODES
+from functions.quarantine import PAYLOADS, Position
 
 type Message = dict[str, Any]
 
+CODES = (*CONSUMER_CODES, "undelivered", "failed_batch", "failed_change")
+"""All reasons for which a record can be in quarantine."""
 HIDDEN_SECONDS = 900
 """How long a message stays hidden from other readers if it is not released before."""
 WAIT_SECONDS = 1
@@ -27,22 +34,22 @@ MAX_EMPTY_POLLS = 10
 """A queue is done after this many polls in a row without a message that is both old enough and unseen."""
 FAILED_BATCHES = "aws/lambda/"
 """Prefix of the objects that Lambda writes to an event source's on-failure destination."""
+MAX_OBJECT_BYTES = 64 * 1024 * 1024
+"""Maximum size of an object that is read. A batch or a payload is smaller."""
+UNREADABLE_OBJECT = {"NoSuchKey", "AccessDenied", "InvalidObjectState", "KMS.DisabledException"}
+"""S3's error codes that concern one object, which can be missing, foreign or archived."""
 
 
 class Location(NamedTuple):
-    """Where an entry of quarantine is: a message of a queue or an object of a bucket."""
+    """Where a letter is: a message of a queue or an object of a bucket."""
 
     container: str
     """The queue's URL or the bucket's name."""
     id: str
     """The message's id or the object's key."""
 
-
-class S3Pointer(NamedTuple):
-    """The object with a payload that is too large for a message."""
-
-    bucket: str
-    key: str
+    def __str__(self) -> str:
+        return f"{self.container} {self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +60,35 @@ class QuarantinedRecord:
     reason: str
     position: str
     """Identifies the record. A batch that was delivered again has put it into quarantine again."""
-    arrived_at: str
-    payload: Record | S3Pointer
+    arrived_at: datetime
+    payload: Record
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One message or object in quarantine. It holds one record, or all records of a failed batch."""
+    """A letter: one message or object. It holds one record, or all records of a failed batch."""
 
     location: Location
     records: tuple[QuarantinedRecord, ...]
 
+    @property
+    def size(self) -> int:
+        """The bytes of all payloads."""
+        return sum(len(record.payload.data) for record in self.records)
+
+
+@dataclass(frozen=True, slots=True)
+class BadLetter:
+    """A message or object that is not a letter of this stack, or has lost its payload."""
+
+    location: Location
+    why: str
+
 
 class Entries:
-    """An iterable context manager over the entries that are in quarantine when it is first read.
+    """An iterable context manager over the letters that are in quarantine when it is first read.
 
-    Messages that were read stay hidden from other readers until it is closed. Entries that were not removed
+    Messages that were read stay hidden from other readers until it is closed. Letters that were not removed
     are then still in quarantine.
     """
 
@@ -81,6 +101,9 @@ class Entries:
         """Receipts of the messages that are hidden."""
         self._started: int | None = None
         """Time of the first poll by the queue's clock, in milliseconds since 1970."""
+        queues = (stack.outputs["QuarantineUrl"], stack.outputs["RuleDeadLettersUrl"])
+        self.in_flight = sum(map(self._count_in_flight, queues))
+        """About how many messages were hidden before this reader began. It can't see them."""
 
     def __enter__(self) -> Self:
         return self
@@ -92,29 +115,21 @@ class Entries:
         for url, receipts in _by_queue(self._receipts).items():
             release_messages(self._sqs, url, receipts)
 
-    def __iter__(self) -> Iterator[Entry]:
-        """Yield the entries. Several of them can hold the same record."""
+    def __iter__(self) -> Iterator[Entry | BadLetter]:
+        """Yield the letters. Several of them can hold the same record."""
         outputs = self._stack.outputs
         for location, message in self._messages(outputs["QuarantineUrl"]):
-            yield Entry(location, (_refused_record(json.loads(message["Body"])),))
+            yield _letter(location, self._refused_record, message)
         for location, message in self._messages(outputs["RuleDeadLettersUrl"]):
-            yield Entry(location, (_undelivered_record(message),))
+            yield _letter(location, _undelivered_record, message)
         pages = self._s3.get_paginator("list_objects_v2")
         for page in pages.paginate(Bucket=outputs["EventLogBucket"], Prefix=FAILED_BATCHES):
             for found in page.get("Contents", []):
                 location = Location(outputs["EventLogBucket"], found["Key"])
-                yield Entry(location, tuple(_failed_records(json.loads(self._object(*location)))))
-
-    def payload(self, record: QuarantinedRecord) -> Record:
-        """Return the record as it was put into the stream."""
-        match record.payload:
-            case Record():
-                return record.payload
-            case S3Pointer(bucket, key):
-                return make_record(self._object(bucket, key))
+                yield _letter(location, self._failed_records, location.id)
 
     def remove(self, entries: Iterable[Entry]) -> None:
-        """Remove entries from quarantine, after the stream has accepted their records."""
+        """Remove letters from quarantine, after their records are safe elsewhere."""
         receipts: dict[Location, str] = {}
         for entry in entries:
             if entry.location in self._receipts:
@@ -124,9 +139,55 @@ class Entries:
         for url, of_queue in _by_queue(receipts).items():
             delete_messages(self._sqs, url, of_queue)
 
-    def _object(self, bucket: str, key: str) -> bytes:
-        data: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    def _refused_record(self, message: Message) -> Iterator[QuarantinedRecord]:
+        """Yield the record that the consumer has put into quarantine."""
+        body = _Refused.model_validate_json(message["Body"])
+        if body.payload is not None:
+            data = body.payload
+        elif body.payload_s3 is not None:
+            # Follow no other pointer: what it points to would be put into the stream.
+            if body.payload_s3.bucket != self._stack.outputs["EventLogBucket"]:
+                raise _BadLetterError("its payload is in a bucket of somebody else")
+            if not body.payload_s3.key.startswith(PAYLOADS):
+                raise _BadLetterError(f"its payload is not under {PAYLOADS}")
+            data = self._object(body.payload_s3.key)
+        else:
+            raise _BadLetterError("it has no payload")
+        position = Position(body.position.shard, body.position.sequence_number, body.position.part)
+        yield QuarantinedRecord(body.code, body.reason, str(position), body.arrived_at, make_record(data))
+
+    def _failed_records(self, key: str) -> Iterator[QuarantinedRecord]:
+        """Yield the records of a batch that a function failed on until the batch was too old."""
+        failed = _FailedInvocation.model_validate_json(self._object(key))
+        context = failed.request_context
+        reason = f"{context.function_arn} failed on its batch until Lambda gave up: {context.condition}"
+        for fields in failed.payload.records:
+            record = _StreamRecord.model_validate(fields)
+            if record.kinesis:
+                code = "failed_batch"
+                payload = Record(record.kinesis.data, record.kinesis.partition_key)
+            else:
+                # A change from a table's stream. The stream of interactions can't repeat it.
+                code = "failed_change"
+                payload = Record(json.dumps(fields).encode(), "nobody")
+            yield QuarantinedRecord(code, reason, record.event_id, failed.timestamp, payload)
+
+    def _object(self, key: str) -> bytes:
+        try:
+            answer = self._s3.get_object(Bucket=self._stack.outputs["EventLogBucket"], Key=key)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code not in UNREADABLE_OBJECT:
+                raise
+            raise _BadLetterError(f"S3 does not return its object {key}: {code}") from error
+        if answer["ContentLength"] > MAX_OBJECT_BYTES:
+            raise _BadLetterError(f"the object {key} is larger than any of Streakline's")
+        data: bytes = answer["Body"].read()
         return data
+
+    def _count_in_flight(self, url: str) -> int:
+        name = "ApproximateNumberOfMessagesNotVisible"
+        return int(self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name])
 
     def _messages(self, url: str) -> Iterator[tuple[Location, Message]]:
         wait_seconds = 0 if self._stack.endpoint_url else WAIT_SECONDS
@@ -161,11 +222,33 @@ class Entries:
             yield from waiting
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a reader found in quarantine."""
+
+    records: tuple[QuarantinedRecord, ...]
+    """Each once."""
+    bad_letters: tuple[BadLetter, ...]
+    in_flight: int
+    """About how many messages another reader has hidden, or one that was killed."""
+
+
+def read_quarantine(stack: Stack) -> Listing:
+    """Return what is in quarantine. It stays there."""
+    records: dict[str, QuarantinedRecord] = {}
+    bad: list[BadLetter] = []
+    with Entries(stack) as entries:
+        for letter in entries:
+            if isinstance(letter, BadLetter):
+                bad.append(letter)
+            else:
+                records |= {record.position: record for record in letter.records}
+        return Listing(tuple(records.values()), tuple(bad), entries.in_flight)
+
+
 def list_records(stack: Stack) -> list[tuple[QuarantinedRecord, Record]]:
     """Return all records in quarantine with their payloads, each once. They stay in quarantine."""
-    with Entries(stack) as entries:
-        found = {record.position: record for entry in entries for record in entry.records}
-        return [(record, entries.payload(record)) for record in found.values()]
+    return [(record, record.payload) for record in read_quarantine(stack).records]
 
 
 def _by_queue(receipts: dict[Location, str]) -> dict[str, list[str]]:
@@ -175,55 +258,112 @@ def _by_queue(receipts: dict[Location, str]) -> dict[str, list[str]]:
     return by_queue
 
 
-def _refused_record(body: Any) -> QuarantinedRecord:
-    """Return the record that the consumer has put into quarantine."""
-    return QuarantinedRecord(
-        code=body["code"],
-        reason=body["reason"],
-        position=":".join(body["position"].values()),
-        arrived_at=body["arrived_at"],
-        payload=make_record(b64decode(body["payload"]))
-        if "payload" in body
-        else S3Pointer(**body["payload_s3"]),
-    )
+# -- letters ---------------------------------------------------------------------------------------
 
 
-def _undelivered_record(message: Message) -> QuarantinedRecord:
-    """Return the interaction that the bus's rule could not put into the stream.
+class _BadLetterError(Exception):
+    """A letter can't be read."""
+
+
+def _letter[T](
+    location: Location, read: Callable[[T], Iterator[QuarantinedRecord]], letter: T
+) -> Entry | BadLetter:
+    try:
+        records = tuple(read(letter))
+        if not records:
+            raise _BadLetterError("there is no record in it")
+    except _BadLetterError as error:
+        return BadLetter(location, str(error))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        why = f"{field}: {first['msg']}" if field else first["msg"]
+        return BadLetter(location, f"it is not a letter of Streakline: {why}")
+    return Entry(location, records)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _Position(_Model):
+    shard: str
+    sequence_number: str
+    part: int = 0
+
+
+class _Pointer(_Model):
+    """The object with a payload that is too large for a message."""
+
+    bucket: str
+    key: str
+
+
+class _Refused(_Model):
+    """The body of a message in the quarantine queue, as `functions/quarantine.py` writes it."""
+
+    code: str
+    reason: str
+    position: _Position
+    arrived_at: AwareDatetime
+    payload: Base64Bytes | None = None
+    payload_s3: _Pointer | None = None
+
+
+class _FailedContext(_Model):
+    function_arn: Annotated[str, Field(alias="functionArn")]
+    condition: str
+
+
+class _Batch(_Model):
+    records: Annotated[list[dict[str, Any]], Field(alias="Records")]
+
+
+class _FailedInvocation(_Model):
+    """An object that Lambda writes for a batch that it has given up."""
+
+    request_context: Annotated[_FailedContext, Field(alias="requestContext")]
+    timestamp: AwareDatetime
+    payload: Json[_Batch]
+
+
+class _KinesisRecord(_Model):
+    data: Base64Bytes
+    partition_key: Annotated[str, Field(alias="partitionKey", min_length=1, max_length=256)]
+
+
+class _StreamRecord(_Model):
+    event_id: Annotated[str, Field(alias="eventID")]
+    kinesis: _KinesisRecord | None = None
+
+
+class _Event(_Model):
+    """An event that the bus could not deliver. The rule may already have replaced it by its detail."""
+
+    detail_type: Annotated[str, Field(alias="detail-type")]
+    detail: Any
+
+
+def _undelivered_record(message: Message) -> Iterator[QuarantinedRecord]:
+    """Yield the interaction that the bus's rule could not put into the stream.
 
     An interaction without a user_id is an example: it has no partition key.
     """
-    event = json.loads(message["Body"])
-    # The rule may already have replaced the event by its detail.
-    interaction = event["detail"] if "detail-type" in event else event
+    try:
+        event = json.loads(message["Body"])
+        whole = isinstance(event, dict) and "detail-type" in event
+        data = json.dumps(_Event.model_validate(event).detail if whole else event).encode()
+    except ValidationError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise _BadLetterError("it is not a letter of Streakline: not JSON") from error
     attributes = {name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()}
-    error = attributes.get("ERROR_MESSAGE") or attributes.get("ERROR_CODE") or "no reason given"
+    error_text = attributes.get("ERROR_MESSAGE") or attributes.get("ERROR_CODE") or "no reason given"
     sent = int(message["Attributes"]["SentTimestamp"]) / 1000
-    return QuarantinedRecord(
+    yield QuarantinedRecord(
         code="undelivered",
-        reason=f"the bus could not put it into the stream: {error}",
+        reason=f"the bus could not put it into the stream: {error_text}",
         position=f"bus:{message['MessageId']}",
-        arrived_at=datetime.fromtimestamp(sent, UTC).isoformat(),
-        payload=make_record(json.dumps(interaction).encode()),
+        arrived_at=datetime.fromtimestamp(sent, UTC),
+        payload=make_record(data),
     )
-
-
-def _failed_records(invocation: Any) -> Iterator[QuarantinedRecord]:
-    """Yield the records of a batch that a function failed on until the batch was too old."""
-    context = invocation["requestContext"]
-    reason = f"{context['functionArn']} failed on its batch until Lambda gave up: {context['condition']}"
-    for one in json.loads(invocation["payload"])["Records"]:
-        if "kinesis" in one:
-            code = "failed_batch"
-            payload = Record(b64decode(one["kinesis"]["data"]), one["kinesis"]["partitionKey"])
-        else:
-            # A change from a table's stream. The stream of interactions can't repeat it.
-            code = "failed_change"
-            payload = Record(json.dumps(one).encode(), "nobody")
-        yield QuarantinedRecord(
-            code=code,
-            reason=reason,
-            position=one["eventID"],
-            arrived_at=invocation["timestamp"],
-            payload=payload,
-        )

@@ -113,7 +113,7 @@ def on_stack(command: Callable[..., Any]) -> Callable[..., Any]:
         stack = connect(stack_name, region)
         try:
             return command(stack=stack, **arguments)
-        except (ClientError, BotoCoreError) as error:
+        except (ClientError, BotoCoreError, TimeoutError) as error:
             raise click.ClickException(f"AWS answered with an error: {error}") from error
 
     return run

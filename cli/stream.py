@@ -11,6 +11,8 @@ from cli.stack import Stack
 MAX_RECORDS = 500
 MAX_BYTES = 5 * 1024 * 1024
 """Limit of one PutRecords call, partition keys included."""
+MAX_RECORD_BYTES = 1024 * 1024
+"""Limit of one record, partition key included."""
 MAX_KEY_LENGTH = 256
 
 

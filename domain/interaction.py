@@ -8,7 +8,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Final, Literal, LiteralString, NamedTuple, get_args
 
 from pydantic import (
     AfterValidator,
@@ -25,6 +25,8 @@ from domain.days import day_number, microseconds, utc_day, zone_names, zone_of
 FIRST_INSTANT = datetime(2000, 1, 2, tzinfo=UTC)
 """The earliest valid time. In every zone, its local day is 2000-01-01 or later."""
 MAX_AHEAD = timedelta(minutes=5)
+MAX_TIME_LENGTH = 40
+MAX_ZONE_LENGTH = 64
 MAX_SECONDS = 86_400
 MAX_HUNDREDTHS = 10_000
 """A perfect score, in hundredths."""
@@ -39,6 +41,10 @@ _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
     r"([Zz]|[+-][0-9]{2}:[0-5][0-9])"
 )
+
+_ZONE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*", re.ASCII)
+"""The form of IANA names."""
+_UNKNOWN_ZONE: Final = "unknown_timezone"
 
 _EVENT_ID = r"[A-Za-z0-9_-]{1,64}"
 _ID = r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}"
@@ -62,13 +68,18 @@ class Fault(NamedTuple):
     message: str
 
 
-class InvalidInteraction(ValueError):
-    """A record that stays invalid however often it is retried.
+InvalidCode = Literal["malformed", "invalid", "too_early", "unknown_timezone"]
 
-    `code` is stable: `malformed` (not a JSON object) or `invalid` (at least one field is wrong).
+
+class InvalidInteraction(ValueError):
+    """A record without a valid interaction.
+
+    `code` is stable: `malformed` (not a JSON object) or `invalid` (at least one field is wrong). Two kinds of
+    records can become valid, and have no other fault: `too_early` (a time more than five minutes ahead of the
+    arrival) and `unknown_timezone` (a zone name that this release of the zones' rules lacks).
     """
 
-    def __init__(self, code: Literal["malformed", "invalid"], faults: tuple[Fault, ...]) -> None:
+    def __init__(self, code: InvalidCode, faults: tuple[Fault, ...]) -> None:
         self.code = code
         self.faults = faults
         super().__init__("; ".join(f"{f.field}: {f.message}" if f.field else f.message for f in faults))
@@ -140,7 +151,10 @@ def _user(value: str) -> str:
 
 def _zone(value: str) -> str:
     if value not in zone_names():
-        raise PydanticCustomError("timezone", "must be an IANA time zone name, such as Europe/Helsinki")
+        # A later release of the zones' rules can know a name of this form.
+        has_form = len(value) <= MAX_ZONE_LENGTH and _ZONE_NAME.fullmatch(value)
+        kind: LiteralString = _UNKNOWN_ZONE if has_form else "timezone"
+        raise PydanticCustomError(kind, "must be an IANA time zone name, such as Europe/Helsinki")
     return value
 
 
@@ -182,12 +196,13 @@ CertificationCode = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,
 Seconds = Annotated[int, Field(ge=0, le=MAX_SECONDS), BeforeValidator(_whole)]
 OccurredAt = Annotated[
     str,
-    AfterValidator(_time),
     Field(
+        max_length=MAX_TIME_LENGTH,
         description="RFC 3339 with an offset; at most 5 minutes ahead",
         json_schema_extra={"format": "date-time"},
         examples=["2026-03-01T21:30:00+02:00"],
     ),
+    AfterValidator(_time),
 ]
 _ALSO_ACCEPTED = "Also accepted: view, answer, complete, finish and finished, in any case"
 
@@ -260,8 +275,22 @@ def parse(fields: dict[str, Any], arrived_at: datetime) -> Interaction:
     try:
         record = InteractionV1.model_validate(fields)
     except ValidationError as error:
+        if [detail["type"] for detail in error.errors()] == [_UNKNOWN_ZONE]:
+            raise _unknown_zone(fields, arrived_at, _faults(error)) from error
         raise InvalidInteraction("invalid", _faults(error)) from error
     return _place_in_time(record, arrived_at)
+
+
+def _unknown_zone(
+    fields: dict[str, Any], arrived_at: datetime, faults: tuple[Fault, ...]
+) -> InvalidInteraction:
+    """Return the error of an interaction with an unknown zone, with the faults that its time has besides."""
+    try:
+        parse({**fields, "timezone": None}, arrived_at)
+    except InvalidInteraction as other:
+        code: InvalidCode = "invalid" if other.code == "invalid" else "unknown_timezone"
+        return InvalidInteraction(code, (*faults, *other.faults))
+    return InvalidInteraction("unknown_timezone", faults)
 
 
 def _faults(error: ValidationError) -> tuple[Fault, ...]:
@@ -279,7 +308,7 @@ def _place_in_time(record: InteractionV1, arrived_at: datetime) -> Interaction:
     if occurred < FIRST_INSTANT:
         raise _invalid_time("must be at 2000-01-02T00:00:00Z or later")
     if occurred - arrived_at > MAX_AHEAD:
-        raise _invalid_time("must be at most 5 minutes ahead of its arrival")
+        raise _invalid_time("must be at most 5 minutes ahead of its arrival", "too_early")
     local = occurred.astimezone(zone_of(record.timezone)) if record.timezone else occurred
     return Interaction(
         event_id=record.event_id,
@@ -315,5 +344,5 @@ def _moment(text: str) -> datetime:
     return moment
 
 
-def _invalid_time(message: str) -> InvalidInteraction:
-    return InvalidInteraction("invalid", (Fault("occurred_at", message),))
+def _invalid_time(message: str, code: InvalidCode = "invalid") -> InvalidInteraction:
+    return InvalidInteraction(code, (Fault("occurred_at", message),))

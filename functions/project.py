@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aws_lambda_powertools.metrics import MetricUnit
 
 from domain.catalog import Catalog
+from domain.days import microseconds
 from domain.fold import Buckets, Change, MissingBucket, fold, is_applied, needed_buckets
-from domain.interaction import Interaction, InvalidInteraction, parse_record
+from domain.interaction import Fault, Interaction, InvalidInteraction, parse_record
 from domain.learner import Learner
 from functions import aws
 from functions.errors import MAX_RACES, Contended, TooLarge, Unreadable, is_transient
+from functions.framing import UnreadableFrame, unframe
 from functions.observability import logger, metrics
 from functions.quarantine import Position, Quarantine, Quarantined
 from functions.store import STATES_PER_READ, Store
@@ -41,6 +43,8 @@ FIRST_PAUSE, MAX_PAUSE = 0.005, 0.2
 SECONDS_NEEDED = 50
 """Seconds to reserve for the next call and for the quarantine's, with all their retries."""
 MAX_REASON_LENGTH = 500
+MAX_DELAY = 2 * 24 * 60 * 60 * 1_000_000
+"""Microseconds between an interaction and its arrival. A longer delay is counted as late."""
 MAX_TROUBLES, MAX_TROUBLED_SHARE = 3, 0.05
 """More learners in trouble than both, as a number and as a share of the batch's, fail the batch."""
 
@@ -56,6 +60,11 @@ class Received(NamedTuple):
     payload: bytes
     position: Position
     arrived_at: datetime
+
+    @property
+    def is_late(self) -> bool:
+        """Return whether the interaction arrived more than two days after it occurred."""
+        return microseconds(self.arrived_at) - self.interaction.at > MAX_DELAY
 
     def refused(self, code: str, reason: str) -> Quarantined:
         """Return the record's entry in quarantine."""
@@ -89,6 +98,8 @@ class Outcome:
     troubles: list[Trouble] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
     """Failures that can succeed at the next delivery."""
+    late: int = 0
+    """Valid interactions, among all of these, that arrived more than two days after they occurred."""
 
     def add(self, other: "Outcome") -> None:
         """Add another outcome to this one."""
@@ -97,6 +108,7 @@ class Outcome:
         self.quarantined += other.quarantined
         self.troubles += other.troubles
         self.errors += other.errors
+        self.late += other.late
 
 
 @dataclass(slots=True)
@@ -120,16 +132,10 @@ class Projector:
         for redelivery. Raise an ExceptionGroup if a read or a write failed, or if too many learners are in
         trouble, but only after all others have been tried.
         """
-        outcome = Outcome()
-        by_learner: dict[str, list[Received]] = {}
-        for received in map(read_record, records):
-            if isinstance(received, Received):
-                by_learner.setdefault(received.interaction.user_id, []).append(received)
-            else:
-                outcome.quarantined.append(received)
-        for chunk in batched(by_learner.items(), STATES_PER_READ):
-            outcome.add(self._project_chunk(dict(chunk), time_left))
-        if len(outcome.troubles) > max(MAX_TROUBLES, MAX_TROUBLED_SHARE * len(by_learner)):
+        received = [one for record in records for one in read_record(record)]
+        learners = {one.interaction.user_id for one in received if isinstance(one, Received)}
+        outcome = self.apply(received, time_left)
+        if len(outcome.troubles) > max(MAX_TROUBLES, MAX_TROUBLED_SHARE * len(learners)):
             # So much trouble at once is the release's fault. The records come again, to the next release.
             outcome.errors += [trouble.error for trouble in outcome.troubles]
         else:
@@ -142,6 +148,22 @@ class Projector:
             logger.error("learners in trouble", extra={"learners": dict(codes)}, exc_info=traces)
         if outcome.errors:
             raise ExceptionGroup(f"{len(outcome.errors)} parts of the batch failed", outcome.errors)
+        return outcome
+
+    def apply(
+        self, received: Iterable[Received | Quarantined], time_left: Callable[[], float] = lambda: math.inf
+    ) -> Outcome:
+        """Apply interactions to the views, and return what became of each. Nothing is put into quarantine."""
+        outcome = Outcome()
+        by_learner: dict[str, list[Received]] = {}
+        for one in received:
+            if isinstance(one, Received):
+                by_learner.setdefault(one.interaction.user_id, []).append(one)
+                outcome.late += one.is_late
+            else:
+                outcome.quarantined.append(one)
+        for chunk in batched(by_learner.items(), STATES_PER_READ):
+            outcome.add(self._project_chunk(dict(chunk), time_left))
         return outcome
 
     def _project_chunk(self, batch: dict[str, list[Received]], time_left: Callable[[], float]) -> Outcome:
@@ -253,16 +275,46 @@ def _readable[T](found: T | Unreadable) -> T:
     return found
 
 
-def read_record(record: Mapping[str, Any]) -> Received | Quarantined:
-    """Return the interaction in a record of a Kinesis event, or its quarantine entry if it is invalid."""
+def read_record(record: Mapping[str, Any]) -> list[Received | Quarantined]:
+    """Return the interactions in a record of a Kinesis event, or their quarantine entries if invalid."""
     kinesis = record["kinesis"]
-    payload = b64decode(kinesis["data"])
     position = Position(record["eventID"].partition(":")[0], kinesis["sequenceNumber"])
     arrived_at = datetime.fromtimestamp(float(kinesis["approximateArrivalTimestamp"]), UTC)
+    return read_data(b64decode(kinesis["data"]), position, arrived_at)
+
+
+def read_data(data: bytes, position: Position, arrived_at: datetime) -> list[Received | Quarantined]:
+    """Return the interactions in a record's data, each judged alone, or their quarantine entries if invalid.
+
+    Interactions in a framed record have positions of their own.
+    """
+    read = _read_one(data, position, arrived_at)
+    if isinstance(read, Received) or read.code != "malformed":
+        return [read]
+    # It is not one JSON object. Only such records can have a frame.
+    try:
+        parts = unframe(data)
+    except UnreadableFrame as error:
+        return [_unreadable(data, str(error), position, arrived_at)]
+    if not parts:
+        return [read]
+    return [
+        _read_one(part.payload, position._replace(part=number), arrived_at)
+        if part.fault is None
+        else _unreadable(part.payload, part.fault, position._replace(part=number), arrived_at)
+        for number, part in enumerate(parts, 1)
+    ]
+
+
+def _read_one(payload: bytes, position: Position, arrived_at: datetime) -> Received | Quarantined:
     try:
         return Received(parse_record(payload, arrived_at), payload, position, arrived_at)
     except InvalidInteraction as error:
         return Quarantined(payload, error.code, str(error), position, arrived_at, error.faults)
+
+
+def _unreadable(payload: bytes, fault: str, position: Position, arrived_at: datetime) -> Quarantined:
+    return Quarantined(payload, "malformed", fault, position, arrived_at, (Fault("", fault),))
 
 
 def _halves(part: list[Received]) -> list[list[Received]]:
@@ -314,3 +366,4 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> None:
     metrics.add_metric("Duplicates", MetricUnit.Count, outcome.duplicates)
     metrics.add_metric("Quarantined", MetricUnit.Count, len(outcome.quarantined))
     metrics.add_metric("LearnersInTrouble", MetricUnit.Count, len(outcome.troubles))
+    metrics.add_metric("ArrivedMoreThanTwoDaysLate", MetricUnit.Count, outcome.late)

@@ -5,9 +5,9 @@ from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
 
-from domain.interaction import Fault
+from domain.interaction import Fault, InvalidCode
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -18,12 +18,30 @@ MAX_BATCH_BYTES = 256 * 1024
 MAX_INLINE_BYTES = 64 * 1024
 """Maximum payload in a message. A larger one goes to the event log's bucket, and the message points to it."""
 
+PAYLOADS = "quarantine/"
+"""Prefix of those payloads in the bucket."""
+CODES = (
+    *get_args(InvalidCode),
+    "unknown_content",
+    "unknown_certification",
+    "state_full",
+    "unreadable_state",
+    "later_format",
+    "failed",
+)
+"""The codes under which the consumer puts records into quarantine."""
+
 
 class Position(NamedTuple):
     """The position of a record in the stream. It identifies the record if it is delivered again."""
 
     shard: str
     sequence_number: str
+    part: int = 0
+    """The number of the interaction in a framed record, from 1 on; 0 for an interaction without a frame."""
+
+    def __str__(self) -> str:
+        return ":".join(map(str, self if self.part else self[:2]))
 
 
 class Quarantined(NamedTuple):
@@ -61,16 +79,24 @@ class Quarantine:
             "reason": record.reason,
             "faults": [fault._asdict() for fault in record.faults],
             "door": "stream",
-            "position": record.position._asdict(),
+            "position": _position(record.position),
             "arrived_at": record.arrived_at.isoformat(),
         }
         if len(record.payload) <= MAX_INLINE_BYTES:
             body["payload"] = b64encode(record.payload).decode()
         else:
-            key = f"quarantine/{record.position.shard}/{record.position.sequence_number}"
+            key = PAYLOADS + "/".join(map(str, _position(record.position).values()))
             self.s3.put_object(Bucket=self.bucket, Key=key, Body=record.payload)
             body["payload_s3"] = {"bucket": self.bucket, "key": key}
         return json.dumps(body)
+
+
+def _position(position: Position) -> dict[str, str | int]:
+    """Return the fields of a position. Only that of an interaction in a framed record has a part."""
+    fields: dict[str, str | int] = position._asdict()
+    if not position.part:
+        del fields["part"]
+    return fields
 
 
 def _batches(bodies: list[str]) -> Iterator[list[dict[str, str]]]:

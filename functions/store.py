@@ -103,15 +103,8 @@ class Store:
         are not announced. Raise TooLarge if DynamoDB can't accept the change.
         """
         learner = change.learner
-        state: Any = {
-            "Item": items.state_item(learner),
-            "TableName": self.table,
-            **_if_version(learner.version - 1),
-        }
-        others = [items.day_item(learner.user_id, day) for day in change.days]
-        others += [items.applied_item(learner.user_id, applied) for applied in change.digests]
-        others += [items.award_item(learner.user_id, award, silent) for award in change.awards]
-        items.check_size([state["Item"], *others])
+        state_item, *others = checked_items(change, silent)
+        state: Any = {"Item": state_item, "TableName": self.table, **_if_version(learner.version - 1)}
         try:
             if others:
                 puts: Any = [{"Put": state}, *({"Put": {"Item": i, "TableName": self.table}} for i in others)]
@@ -342,6 +335,19 @@ class Store:
             # botocore retries failed calls, but not the keys that a successful call left unprocessed.
             time.sleep(random.uniform(0, min(1.0, 0.02 * 2**attempt)))
         raise TimeoutError(f"DynamoDB left {len(request[self.table]['Keys'])} keys unread")
+
+
+def checked_items(change: Change, silent: bool = False) -> list[Item]:
+    """Return the items that a change writes, the state first. Raise TooLarge if they can't be written."""
+    user_id = change.learner.user_id
+    written = [
+        items.state_item(change.learner),
+        *(items.day_item(user_id, day) for day in change.days),
+        *(items.applied_item(user_id, applied) for applied in change.digests),
+        *(items.award_item(user_id, award, silent) for award in change.awards),
+    ]
+    items.check_size(written)
+    return written
 
 
 def _if_version(version: int) -> Item:

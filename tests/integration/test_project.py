@@ -243,6 +243,7 @@ def test_the_function_logs_and_counts_the_outcome_of_a_batch_once(
         ("Duplicates", MetricUnit.Count, 1),
         ("Quarantined", MetricUnit.Count, 2),
         ("LearnersInTrouble", MetricUnit.Count, 0),
+        ("ArrivedMoreThanTwoDaysLate", MetricUnit.Count, 0),
     ]
 
 

@@ -41,7 +41,7 @@ LIMITS: dict[str, tuple[dict[str, Any] | bytes, str, str]] = {
     ),
     "a time in the year 9999": (
         interaction("x", occurred_at="9999-12-31T23:59:59Z"),
-        "invalid",
+        "too_early",
         "occurred_at",
     ),
     "a time in the year 1970": (
@@ -56,7 +56,7 @@ LIMITS: dict[str, tuple[dict[str, Any] | bytes, str, str]] = {
     ),
     "a time six minutes ahead": (
         interaction("x", occurred_at="2026-03-02T12:06:00Z"),
-        "invalid",
+        "too_early",
         "occurred_at",
     ),
     "300 KB of additional data": (
@@ -75,7 +75,7 @@ LIMITS: dict[str, tuple[dict[str, Any] | bytes, str, str]] = {
     "a user_id of me": (interaction("x", user_id="me"), "invalid", "user_id"),
     "no event_id": (interaction(None), "invalid", "event_id"),
     "an unknown type": (interaction("x", interaction_type="liked"), "invalid", "interaction_type"),
-    "an unknown time zone": (interaction("x", timezone="Mars/Olympus"), "invalid", "timezone"),
+    "an unknown time zone": (interaction("x", timezone="Mars/Olympus"), "unknown_timezone", "timezone"),
     "a time_spent of more than a day": (interaction("x", time_spent=86_401), "invalid", "time_spent"),
     "a session_id of 129 characters": (interaction("x", session_id="s" * 129), "invalid", "session_id"),
     "unknown content": (interaction("x", content_id="unheard-of"), "unknown_content", ""),

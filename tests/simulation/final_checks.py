@@ -152,7 +152,7 @@ def _accepted(
     may_refuse = state.history.circumstances.may_refuse
     interaction = read(logged.record)
     if interaction is None:
-        if not codes or not codes <= {"malformed", "invalid"}:
+        if not codes or not codes <= {"malformed", "invalid", "too_early", "unknown_timezone"}:
             raise Violation(f"{logged.position} is invalid, but quarantined for {sorted(codes)}")
         state.seen["invalid records"] += 1
         return None
