@@ -124,17 +124,22 @@ class Projector:
     pause: Callable[[float], None] = time.sleep
 
     def project(
-        self, records: Iterable[Mapping[str, Any]], time_left: Callable[[], float] = lambda: math.inf
+        self,
+        records: Iterable[Mapping[str, Any]],
+        time_left: Callable[[], float] = lambda: math.inf,
+        outcome: Outcome | None = None,
     ) -> Outcome:
         """Apply the records of one Kinesis event to the views.
 
         `time_left` returns the seconds until the invocation is cut off. Work that can't begin in time is left
         for redelivery. Raise an ExceptionGroup if a read or a write failed, or if too many learners are in
-        trouble, but only after all others have been tried.
+        trouble, but only after all others have been tried. An `outcome` that is given is added to, so that a
+        batch that fails can be reported.
         """
+        outcome = outcome or Outcome()
         received = [one for record in records for one in read_record(record)]
         learners = {one.interaction.user_id for one in received if isinstance(one, Received)}
-        outcome = self.apply(received, time_left)
+        outcome.add(self.apply(received, time_left))
         if len(outcome.troubles) > max(MAX_TROUBLES, MAX_TROUBLED_SHARE * len(learners)):
             # So much trouble at once is the release's fault. The records come again, to the next release.
             outcome.errors += [trouble.error for trouble in outcome.troubles]
@@ -356,7 +361,15 @@ def projector() -> Projector:
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: "LambdaContext") -> None:
     """Fold a Kinesis event into the views."""
-    outcome = projector().project(event["Records"], lambda: context.get_remaining_time_in_millis() / 1000)
+    outcome = Outcome()
+    try:
+        projector().project(event["Records"], lambda: context.get_remaining_time_in_millis() / 1000, outcome)
+    finally:
+        _report(outcome)
+
+
+def _report(outcome: Outcome) -> None:
+    """Log and count the outcome of a batch, also of one that fails."""
     codes = Counter(record.code for record in outcome.quarantined)
     logger.info(
         "batch",

@@ -438,6 +438,19 @@ def test_too_many_learners_in_trouble_fail_the_batch_after_all_others_were_writt
         assert codes(world) == ["later_format"] * 3
 
 
+def test_trouble_is_counted_even_if_it_fails_the_batch(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: dict[str, float] = {}
+    monkeypatch.setattr(metrics, "add_metric", lambda name, _, value: counted.update({name: value}))
+    batch = [interaction("a", user_id=f"learner-{n}") for n in range(4)]
+    world.project(*batch)
+    for n in range(4):
+        damage(world, f"learner-{n}", "STATE", {"format": {"N": "3"}})
+    again = [{**each, "event_id": "b"} for each in batch]
+    with pytest.raises(ExceptionGroup):
+        project.handler(stream_event(*again, interaction("c", user_id="bob")), Context())
+    assert (counted["LearnersInTrouble"], counted["Applied"], counted["Quarantined"]) == (4, 1, 0)
+
+
 def test_fields_of_a_later_release_are_written_back_unchanged(world: World) -> None:
     world.project(interaction("a", occurred_at="2026-02-27T09:00:00+02:00"), interaction("b"))
     state, day = world.item("ann", "STATE"), world.item("ann", "DAY#2026-02-27")
