@@ -357,7 +357,9 @@ def _undelivered_record(message: Message) -> Iterator[QuarantinedRecord]:
         raise
     except (ValueError, RecursionError) as error:
         raise _BadLetterError("it is not a letter of Streakline: not JSON") from error
-    attributes = {name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()}
+    attributes = {
+        name: value.get("StringValue", "") for name, value in message.get("MessageAttributes", {}).items()
+    }
     error_text = attributes.get("ERROR_MESSAGE") or attributes.get("ERROR_CODE") or "no reason given"
     sent = int(message["Attributes"]["SentTimestamp"]) / 1000
     yield QuarantinedRecord(

@@ -337,9 +337,10 @@ def _moment(text: str) -> datetime:
         text = f"{text[:17]}59.999999{text[19:].lstrip('.0123456789')}"
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        in_utc = moment.astimezone(UTC) if leap else moment
+    except (ValueError, OverflowError) as error:
         raise _invalid_time(f"is not a time: {error}") from error
-    if leap and f"{moment.astimezone(UTC):%H:%M}" != "23:59":
+    if leap and f"{in_utc:%H:%M}" != "23:59":
         raise _invalid_time("can have the second 60 only at 23:59:60 UTC")
     return moment
 

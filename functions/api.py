@@ -173,7 +173,12 @@ def _content(body: Any) -> bytes:
 
 def _without_drift(value: Any) -> Any:
     if isinstance(value, dict):
-        return {k: _without_drift(v) for k, v in value.items() if k not in {"generated_at", "rarity"}}
+        # A category may have one of these names, but then its value is an object.
+        return {
+            name: _without_drift(inner)
+            for name, inner in value.items()
+            if name not in {"generated_at", "rarity"} or isinstance(inner, dict)
+        }
     return [_without_drift(each) for each in value] if isinstance(value, list) else value
 
 

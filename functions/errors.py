@@ -62,7 +62,7 @@ def is_transient(error: Exception) -> bool:
     """Return whether the same call can succeed later: the cause is neither a bug nor an invalid request."""
     if isinstance(error, ClientError):
         return not _codes(error) & _INVALID
-    return isinstance(error, BotoCoreError | TimeoutError | Contended)
+    return isinstance(error, BotoCoreError | OSError | Contended)
 
 
 def is_oversize(error: ClientError) -> bool:

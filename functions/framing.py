@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 MAX_DECOMPRESSED_BYTES = 10 * 1024 * 1024
 """Maximum bytes that the gzip frames of one record decompress to. Decompression stops there."""
+MAX_MEMBERS = 100
+"""Maximum members of a gzip frame. Empty ones take time, but none of the bytes."""
 MAX_INTERACTIONS = 5_000
 """Maximum parts of a record."""
 MAX_LEVELS = 4
@@ -123,7 +125,11 @@ def _read_gzip(data: bytes, limits: _Limits, level: int) -> list[Part]:
 
 def _decompressed(data: bytes, limits: _Limits) -> Iterator[bytes]:
     """Yield the content of a gzip file, which can have several members, in pieces."""
+    members = 0
     while data:
+        members += 1
+        if members > MAX_MEMBERS:
+            raise UnreadableFrame(f"gzip: it has more than {MAX_MEMBERS:,} members")
         member = zlib.decompressobj(wbits=31)
         while not member.eof:
             try:

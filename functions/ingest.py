@@ -21,6 +21,8 @@ from domain.interaction import Fault, Interaction, InteractionV1, InvalidInterac
 from functions import aws
 from functions.api import ApiError, InvalidRequest, NotFound, UserId, operation, requested_at, resolver, serve
 from functions.caller import Caller, caller, learner_id
+from functions.errors import is_transient
+from functions.observability import logger
 
 MAX_INTERACTIONS = 500
 """PutRecords accepts as many, so one call is enough: `MAX_BODY_BYTES` is below its limit of 5 MiB too."""
@@ -234,7 +236,14 @@ def _put(records: list[dict[str, Any]]) -> list[bool]:
         if attempt:
             time.sleep(random.uniform(0, FIRST_PAUSE * 2**attempt))
         sent = [entries[n] for n in left]
-        answer = aws.kinesis().put_records(StreamName=os.environ["STREAM_NAME"], Records=sent)
+        try:
+            answer = aws.kinesis().put_records(StreamName=os.environ["STREAM_NAME"], Records=sent)
+        except Exception as error:
+            if len(left) == len(entries) or not is_transient(error):
+                raise
+            # The stream has the other records. Only these must be sent again.
+            logger.exception("records could not be put again", extra={"records": len(left)})
+            break
         left = [n for n, result in zip(left, answer["Records"], strict=True) if "ErrorCode" in result]
         if not left:
             break

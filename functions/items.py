@@ -152,12 +152,15 @@ def check_size(items: list[Item]) -> None:
 # -- decoding ----------------------------------------------------------------------------------------
 
 
+_DECODING_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
 @contextmanager
 def _decoding(item: Item) -> Iterator[None]:
     """Raise Unreadable if decoding an item fails."""
     try:
         yield
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct_error) as error:
+    except (*_DECODING_ERRORS, struct_error) as error:
         name = f"{item.get('pk')} {item.get('sk')}"
         raise Unreadable(f"the item {name} can't be decoded: {error!r}") from error
 
@@ -199,8 +202,14 @@ def _breakdown_json(breakdown: Breakdown) -> Any:
     ]
 
 
+def _tally(sums: Any) -> Tally:
+    if not isinstance(sums, list) or not all(type(amount) is int for amount in sums):
+        raise TypeError(f"{sums!r} are not sums")
+    return tally_of(sums)
+
+
 def _breakdown(groups: Any) -> Breakdown:
-    categories, difficulties = ({name: tally_of(sums) for name, sums in group.items()} for group in groups)
+    categories, difficulties = ({name: _tally(sums) for name, sums in group.items()} for group in groups)
     return Breakdown(categories, difficulties)
 
 
@@ -233,6 +242,8 @@ def learner_of(item: Item) -> Learner:
     with _decoding(item):
         if int(item["format"]["N"]) > FORMAT:
             raise LaterFormat(f"the state has format {item['format']['N']}; this release reads {FORMAT}")
+        if int(item["format"]["N"]) < FORMAT:
+            raise ValueError(f"its format is {item['format']['N']}, and no release has migrated it")
         latest = item["latest"]["M"] if "latest" in item else None
         applied = item["applied"]["M"] if "applied" in item else None
         return Learner(
@@ -244,13 +255,24 @@ def learner_of(item: Item) -> Learner:
             plain_offset=_zone(item.get("plain_offset")),
             latest=_day(int(latest["day"]["N"]), latest) if latest else None,
             applied=_applied(int(applied["day"]["N"]), applied) if applied else None,
-            earned=frozenset(json.loads(item["earned"]["S"])),
+            earned=_texts(json.loads(item["earned"]["S"])),
             unknown=_unknown(item, _KNOWN_OF_STATE),
         )
 
 
 def _zone(value: Item | None) -> Zone | None:
-    return Zone(*json.loads(value["S"])[: len(Zone._fields)]) if value else None
+    if value is None:
+        return None
+    at, name, *_ = json.loads(value["S"])
+    if type(at) is not int or not isinstance(name, str):
+        raise TypeError(f"{value['S']} is not a zone")
+    return Zone(at, name)
+
+
+def _texts(values: Any) -> frozenset[str]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TypeError("it has a list that is not of texts")
+    return frozenset(values)
 
 
 def _track_item(track: Track) -> Item:
@@ -336,7 +358,10 @@ def award_of(item: Item) -> Award:
     """Return the award in an item. Raise Unreadable if it can't be decoded."""
     with _decoding(item):
         fields = json.loads(item["award"]["S"])
-        return Award(**{name: value for name, value in fields.items() if name in Award._fields})
+        award = Award(**{name: value for name, value in fields.items() if name in Award._fields})
+        if type(award.earned_at) is not int or type(award.points) is not int:
+            raise TypeError(f"{fields!r} is not an award")
+        return award
 
 
 def inserted(item: Item) -> NewLearner | NewAward:

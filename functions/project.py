@@ -46,7 +46,9 @@ MAX_REASON_LENGTH = 500
 MAX_DELAY = 2 * 24 * 60 * 60 * 1_000_000
 """Microseconds between an interaction and its arrival. A longer delay is counted as late."""
 MAX_TROUBLES, MAX_TROUBLED_SHARE = 3, 0.05
-"""More learners in trouble than both, as a number and as a share of the batch's, fail the batch."""
+"""More learners in trouble than both, as a number and as a share of those seen, fail the batch."""
+FLOOD_SECONDS = 600
+"""How long a batch counts for that."""
 
 
 class OutOfTime(Exception):
@@ -111,6 +113,14 @@ class Outcome:
         self.late += other.late
 
 
+class _RecentBatch(NamedTuple):
+    """The learners of a batch of the last minutes, and those of them who were in trouble."""
+
+    at: float
+    learners: int
+    troubled: frozenset[str]
+
+
 @dataclass(slots=True)
 class Projector:
     """The consumer of batches. It keeps the catalog in memory from one batch to the next."""
@@ -122,6 +132,9 @@ class Projector:
     map_learners: Callable[[Callable[[str], Outcome], Iterable[str]], Iterable[Outcome]] = map
     """How to map over learners: `map`, or `Executor.map` for several at a time."""
     pause: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    """Seconds of a clock that never goes back."""
+    _recent: list[_RecentBatch] = field(default_factory=list)
 
     def project(
         self,
@@ -140,7 +153,7 @@ class Projector:
         received = [one for record in records for one in read_record(record)]
         learners = {one.interaction.user_id for one in received if isinstance(one, Received)}
         outcome.add(self.apply(received, time_left))
-        if len(outcome.troubles) > max(MAX_TROUBLES, MAX_TROUBLED_SHARE * len(learners)):
+        if self._is_flooded(outcome.troubles, len(learners)):
             # So much trouble at once is the release's fault. The records come again, to the next release.
             outcome.errors += [trouble.error for trouble in outcome.troubles]
         else:
@@ -154,6 +167,21 @@ class Projector:
         if outcome.errors:
             raise ExceptionGroup(f"{len(outcome.errors)} parts of the batch failed", outcome.errors)
         return outcome
+
+    def _is_flooded(self, troubles: Sequence[Trouble], learners: int) -> bool:
+        """Return whether so many learners of this batch and of the last minutes are in trouble.
+
+        The last minutes count, because the event source halves a batch that failed: a half with few learners
+        would otherwise go to quarantine, although the release is at fault.
+        """
+        now = self.clock()
+        self._recent = [
+            *(batch for batch in self._recent if batch.at > now - FLOOD_SECONDS),
+            _RecentBatch(now, learners, frozenset(t.received[0].interaction.user_id for t in troubles)),
+        ]
+        troubled = frozenset[str]().union(*(batch.troubled for batch in self._recent))
+        seen = sum(batch.learners for batch in self._recent)
+        return bool(troubles) and len(troubled) > max(MAX_TROUBLES, MAX_TROUBLED_SHARE * seen)
 
     def apply(
         self, received: Iterable[Received | Quarantined], time_left: Callable[[], float] = lambda: math.inf

@@ -147,6 +147,8 @@ class Store:
         missing = [n for n in learner.calendar if n >= first_day and n not in days]
         if missing:
             days |= self._readable_buckets(user_id, BucketNumbers(frozenset(missing), frozenset())).days
+            if not days.keys() >= set(missing):
+                raise Unreadable(f"a study day of {user_id} is missing")
         awards.sort(key=lambda award: (award.earned_at, award.achievement_id))
         return Stored(learner, dict(sorted(days.items())), tuple(awards))
 

@@ -132,7 +132,7 @@ def test_under_faults_through_both_doors_nothing_is_lost_and_nothing_counts_twic
                 stack, str(path), "--format", "interactions", "--door", door, "--order", "file"
             )
             quarantined.update(found["quarantined"])
-    assert quarantined == {"invalid": 5, "unknown_content": 1}
+    assert quarantined == {"invalid": 4, "unknown_timezone": 1, "unknown_content": 1}
     fired = proxy.fired()
     proxy.ask("POST", "rules", [])
     counts = {

@@ -142,7 +142,8 @@ def recomputed(rows: list[Row]) -> dict[str, Any]:
 
 def average(rows: list[Row]) -> float | None:
     scores = [row["score"] for row in rows if row["score"] is not None]
-    return round(sum(scores) / len(scores), 2) if scores else None
+    # Rounded down to two decimals, in whole hundredths.
+    return sum(round(100 * score) for score in scores) // len(scores) / 100 if scores else None
 
 
 def categories(rows: list[Row]) -> dict[str, tuple[int, float | None, int]]:

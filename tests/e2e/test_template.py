@@ -74,7 +74,7 @@ def test_cors_stays_a_condition_on_the_api_itself(transformed: dict[str, Any]) -
         "AllowOrigins": {"Ref": "AllowedOrigins"},
         "AllowMethods": ["GET", "POST"],
         "AllowHeaders": ["authorization", "content-type", "idempotency-key", "if-none-match"],
-        "ExposeHeaders": ["etag", "retry-after"],
+        "ExposeHeaders": ["apigw-requestid", "etag", "retry-after", "www-authenticate"],
         "MaxAge": 600,
     }
 

@@ -270,6 +270,15 @@ def test_a_failing_stream_is_answered_503_and_a_full_one_item_by_item(
     assert [result["status"] for result in body["results"]] == ["accepted", "unavailable"]
     assert len(pauses) == ingest.MAX_PUTS - 1
 
+    def take_only_a_then_fail(**request: Any) -> Any:
+        if len(request["Records"]) == 1:
+            raise TimeoutError("no answer")
+        return take_only_a(**request)
+
+    monkeypatch.setattr(aws.kinesis(), "put_records", take_only_a_then_fail)
+    status, body, _ = post([interaction("a"), interaction("b")], form="interactions")
+    assert [result["status"] for result in body["results"]] == ["accepted", "unavailable"]
+
     def take_none(**request: Any) -> Any:
         return {"Records": [{"ErrorCode": "slow down"} for _ in request["Records"]]}
 

@@ -364,6 +364,15 @@ def test_each_kind_of_bug_is_logged_with_its_trace_even_if_the_batch_fails(
 DAMAGED: dict[str, tuple[str, dict[str, Any], str]] = {
     "truncated JSON in the state": ("STATE", {"earned": {"S": '["a'}}, "unreadable_state"),
     "a state of the wrong type": ("STATE", {"tracks": {"S": "{}"}}, "unreadable_state"),
+    "a state with a text for its earned ids": ("STATE", {"earned": {"S": '"abc"'}}, "unreadable_state"),
+    "a state that is nested too deeply": ("STATE", {"earned": {"S": "[" * 100_000}}, "unreadable_state"),
+    "a state of an earlier format": ("STATE", {"format": {"N": "1"}}, "unreadable_state"),
+    "a zone of another type": ("STATE", {"named_zone": {"S": '["now","UTC"]'}}, "unreadable_state"),
+    "sums that are texts": (
+        "DAY#2026-02-28",
+        {"tallies": {"S": '{"SAA":[{"Storage":["1"]},{"beginner":["1"]}]}'}},
+        "unreadable_state",
+    ),
     "a state with a text for a number": ("STATE", {"format": {"S": "2"}}, "unreadable_state"),
     "a state of a later format": ("STATE", {"format": {"N": "3"}}, "later_format"),
     "a closed day": ("DAY#2026-02-28", {"tallies": {"S": "{"}}, "unreadable_state"),
@@ -436,6 +445,24 @@ def test_too_many_learners_in_trouble_fail_the_batch_after_all_others_were_writt
     else:
         assert world.project(*again).applied == learners - 3
         assert codes(world) == ["later_format"] * 3
+
+
+def test_the_halves_of_a_batch_that_failed_for_trouble_fail_too(world: World) -> None:
+    batch = [interaction("a", user_id=f"learner-{n}") for n in range(8)]
+    world.project(*batch)
+    for n in range(8):
+        damage(world, f"learner-{n}", "STATE", {"format": {"N": "3"}})
+    now = [0.0]
+    projector = world.projector()
+    projector.clock = lambda: now[0]
+    records = stream_event(*({**each, "event_id": "b"} for each in batch))["Records"]
+    for size in (8, 4, 2, 1):
+        with pytest.raises(ExceptionGroup):
+            projector.project(records[:size])
+    assert codes(world) == []
+    now[0] = 601.0
+    projector.project(records[:1])
+    assert codes(world) == ["later_format"], "one learner alone, and the others are forgotten"
 
 
 def test_trouble_is_counted_even_if_it_fails_the_batch(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

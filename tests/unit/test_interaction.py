@@ -107,6 +107,11 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a leap second in the middle of a day": ({"occurred_at": "2016-12-31T12:00:60Z"}, "occurred_at"),
     "a leap second at midnight in Tokyo": ({"occurred_at": "2016-12-31T23:59:60+09:00"}, "occurred_at"),
+    "a leap second before the year 1 in UTC": (
+        {"occurred_at": "0001-01-01T00:00:60+14:00"},
+        "occurred_at",
+    ),
+    "a leap second after the year 9999 in UTC": ({"occurred_at": "9999-12-31T23:59:60-12:00"}, "occurred_at"),
     "second 61": ({"occurred_at": "2016-12-31T23:59:61Z"}, "occurred_at"),
     "an offset of +14:01": ({"occurred_at": "2026-03-01T00:00:00+14:01"}, "occurred_at"),
     "an offset of -12:01": ({"occurred_at": "2026-03-01T00:00:00-12:01"}, "occurred_at"),
