@@ -4,7 +4,7 @@
 changed, and the awards that were earned. The same interactions give the same result in any order or batching.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple, assert_never
@@ -72,19 +72,19 @@ class MissingBucket(LookupError):
     """The state says that a local day has a bucket, but it was not among those given to the fold."""
 
 
-def needed_buckets(learner: Learner, interactions: Iterable[Interaction]) -> BucketNumbers:
+def needed_buckets(learner: Learner, interactions: Sequence[Interaction]) -> BucketNumbers:
     """Return the numbers of the closed buckets that a fold of these interactions needs.
 
     A local day that is not in the calendar has no bucket, and neither has a UTC day after the latest.
     """
-    days, applied = set(), set()
-    latest_day = learner.latest.number if learner.latest else None
-    for interaction in interactions:
-        if interaction.day != latest_day and interaction.day in learner.calendar:
-            days.add(interaction.day)
-        if learner.applied and interaction.utc_day < learner.applied.number:
-            applied.add(interaction.utc_day)
-    return BucketNumbers(frozenset(days), frozenset(applied))
+    if learner.latest is None or learner.applied is None:
+        return BucketNumbers(frozenset(), frozenset())
+    latest_day, latest_utc_day = learner.latest.number, learner.applied.number
+    calendar = learner.calendar
+    return BucketNumbers(
+        frozenset({i.day for i in interactions if i.day != latest_day and i.day in calendar}),
+        frozenset({day for i in interactions if (day := i.utc_day) < latest_utc_day}),
+    )
 
 
 def is_applied(learner: Learner, buckets: Buckets, interaction: Interaction) -> bool:
@@ -119,8 +119,8 @@ def fold(
     duplicates = 0
     for position, interaction in enumerate(interactions):
         # This check comes first: an applied interaction stays applied, however the catalog changes.
-        digest = interaction.digest
-        if draft.has(interaction.utc_day, digest):
+        digest, utc_day = interaction.digest, interaction.utc_day
+        if draft.has(utc_day, digest):
             duplicates += 1
             continue
         try:
@@ -133,7 +133,7 @@ def fold(
             reason = f"content {interaction.content_id} is not in the catalog of {interaction.certification}"
             refused.append(Refusal(position, "unknown_certification", reason))
             continue
-        draft.apply(interaction, digest, place)
+        draft.apply(interaction, utc_day, digest, place)
         awards += draft.newly_earned(interaction, place, catalog.certifications[place.certification])
     applied = len(interactions) - duplicates - len(refused)
     if not applied:
@@ -280,7 +280,7 @@ class _Draft:
             digests = self._digests[utc_day] = set(applied_on(self._before, self._given, utc_day))
         return digest in digests
 
-    def apply(self, interaction: Interaction, digest: int, place: Place) -> None:
+    def apply(self, interaction: Interaction, utc_day: int, digest: int, place: Place) -> None:
         code, content = place
         amounts = increments(interaction)
         track = self._tracks.get(code)
@@ -295,19 +295,20 @@ class _Draft:
         track.touch(interaction, content.ordinal)
         self.completed_content += track.completed != completed
         self._day(interaction.day).add(place, amounts)
-        self._digests[interaction.utc_day].add(digest)
-        self._changed_digests.add(interaction.utc_day)
+        self._digests[utc_day].add(digest)
+        self._changed_digests.add(utc_day)
         if interaction.day not in self._calendar:
             self._calendar = self._calendar.add(interaction.day)
             self.longest_streak = streaks(self._calendar, freezes=self._freezes).longest
         self._note_zone(interaction)
 
     def _note_zone(self, interaction: Interaction) -> None:
-        zone = Zone(interaction.at, interaction.zone)
+        zone = (interaction.at, interaction.zone)
         if interaction.zone_named:
-            self._named_zone = max(zone, self._named_zone or zone)
-        elif interaction.zone != NO_OFFSET:
-            self._plain_offset = max(zone, self._plain_offset or zone)
+            if self._named_zone is None or zone > self._named_zone:
+                self._named_zone = Zone(*zone)
+        elif interaction.zone != NO_OFFSET and (self._plain_offset is None or zone > self._plain_offset):
+            self._plain_offset = Zone(*zone)
 
     def newly_earned(
         self, interaction: Interaction, place: Place, certification: Certification

@@ -1,6 +1,6 @@
 """Test the simulator: each defect planted into the code under test must break the expected invariant."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -46,9 +46,9 @@ def digests_are_not_checked(patch: pytest.MonkeyPatch) -> None:
 def digest_is_stored_with_the_wrong_day(patch: pytest.MonkeyPatch) -> None:
     apply = fold_module._Draft.apply
 
-    def misplaced(draft: Any, interaction: Interaction, digest: int, place: Any) -> None:
-        apply(draft, interaction, digest, place)
-        draft._digests[interaction.utc_day].discard(digest)
+    def misplaced(draft: Any, interaction: Interaction, utc_day: int, digest: int, place: Any) -> None:
+        apply(draft, interaction, utc_day, digest, place)
+        draft._digests[utc_day].discard(digest)
         newest = max(draft._digests)
         draft._digests[newest].add(digest)
         draft._changed_digests.add(newest)
@@ -206,7 +206,7 @@ def rejected_quarantine_messages_are_ignored(patch: pytest.MonkeyPatch) -> None:
 def closed_days_are_taken_for_empty(patch: pytest.MonkeyPatch) -> None:
     """The consumer does not read closed local days, and folds onto empty ones instead."""
 
-    def only_applied(learner: Learner, interactions: Iterable[Interaction]) -> BucketNumbers:
+    def only_applied(learner: Learner, interactions: Sequence[Interaction]) -> BucketNumbers:
         return needed_buckets(learner, interactions)._replace(days=frozenset())
 
     def onto_empty_days(learner: Learner, buckets: Buckets, interactions: Any, *rest: Any) -> Change:
@@ -220,7 +220,7 @@ def closed_days_are_taken_for_empty(patch: pytest.MonkeyPatch) -> None:
 def closed_utc_days_are_taken_for_empty(patch: pytest.MonkeyPatch) -> None:
     """The consumer does not read APPLIED# items. That raises no error, because an absent one means empty."""
 
-    def only_days(learner: Learner, interactions: Iterable[Interaction]) -> BucketNumbers:
+    def only_days(learner: Learner, interactions: Sequence[Interaction]) -> BucketNumbers:
         return needed_buckets(learner, interactions)._replace(applied=frozenset())
 
     patch.setattr(functions.project, "needed_buckets", only_days)
