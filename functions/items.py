@@ -16,7 +16,6 @@ A dashboard reads all sort keys from a DAY# on, and so no APPLIED# item. Equal v
 are sorted, and there are no trailing zeros and no empty attributes.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,8 +24,11 @@ from struct import error as struct_error
 from struct import pack, unpack
 from typing import Any
 
+from pydantic_core import from_json, to_json
+
 from domain.achievements import Award
-from domain.catalog import Certification, Content, ContentSet
+from domain.catalog import Certification, Content
+from domain.content_set import ContentSet, pack_scores, unpack_scores
 from domain.days import day_date, day_number
 from domain.learner import Applied, Day, Learner, Track, Zone
 from domain.streaks import StudyCalendar
@@ -176,7 +178,7 @@ _KNOWN_OF_STATE = frozenset({"pk", "sk", "version", "format", "tracks", "calenda
     "applied",
     "earned",
 }
-_KNOWN_OF_TRACK = frozenset({"tallies", "viewed", "answered", "completed", "best"})
+_KNOWN_OF_TRACK = frozenset({"tallies", "viewed", "answered", "completed", "scored", "best"})
 _KNOWN_OF_DAY = frozenset({"pk", "sk", "day", "tallies"})
 _CONTENT_FIELDS = len(Content._fields) - 2
 """The stored fields of a content that this release knows: without its ordinal and `unknown`."""
@@ -185,7 +187,12 @@ _CONTENT_FIELDS = len(Content._fields) - 2
 
 
 def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    """Return a value as JSON. The caller sorts the names of objects: equal values must be equal texts."""
+    return to_json(value).decode()
+
+
+def _sorted(values: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(sorted(values.items()))
 
 
 def _sums(tally: Tally) -> list[int]:
@@ -196,10 +203,11 @@ def _sums(tally: Tally) -> list[int]:
 
 
 def _breakdown_json(breakdown: Breakdown) -> Any:
-    return [
-        {name: _sums(tally) for name, tally in group.items()}
-        for group in (breakdown.categories, breakdown.difficulties)
-    ]
+    return [_tallies_json(breakdown.categories), _tallies_json(breakdown.difficulties)]
+
+
+def _tallies_json(tallies: Mapping[str, Tally]) -> Any:
+    return {name: _sums(tallies[name]) for name in sorted(tallies)}
 
 
 def _tally(sums: Any) -> Tally:
@@ -255,7 +263,7 @@ def learner_of(item: Item) -> Learner:
             plain_offset=_zone(item.get("plain_offset")),
             latest=_day(int(latest["day"]["N"]), latest) if latest else None,
             applied=_applied(int(applied["day"]["N"]), applied) if applied else None,
-            earned=_texts(json.loads(item["earned"]["S"])),
+            earned=_texts(from_json(item["earned"]["S"])),
             unknown=_unknown(item, _KNOWN_OF_STATE),
         )
 
@@ -263,7 +271,7 @@ def learner_of(item: Item) -> Learner:
 def _zone(value: Item | None) -> Zone | None:
     if value is None:
         return None
-    at, name, *_ = json.loads(value["S"])
+    at, name, *_ = from_json(value["S"])
     if type(at) is not int or not isinstance(name, str):
         raise TypeError(f"{value['S']} is not a zone")
     return Zone(at, name)
@@ -276,40 +284,46 @@ def _texts(values: Any) -> frozenset[str]:
 
 
 def _track_item(track: Track) -> Item:
-    bitmaps = {
+    packed = {
         "viewed": track.viewed.to_bytes(),
         "answered": track.answered.to_bytes(),
         "completed": track.completed.to_bytes(),
-        "best": track.best,
+        # Most platforms score exactly what is answered. Then the set is not stored again.
+        "scored": b"" if track.scored == track.answered else track.scored.to_bytes(),
+        "best": pack_scores(track.best),
     }
     return {
         **track.unknown,
         "tallies": {"S": _dumps(_breakdown_json(track.tallies))},
-        **{name: {"B": data} for name, data in bitmaps.items() if data},
+        **{name: {"B": data} for name, data in packed.items() if data},
     }
 
 
 def _track(item: Item) -> Track:
-    def data(name: str) -> bytes:
-        return bytes(item[name]["B"]) if name in item else b""
-
+    answered = _contents(item, "answered")
+    scored = _contents(item, "scored") if "scored" in item else answered if "best" in item else ContentSet()
     return Track(
-        tallies=_breakdown(json.loads(item["tallies"]["S"])),
-        viewed=ContentSet.from_bytes(data("viewed")),
-        answered=ContentSet.from_bytes(data("answered")),
-        completed=ContentSet.from_bytes(data("completed")),
-        best=data("best"),
+        tallies=_breakdown(from_json(item["tallies"]["S"])),
+        viewed=_contents(item, "viewed"),
+        answered=answered,
+        completed=_contents(item, "completed"),
+        scored=scored,
+        best=unpack_scores(bytes(item["best"]["B"]), len(scored)) if "best" in item else b"",
         unknown=_unknown(item, _KNOWN_OF_TRACK),
     )
 
 
+def _contents(item: Item, name: str) -> ContentSet:
+    return ContentSet.from_bytes(bytes(item[name]["B"])) if name in item else ContentSet()
+
+
 def _day_fields(day: Day) -> Item:
-    tallies = {code: _breakdown_json(breakdown) for code, breakdown in day.tallies.items()}
+    tallies = {code: _breakdown_json(day.tallies[code]) for code in sorted(day.tallies)}
     return {**day.unknown, "tallies": {"S": _dumps(tallies)}}
 
 
 def _day(number: int, item: Item) -> Day:
-    tallies = json.loads(item["tallies"]["S"])
+    tallies = from_json(item["tallies"]["S"])
     breakdowns = {code: _breakdown(groups) for code, groups in tallies.items()}
     return Day(number, breakdowns, _unknown(item, _KNOWN_OF_DAY))
 
@@ -349,7 +363,7 @@ def award_item(user_id: str, award: Award, silent: bool) -> Item:
     """Return the item of an award."""
     return {
         **key(user_id, award_sk(award.achievement_id)),
-        "award": {"S": _dumps(award._asdict())},
+        "award": {"S": _dumps(_sorted(award._asdict()))},
         **({"silent": {"BOOL": True}} if silent else {}),
     }
 
@@ -357,7 +371,7 @@ def award_item(user_id: str, award: Award, silent: bool) -> Item:
 def award_of(item: Item) -> Award:
     """Return the award in an item. Raise Unreadable if it can't be decoded."""
     with _decoding(item):
-        fields = json.loads(item["award"]["S"])
+        fields = from_json(item["award"]["S"])
         award = Award(**{name: value for name, value in fields.items() if name in Award._fields})
         if type(award.earned_at) is not int or type(award.points) is not int:
             raise TypeError(f"{fields!r} is not an award")
@@ -373,7 +387,7 @@ def inserted(item: Item) -> NewLearner | NewAward:
 
 def head_of(item: Item) -> Head:
     """Return the catalog's head in an item."""
-    return Head(int(item["version"]["N"]), json.loads(item["certifications"]["S"]))
+    return Head(int(item["version"]["N"]), from_json(item["certifications"]["S"]))
 
 
 def head_item(head: Head) -> Item:
@@ -381,7 +395,7 @@ def head_item(head: Head) -> Item:
     return {
         **HEAD,
         "version": {"N": str(head.version)},
-        "certifications": {"S": _dumps(head.certifications)},
+        "certifications": {"S": _dumps(_sorted(head.certifications))},
     }
 
 
@@ -398,6 +412,6 @@ def part_item(certification: Certification, start: int) -> Item:
 def contents_of(item: Item) -> Iterator[Content]:
     """Yield the contents in one part of a certification's catalog."""
     start = int(item["sk"]["S"].rpartition("#")[2]) * ORDINALS_PER_PART
-    for ordinal, fields in enumerate(json.loads(item["contents"]["S"]), start):
+    for ordinal, fields in enumerate(from_json(item["contents"]["S"]), start):
         content = Content(ordinal, *fields[:_CONTENT_FIELDS])
         yield content._replace(unknown=tuple(fields[_CONTENT_FIELDS:]))

@@ -17,10 +17,11 @@ STORED: list[Item] = [
             "M": {
                 "SAA": {
                     "M": {
-                        "viewed": {"B": b"\x02"},
-                        "answered": {"B": b"\x01"},
-                        "completed": {"B": b"\x04"},
-                        "best": {"B": b"\x1fA\x00\x00$#"},
+                        "viewed": {"B": b"\x00\x02"},
+                        "answered": {"B": b"\x00\x01"},
+                        "completed": {"B": b"\x00\x04"},
+                        "scored": {"B": b"\x00\x05"},
+                        "best": {"B": b"\x00\x1f@$\x22"},
                         "tallies": {
                             "S": '[{"Compute":[1,0,0,1,60,1,9250],"Storage":[2,1,1,0,120,1,8000]},'
                             '{"advanced":[1,1,0,0,60],"beginner":[2,0,1,1,120,2,17250]}]'

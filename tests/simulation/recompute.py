@@ -112,13 +112,40 @@ class Track:
         """Return the track as it is stored."""
         item: Item = {"tallies": {"S": _json(self.sums.to_json())}}
         sets = {"viewed": self.viewed, "answered": self.answered, "completed": self.completed}
-        item |= {name: {"B": _bitmap(ordinals)} for name, ordinals in sets.items() if ordinals}
+        if self.best.keys() != self.answered:
+            sets["scored"] = set(self.best)
+        item |= {name: {"B": stored_set(ordinals)} for name, ordinals in sets.items() if ordinals}
         if self.best:
-            marks = [0] * (max(self.best) + 1)
-            for ordinal, score in self.best.items():
-                marks[ordinal] = score + 1
-            item["best"] = {"B": b"".join(mark.to_bytes(2, "big") for mark in marks)}
+            item["best"] = {"B": stored_scores([self.best[ordinal] for ordinal in sorted(self.best)])}
         return item
+
+
+def stored_set(numbers: set[int]) -> bytes:
+    """Return a set of ordinals as it is stored: as a bitmap or as distances, whichever is shorter."""
+    distances = b""
+    before = -1
+    for number in sorted(numbers):
+        distance = number - before - 1
+        septets = [distance & 127]
+        while distance := distance >> 7:
+            septets.append(distance & 127)
+        distances += bytes([*(septet + 128 for septet in septets[:-1]), septets[-1]])
+        before = number
+    return min(b"\0" + _bitmap(numbers), b"\1" + distances, key=len)
+
+
+def stored_scores(scores: list[int]) -> bytes:
+    """Return scores as they are stored: one after the other, or by number in the list of different ones."""
+    raw = b"\0" + b"".join(score.to_bytes(2, "big") for score in scores)
+    different = sorted(set(scores))
+    if len(different) > 255:
+        return raw
+    width = next(bits for bits in (0, 1, 4, 8) if len(different) <= 1 << bits)
+    binary = "".join(f"{different.index(score):0{width}b}" for score in scores) if width else ""
+    size = -(-len(binary) // 8)
+    listed = bytes([len(different)]) + b"".join(score.to_bytes(2, "big") for score in different)
+    listed += int(binary or "0", 2).to_bytes(size, "big")
+    return min(raw, listed, key=len)
 
 
 type Day = dict[str, Breakdown]
