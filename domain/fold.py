@@ -94,11 +94,14 @@ def is_applied(learner: Learner, buckets: Buckets, interaction: Interaction) -> 
 
 def applied_on(learner: Learner, buckets: Buckets, utc_day: int) -> frozenset[int]:
     """Return the digests of the interactions that were applied on a UTC day. `buckets` is as for `fold`."""
+    return _applied_bucket(learner, buckets, utc_day).digests
+
+
+def _applied_bucket(learner: Learner, buckets: Buckets, utc_day: int) -> Applied:
     latest = learner.applied
     if latest is None or utc_day > latest.number:
-        return frozenset()
-    bucket = latest if utc_day == latest.number else buckets.applied.get(utc_day)
-    return bucket.digests if bucket else frozenset()
+        return Applied(utc_day)
+    return latest if utc_day == latest.number else buckets.applied.get(utc_day) or Applied(utc_day)
 
 
 def fold(
@@ -370,8 +373,15 @@ class _Draft:
         latest = self._before.latest
         if latest:
             days.setdefault(latest.number, latest)
-        digests = {n: Applied(n, frozenset(self._digests[n])) for n in self._changed_digests}
         applied = self._before.applied
+        digests = {
+            n: Applied(
+                n,
+                frozenset(self._digests[n]),
+                _applied_bucket(self._before, self._given, n).unknown,
+            )
+            for n in self._changed_digests
+        }
         if applied:
             digests.setdefault(applied.number, applied)
         newest_day, newest_digests = days.pop(max(days)), digests.pop(max(digests))
