@@ -94,11 +94,14 @@ def is_applied(learner: Learner, buckets: Buckets, interaction: Interaction) -> 
 
 def applied_on(learner: Learner, buckets: Buckets, utc_day: int) -> frozenset[int]:
     """Return the digests of the interactions that were applied on a UTC day. `buckets` is as for `fold`."""
+    return _applied_bucket(learner, buckets, utc_day).digests
+
+
+def _applied_bucket(learner: Learner, buckets: Buckets, utc_day: int) -> Applied:
     latest = learner.applied
     if latest is None or utc_day > latest.number:
-        return frozenset()
-    bucket = latest if utc_day == latest.number else buckets.applied.get(utc_day)
-    return bucket.digests if bucket else frozenset()
+        return Applied(utc_day)
+    return latest if utc_day == latest.number else buckets.applied.get(utc_day) or Applied(utc_day)
 
 
 def fold(
@@ -263,8 +266,7 @@ class _Draft:
         self._given = buckets
         self._freezes = freezes
         self._days: dict[int, _DayDraft] = {}
-        self._digests: dict[int, frozenset[int]] = {}
-        self._new_digests: dict[int, set[int]] = {}
+        self._applied: dict[int, tuple[Applied, set[int]]] = {}
         self._tracks: dict[str, _TrackDraft] = {}
         self._calendar = learner.calendar
         self._named_zone = learner.named_zone
@@ -280,11 +282,12 @@ class _Draft:
         self._waiting_by_category: dict[tuple[str, str], Waiting[CategoryStanding]] = {}
 
     def has(self, utc_day: int, digest: int) -> bool:
-        before = self._digests.get(utc_day)
-        if before is None:
-            before = self._digests[utc_day] = applied_on(self._before, self._given, utc_day)
-            self._new_digests[utc_day] = set()
-        return digest in before or digest in self._new_digests[utc_day]
+        bucket = self._applied.get(utc_day)
+        if bucket is None:
+            bucket = (_applied_bucket(self._before, self._given, utc_day), set())
+            self._applied[utc_day] = bucket
+        before, new = bucket
+        return digest in before.digests or digest in new
 
     def apply(self, interaction: Interaction, utc_day: int, digest: int, place: Place) -> None:
         code, content = place
@@ -301,7 +304,7 @@ class _Draft:
         track.touch(interaction, content.ordinal)
         self.completed_content += track.completed != completed
         self._day(interaction.day).add(place, amounts)
-        self._new_digests[utc_day].add(digest)
+        self._applied[utc_day][1].add(digest)
         if interaction.day not in self._calendar:
             self._calendar = self._calendar.add(interaction.day)
             self.longest_streak = longest_streak(self._calendar, self._freezes)
@@ -380,8 +383,12 @@ class _Draft:
         latest = self._before.latest
         if latest:
             days.setdefault(latest.number, latest)
-        digests = {n: Applied(n, self._digests[n] | new) for n, new in self._new_digests.items() if new}
         applied = self._before.applied
+        digests = {
+            number: Applied(number, before.digests | new, before.unknown)
+            for number, (before, new) in self._applied.items()
+            if new
+        }
         if applied:
             digests.setdefault(applied.number, applied)
         newest_day, newest_digests = days.pop(max(days)), digests.pop(max(digests))

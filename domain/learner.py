@@ -57,6 +57,7 @@ class Applied(NamedTuple):
 
     number: int
     digests: frozenset[int] = frozenset()
+    unknown: Unknown = _NOTHING
 
 
 class Zone(NamedTuple):
@@ -66,6 +67,8 @@ class Zone(NamedTuple):
     """Microseconds since 1970 (UTC)."""
     name: str
     """An IANA name, or an offset such as `+02:00`."""
+    unknown: tuple[Any, ...] = ()
+    """Fields that a later release added. This one writes them back as long as it keeps the zone."""
 
 
 def latest_zone(named: Zone | None, offset: Zone | None) -> str | None:

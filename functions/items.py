@@ -180,6 +180,7 @@ _KNOWN_OF_STATE = frozenset({"pk", "sk", "version", "format", "tracks", "calenda
 }
 _KNOWN_OF_TRACK = frozenset({"tallies", "viewed", "answered", "completed", "scored", "best"})
 _KNOWN_OF_DAY = frozenset({"pk", "sk", "day", "tallies"})
+_KNOWN_OF_APPLIED = frozenset({"pk", "sk", "day", "digests"})
 _CONTENT_FIELDS = len(Content._fields) - 2
 """The stored fields of a content that this release knows: without its ordinal and `unknown`."""
 
@@ -234,9 +235,9 @@ def state_item(learner: Learner) -> Item:
         "earned": {"S": _dumps(sorted(learner.earned))},
     }
     if learner.named_zone:
-        item["named_zone"] = {"S": _dumps(learner.named_zone)}
+        item["named_zone"] = {"S": _zone_json(learner.named_zone)}
     if learner.plain_offset:
-        item["plain_offset"] = {"S": _dumps(learner.plain_offset)}
+        item["plain_offset"] = {"S": _zone_json(learner.plain_offset)}
     if learner.latest:
         item["latest"] = {"M": {"day": {"N": str(learner.latest.number)}, **_day_fields(learner.latest)}}
     if learner.applied:
@@ -268,13 +269,17 @@ def learner_of(item: Item) -> Learner:
         )
 
 
+def _zone_json(zone: Zone) -> str:
+    return _dumps([zone.at, zone.name, *zone.unknown])
+
+
 def _zone(value: Item | None) -> Zone | None:
     if value is None:
         return None
-    at, name, *_ = from_json(value["S"])
+    at, name, *unknown = from_json(value["S"])
     if type(at) is not int or not isinstance(name, str):
         raise TypeError(f"{value['S']} is not a zone")
-    return Zone(at, name)
+    return Zone(at, name, tuple(unknown))
 
 
 def _texts(values: Any) -> frozenset[str]:
@@ -329,12 +334,14 @@ def _day(number: int, item: Item) -> Day:
 
 
 def _applied_fields(applied: Applied) -> Item:
-    return {"digests": {"B": pack(f">{len(applied.digests)}Q", *sorted(applied.digests))}}
+    digests = pack(f">{len(applied.digests)}Q", *sorted(applied.digests))
+    return {**applied.unknown, "digests": {"B": digests}}
 
 
 def _applied(number: int, item: Item) -> Applied:
     data = bytes(item["digests"]["B"])
-    return Applied(number, frozenset(unpack(f">{len(data) // 8}Q", data)))
+    digests = frozenset(unpack(f">{len(data) // 8}Q", data))
+    return Applied(number, digests, _unknown(item, _KNOWN_OF_APPLIED))
 
 
 def day_item(user_id: str, day: Day) -> Item:

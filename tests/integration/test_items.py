@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from domain.learner import Zone
 from functions import aws, items
 from functions.errors import LaterFormat, TooLarge
 from functions.items import NewAward, NewLearner, inserted, item_bytes
@@ -25,7 +26,7 @@ def test_a_release_reads_the_items_of_earlier_releases(world: World) -> None:
     assert stored is not None
     assert stored.learner.total.seconds == 180
     assert stored.learner.zone == "Europe/Helsinki"
-    assert stored.learner.named_zone == (1772348400000000, "Europe/Helsinki")
+    assert stored.learner.named_zone == Zone(1772348400000000, "Europe/Helsinki")
     assert [award.points for award in stored.awards] == [20, 300]
     assert [stored.learner.tracks["SAA"].best_score(n) for n in range(4)] == [8_000, None, 9_250, None]
 

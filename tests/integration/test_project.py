@@ -500,6 +500,36 @@ def test_fields_of_a_later_release_are_written_back_unchanged(world: World) -> N
     assert stored_learner(world).total.interactions == 4
 
 
+def test_fields_of_a_later_release_stay_with_the_digests_and_the_zone_they_belong_to(world: World) -> None:
+    at = {"timezone": None, "occurred_at": "2026-03-01T09:00:00+02:00"}
+    world.project(interaction("a", occurred_at="2026-02-27T09:00:00+02:00"), interaction("b", **at))
+    state = world.item("ann", "STATE")
+    assert state is not None
+    applied = {"M": {**state["applied"]["M"], "source": {"S": "new"}}}
+    zones = {
+        name: {"S": state[name]["S"].replace("]", ',{"via":"GPS"},1]')}
+        for name in ("named_zone", "plain_offset")
+    }
+    damage(world, "ann", "STATE", {"applied": applied, **zones})
+    damage(world, "ann", "APPLIED#2026-02-27", {"source": {"S": "new"}})
+
+    # Both buckets get another digest. The named zone changes, and the offset stays.
+    world.project(interaction("c", occurred_at="2026-02-27T10:00:00+02:00"), interaction("d"))
+    state, closed = world.item("ann", "STATE"), world.item("ann", "APPLIED#2026-02-27")
+    assert state is not None
+    assert closed is not None
+    assert state["applied"]["M"]["source"] == closed["source"] == {"S": "new"}
+    assert (len(state["applied"]["M"]["digests"]["B"]), len(closed["digests"]["B"])) == (16, 16)
+    assert state["plain_offset"] == zones["plain_offset"]
+    assert state["named_zone"] == {"S": '[1772348400000000,"Europe/Helsinki"]'}
+
+    # The bucket is closed with what belongs to it.
+    world.project(interaction("e", occurred_at="2026-03-02T09:00:00+02:00"))
+    closed = world.item("ann", "APPLIED#2026-03-01")
+    assert closed is not None
+    assert closed["source"] == {"S": "new"}
+
+
 def test_categories_that_differ_only_in_case_earn_one_award(world: World) -> None:
     same_name = [ContentMetadata("net-1", "Networking"), ContentMetadata("net-2", "networking")]
     catalog.update_catalog(world.store, {"SAA": same_name}, CATALOG_TIME)
