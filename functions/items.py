@@ -24,7 +24,7 @@ from struct import error as struct_error
 from struct import pack, unpack
 from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from domain.achievements import Award
 from domain.catalog import Certification, Content
@@ -32,7 +32,7 @@ from domain.content_set import ContentSet, pack_scores, unpack_scores
 from domain.days import day_date, day_number
 from domain.learner import Applied, Day, Learner, Track, Zone
 from domain.streaks import StudyCalendar
-from domain.tally import Breakdown, Tally, all_values, tally_of
+from functions.breakdowns import breakdown_fields, breakdown_of, dumps, latest_fields, latest_of
 from functions.errors import LaterFormat, TooLarge, Unreadable
 
 type Item = dict[str, Any]
@@ -178,7 +178,7 @@ _KNOWN_OF_STATE = frozenset({"pk", "sk", "version", "format", "tracks", "calenda
     "applied",
     "earned",
 }
-_KNOWN_OF_TRACK = frozenset({"tallies", "viewed", "answered", "completed", "scored", "best"})
+_KNOWN_OF_TRACK = frozenset({"names", "sums", "viewed", "answered", "completed", "scored", "best"})
 _KNOWN_OF_DAY = frozenset({"pk", "sk", "day", "tallies"})
 _KNOWN_OF_APPLIED = frozenset({"pk", "sk", "day", "digests"})
 _CONTENT_FIELDS = len(Content._fields) - 2
@@ -187,39 +187,8 @@ _CONTENT_FIELDS = len(Content._fields) - 2
 # -- items to the domain and back ------------------------------------------------------------------
 
 
-def _dumps(value: Any) -> str:
-    """Return a value as JSON. The caller sorts the names of objects: equal values must be equal texts."""
-    return to_json(value).decode()
-
-
 def _sorted(values: Mapping[str, Any]) -> dict[str, Any]:
     return dict(sorted(values.items()))
-
-
-def _sums(tally: Tally) -> list[int]:
-    sums = all_values(tally)
-    while sums and not sums[-1]:
-        sums.pop()
-    return sums
-
-
-def _breakdown_json(breakdown: Breakdown) -> Any:
-    return [_tallies_json(breakdown.categories), _tallies_json(breakdown.difficulties)]
-
-
-def _tallies_json(tallies: Mapping[str, Tally]) -> Any:
-    return {name: _sums(tallies[name]) for name in sorted(tallies)}
-
-
-def _tally(sums: Any) -> Tally:
-    if not isinstance(sums, list) or not all(type(amount) is int for amount in sums):
-        raise TypeError(f"{sums!r} are not sums")
-    return tally_of(sums)
-
-
-def _breakdown(groups: Any) -> Breakdown:
-    categories, difficulties = ({name: _tally(sums) for name, sums in group.items()} for group in groups)
-    return Breakdown(categories, difficulties)
 
 
 def state_item(learner: Learner) -> Item:
@@ -232,14 +201,16 @@ def state_item(learner: Learner) -> Item:
         "tracks": {"M": {code: {"M": _track_item(track)} for code, track in learner.tracks.items()}},
         "calendar_first": {"N": str(learner.calendar.first)},
         "calendar": {"B": learner.calendar.to_bytes()},
-        "earned": {"S": _dumps(sorted(learner.earned))},
+        "earned": {"S": dumps(sorted(learner.earned))},
     }
     if learner.named_zone:
         item["named_zone"] = {"S": _zone_json(learner.named_zone)}
     if learner.plain_offset:
         item["plain_offset"] = {"S": _zone_json(learner.plain_offset)}
     if learner.latest:
-        item["latest"] = {"M": {"day": {"N": str(learner.latest.number)}, **_day_fields(learner.latest)}}
+        latest = learner.latest
+        fields = {"day": {"N": str(latest.number)}, "tallies": {"M": latest_fields(latest, learner.tracks)}}
+        item["latest"] = {"M": {**latest.unknown, **fields}}
     if learner.applied:
         fields = _applied_fields(learner.applied)
         item["applied"] = {"M": {"day": {"N": str(learner.applied.number)}, **fields}}
@@ -253,16 +224,17 @@ def learner_of(item: Item) -> Learner:
             raise LaterFormat(f"the state has format {item['format']['N']}; this release reads {FORMAT}")
         if int(item["format"]["N"]) < FORMAT:
             raise ValueError(f"its format is {item['format']['N']}, and no release has migrated it")
+        tracks = {code: _track(track["M"]) for code, track in sorted(item["tracks"]["M"].items())}
         latest = item["latest"]["M"] if "latest" in item else None
         applied = item["applied"]["M"] if "applied" in item else None
         return Learner(
             user_id=user_id_of(item),
             version=int(item["version"]["N"]),
-            tracks={code: _track(track["M"]) for code, track in sorted(item["tracks"]["M"].items())},
+            tracks=tracks,
             calendar=StudyCalendar.from_bytes(int(item["calendar_first"]["N"]), item["calendar"]["B"]),
             named_zone=_zone(item.get("named_zone")),
             plain_offset=_zone(item.get("plain_offset")),
-            latest=_day(int(latest["day"]["N"]), latest) if latest else None,
+            latest=_latest(latest, tracks) if latest else None,
             applied=_applied(int(applied["day"]["N"]), applied) if applied else None,
             earned=_texts(from_json(item["earned"]["S"])),
             unknown=_unknown(item, _KNOWN_OF_STATE),
@@ -270,7 +242,12 @@ def learner_of(item: Item) -> Learner:
 
 
 def _zone_json(zone: Zone) -> str:
-    return _dumps([zone.at, zone.name, *zone.unknown])
+    return dumps([zone.at, zone.name, *zone.unknown])
+
+
+def _latest(item: Item, tracks: Mapping[str, Track]) -> Day:
+    breakdowns = latest_of(item["tallies"]["M"], tracks)
+    return Day(int(item["day"]["N"]), breakdowns, _unknown(item, _KNOWN_OF_DAY))
 
 
 def _zone(value: Item | None) -> Zone | None:
@@ -299,7 +276,7 @@ def _track_item(track: Track) -> Item:
     }
     return {
         **track.unknown,
-        "tallies": {"S": _dumps(_breakdown_json(track.tallies))},
+        **breakdown_fields(track.tallies),
         **{name: {"B": data} for name, data in packed.items() if data},
     }
 
@@ -308,7 +285,7 @@ def _track(item: Item) -> Track:
     answered = _contents(item, "answered")
     scored = _contents(item, "scored") if "scored" in item else answered if "best" in item else ContentSet()
     return Track(
-        tallies=_breakdown(from_json(item["tallies"]["S"])),
+        tallies=breakdown_of(item),
         viewed=_contents(item, "viewed"),
         answered=answered,
         completed=_contents(item, "completed"),
@@ -322,14 +299,8 @@ def _contents(item: Item, name: str) -> ContentSet:
     return ContentSet.from_bytes(bytes(item[name]["B"])) if name in item else ContentSet()
 
 
-def _day_fields(day: Day) -> Item:
-    tallies = {code: _breakdown_json(day.tallies[code]) for code in sorted(day.tallies)}
-    return {**day.unknown, "tallies": {"S": _dumps(tallies)}}
-
-
 def _day(number: int, item: Item) -> Day:
-    tallies = from_json(item["tallies"]["S"])
-    breakdowns = {code: _breakdown(groups) for code, groups in tallies.items()}
+    breakdowns = {code: breakdown_of(found["M"]) for code, found in item["tallies"]["M"].items()}
     return Day(number, breakdowns, _unknown(item, _KNOWN_OF_DAY))
 
 
@@ -346,7 +317,8 @@ def _applied(number: int, item: Item) -> Applied:
 
 def day_item(user_id: str, day: Day) -> Item:
     """Return the item of a closed local day."""
-    return {**key(user_id, day_sk(day.number)), **_day_fields(day)}
+    tallies = {code: {"M": breakdown_fields(breakdown)} for code, breakdown in day.tallies.items()}
+    return {**day.unknown, **key(user_id, day_sk(day.number)), "tallies": {"M": tallies}}
 
 
 def day_of(item: Item) -> Day:
@@ -370,7 +342,7 @@ def award_item(user_id: str, award: Award, silent: bool) -> Item:
     """Return the item of an award."""
     return {
         **key(user_id, award_sk(award.achievement_id)),
-        "award": {"S": _dumps(_sorted(award._asdict()))},
+        "award": {"S": dumps(_sorted(award._asdict()))},
         **({"silent": {"BOOL": True}} if silent else {}),
     }
 
@@ -402,7 +374,7 @@ def head_item(head: Head) -> Item:
     return {
         **HEAD,
         "version": {"N": str(head.version)},
-        "certifications": {"S": _dumps(_sorted(head.certifications))},
+        "certifications": {"S": dumps(_sorted(head.certifications))},
     }
 
 
@@ -412,7 +384,7 @@ def part_item(certification: Certification, start: int) -> Item:
     return {
         "pk": {"S": CATALOG_PK},
         "sk": {"S": f"{certification_prefix(certification.code)}{start // ORDINALS_PER_PART:06}"},
-        "contents": {"S": _dumps([[*content[1:-1], *content.unknown] for content in contents])},
+        "contents": {"S": dumps([[*content[1:-1], *content.unknown] for content in contents])},
     }
 
 
