@@ -225,13 +225,17 @@ class _TrackDraft:
     def freeze(self) -> Track:
         return Track(
             self.tallies.freeze(),
-            ContentSet(self.viewed),
-            ContentSet(self.answered),
-            ContentSet(self.completed),
-            ContentSet(self.scored),
+            _changed(self.before.viewed, self.viewed),
+            _changed(self.before.answered, self.answered),
+            _changed(self.before.completed, self.completed),
+            _changed(self.before.scored, self.scored),
             self.before.best if self.best is None else bytes(self.best),
             self.before.unknown,
         )
+
+
+def _changed(before: ContentSet, bits: int) -> ContentSet:
+    return before if bits == before.bits else ContentSet(bits)
 
 
 class _DayDraft:
