@@ -18,6 +18,7 @@ from tests.simulation.rules import (
     CATEGORY_RULES,
     CERTIFICATION_RULES,
     LEARNER_RULES,
+    NEXT_LEARNER_RULES,
     CategoryFacts,
     CertificationFacts,
     LearnerFacts,
@@ -58,6 +59,8 @@ COUNTERS: dict[str, Callable[[Interaction], int]] = {
     "perfect": lambda i: i.score == 100_00,
 }
 """The counters in the order in which they are stored, and how much one interaction adds to each."""
+NEXT_COUNTERS: dict[str, Callable[[Interaction], int]] = {"minutes": lambda i: i.seconds // 60}
+"""The counters that the next release adds. They count only what that release applies."""
 
 
 # -- views -------------------------------------------------------------------------------------------
@@ -80,7 +83,10 @@ class Breakdown:
     def to_json(self) -> list[dict[str, list[int]]]:
         """Return the sums as they are stored: in the order of the counters, without zeros at the end."""
         return [
-            {name: _trimmed([sums[counter] for counter in COUNTERS]) for name, sums in group.items()}
+            {
+                name: _trimmed([sums[counter] for counter in (*COUNTERS, *NEXT_COUNTERS)])
+                for name, sums in group.items()
+            }
             for group in (self.categories, self.difficulties)
         ]
 
@@ -95,6 +101,8 @@ class Track:
     completed: set[int] = field(default_factory=set)
     best: dict[int, int] = field(default_factory=dict)
     """Best score by ordinal, in hundredths."""
+    by_next: int = 0
+    """How many of the interactions the next release applied."""
 
     def mark(self, kind: "Kind", ordinal: int) -> None:
         """Add a content to the set of contents that were viewed, answered or completed."""
@@ -118,23 +126,37 @@ class Track:
             for ordinal, score in self.best.items():
                 marks[ordinal] = score + 1
             item["best"] = {"B": b"".join(mark.to_bytes(2, "big") for mark in marks)}
-        return item
+        return item | marked(self.by_next)
 
 
-type Day = dict[str, Breakdown]
-"""The sums of one local day by certification."""
-type Digests = set[bytes]
-"""The digests of the interactions of one UTC day."""
+@dataclass(slots=True)
+class Day:
+    """The sums of one local day by certification."""
+
+    sums: dict[str, Breakdown] = field(default_factory=dict)
+    by_next: int = 0
+
+    def fields(self) -> Item:
+        """Return the bucket as it is stored."""
+        sums = {code: breakdown.to_json() for code, breakdown in self.sums.items()}
+        return {"tallies": {"S": _json(sums)}} | marked(self.by_next)
 
 
-def day_fields(day: Day) -> Item:
-    """Return a local day's bucket as it is stored."""
-    return {"tallies": {"S": _json({code: breakdown.to_json() for code, breakdown in day.items()})}}
+@dataclass(slots=True)
+class Digests:
+    """The digests of the interactions of one UTC day."""
+
+    digests: set[bytes] = field(default_factory=set)
+    by_next: int = 0
+
+    def fields(self) -> Item:
+        """Return the bucket as it is stored."""
+        return {"digests": {"B": b"".join(sorted(self.digests))}} | marked(self.by_next)
 
 
-def applied_fields(digests: Digests) -> Item:
-    """Return a UTC day's bucket as it is stored."""
-    return {"digests": {"B": b"".join(sorted(digests))}}
+def marked(by_next: int) -> Item:
+    """Return the attribute in which the next release counts the interactions that it applies."""
+    return {"marked": {"N": str(by_next)}} if by_next else {}
 
 
 @dataclass(slots=True)
@@ -149,6 +171,8 @@ class Recomputed:
     """Points of the achievements that some order of the interactions earns, those that are due included."""
     instants: set[int] = field(default_factory=set)
     """Instants of the interactions, one of which is an award's earned_at."""
+    undecided_zones: set[str] = field(default_factory=set)
+    """Attributes of zones that either release may have set, because both applied such an interaction."""
 
 
 def learner(
@@ -157,10 +181,12 @@ def learner(
     catalog: StoredCatalog,
     freezes: int,
     catalog_is_fixed: bool,
+    by_next: Callable[[Interaction], bool] = lambda _: False,
 ) -> Recomputed:
     """Recompute the views of a learner from their distinct interactions, all of known content.
 
-    `catalog_is_fixed`: the catalog did not change after the first interaction.
+    `catalog_is_fixed`: the catalog did not change after the first interaction. `by_next` returns whether the
+    next release applied an interaction.
     """
     interactions = list(interactions)
     if not interactions:
@@ -172,18 +198,23 @@ def learner(
         content = catalog.place(interaction)
         assert content is not None
         code = content.certification
-        amounts = {name: int(measure(interaction)) for name, measure in COUNTERS.items()}
+        counted_by_next = by_next(interaction)
+        counters = COUNTERS | NEXT_COUNTERS if counted_by_next else COUNTERS
+        amounts = {name: int(measure(interaction)) for name, measure in counters.items()}
         track = tracks.setdefault(code, Track())
         track.sums.add(content, amounts)
         track.mark(interaction.kind, content.ordinal)
         if interaction.score is not None:
             track.best[content.ordinal] = max(interaction.score, track.best.get(content.ordinal, 0))
-        days.setdefault(interaction.day, {}).setdefault(code, Breakdown()).add(content, amounts)
-        applied.setdefault(interaction.utc_day, set()).add(interaction.digest)
-    result = Recomputed(
-        _items(f"USER#{user}", tracks, days, applied, latest_zones(interactions)),
-        instants={interaction.at for interaction in interactions},
-    )
+        day = days.setdefault(interaction.day, Day())
+        day.sums.setdefault(code, Breakdown()).add(content, amounts)
+        digests = applied.setdefault(interaction.utc_day, Digests())
+        digests.digests.add(interaction.digest)
+        for each in (track, day, digests):
+            each.by_next += counted_by_next
+    result = Recomputed(instants={interaction.at for interaction in interactions})
+    zones = latest_zones(interactions, by_next, result.undecided_zones)
+    result.items = _items(f"USER#{user}", tracks, days, applied, zones)
     facts = LearnerFacts(
         longest_streak(set(days), freezes),
         sum(len(track.completed) for track in tracks.values()),
@@ -194,16 +225,31 @@ def learner(
     return result
 
 
-def latest_zones(interactions: Iterable[Interaction]) -> Item:
-    """Return the attributes for the latest named zone and the latest plain offset, each with its time."""
+def latest_zones(
+    interactions: Iterable[Interaction], by_next: Callable[[Interaction], bool], undecided: set[str]
+) -> Item:
+    """Return the attributes for the latest named zone and the latest plain offset, each with its time.
+
+    The next release adds two values to a zone that it sets. If both releases applied an interaction with the
+    latest time and zone, the first one decides: the attribute is added to `undecided`.
+    """
     latest: dict[str, tuple[int, str]] = {}
+    set_by: dict[str, set[bool]] = {}
     for interaction in interactions:
         zones = {"named_zone": interaction.named_zone, "plain_offset": interaction.plain_offset}
         for attribute, name in zones.items():
-            if name is not None:
-                zone = interaction.at, name
-                latest[attribute] = max(zone, latest.get(attribute, zone))
-    return {attribute: {"S": _json(list(zone))} for attribute, zone in latest.items()}
+            if name is None:
+                continue
+            zone = interaction.at, name
+            if attribute not in latest or zone > latest[attribute]:
+                latest[attribute], set_by[attribute] = zone, set()
+            if zone == latest[attribute]:
+                set_by[attribute].add(by_next(interaction))
+    undecided.update(attribute for attribute, releases in set_by.items() if len(releases) == 2)
+    return {
+        attribute: {"S": _json([at, name, at % 997, "next"] if True in set_by[attribute] else [at, name])}
+        for attribute, (at, name) in latest.items()
+    }
 
 
 def _items(
@@ -216,11 +262,9 @@ def _items(
     """Return the items. The state holds the latest bucket of each kind; the others are closed."""
     first, latest, latest_applied = min(days), max(days), max(applied)
     items: dict[Key, Item] = {}
-    closed = {f"DAY#{date_}": day_fields(day) for date_, day in days.items() if date_ != latest}
+    closed = {f"DAY#{date_}": day.fields() for date_, day in days.items() if date_ != latest}
     closed |= {
-        f"APPLIED#{date_}": applied_fields(digests)
-        for date_, digests in applied.items()
-        if date_ != latest_applied
+        f"APPLIED#{date_}": digests.fields() for date_, digests in applied.items() if date_ != latest_applied
     }
     for sk, fields in closed.items():
         items[pk, sk] = {"pk": {"S": pk}, "sk": {"S": sk}, **fields}
@@ -232,10 +276,9 @@ def _items(
         "calendar_first": {"N": str(day_number(first))},
         "calendar": {"B": _bitmap((date_ - first).days for date_ in days)},
         **zones,
-        "latest": {"M": {"day": {"N": str(day_number(latest))}, **day_fields(days[latest])}},
-        "applied": {
-            "M": {"day": {"N": str(day_number(latest_applied))}, **applied_fields(applied[latest_applied])}
-        },
+        "latest": {"M": {"day": {"N": str(day_number(latest))}, **days[latest].fields()}},
+        "applied": {"M": {"day": {"N": str(day_number(latest_applied))}, **applied[latest_applied].fields()}},
+        **marked(sum(track.by_next for track in tracks.values())),
     }
     return items
 
@@ -303,7 +346,7 @@ def _judge_achievements(
         if due or possible:
             result.possible[name] = points
 
-    for name, rule in LEARNER_RULES.items():
+    for name, rule in (LEARNER_RULES | NEXT_LEARNER_RULES).items():
         judge(name, rule.points, rule.due(facts), rule.is_possible(facts))
     for code, track in tracks.items():
         active = catalog.active(code)
