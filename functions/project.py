@@ -169,10 +169,11 @@ class Projector:
         return outcome
 
     def _is_flooded(self, troubles: Sequence[Trouble], learners: int) -> bool:
-        """Return whether so many learners of this batch and of the last minutes are in trouble.
+        """Return whether so many learners are in trouble: of this batch, or of it and those of the last minutes.
 
         The last minutes count, because the event source halves a batch that failed: a half with few learners
-        would otherwise go to quarantine, although the release is at fault.
+        would otherwise go to quarantine, although the release is at fault. They are not the only measure,
+        because the many good batches before a bad one would hide its trouble.
         """
         now = self.clock()
         self._recent = [
@@ -181,7 +182,7 @@ class Projector:
         ]
         troubled = frozenset[str]().union(*(batch.troubled for batch in self._recent))
         seen = sum(batch.learners for batch in self._recent)
-        return bool(troubles) and len(troubled) > max(MAX_TROUBLES, MAX_TROUBLED_SHARE * seen)
+        return bool(troubles) and (_is_flood(len(troubles), learners) or _is_flood(len(troubled), seen))
 
     def apply(
         self, received: Iterable[Received | Quarantined], time_left: Callable[[], float] = lambda: math.inf
@@ -300,6 +301,10 @@ class Projector:
             left = [r.interaction for part in parts for r in part]
             wanted = {learner.user_id: needed_buckets(learner, left)}
             buckets = _readable(self.store.load_buckets(wanted)[learner.user_id])
+
+
+def _is_flood(troubled: int, learners: int) -> bool:
+    return troubled > max(MAX_TROUBLES, MAX_TROUBLED_SHARE * learners)
 
 
 def _readable[T](found: T | Unreadable) -> T:

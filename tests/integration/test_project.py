@@ -465,6 +465,18 @@ def test_the_halves_of_a_batch_that_failed_for_trouble_fail_too(world: World) ->
     assert codes(world) == ["later_format"], "one learner alone, and the others are forgotten"
 
 
+def test_many_good_batches_do_not_hide_the_trouble_of_a_bad_one(world: World) -> None:
+    batch = [interaction("a", user_id=f"learner-{n}") for n in range(4)]
+    projector = world.projector()
+    for _ in range(30):
+        projector.project(stream_event(*batch)["Records"])
+    for n in range(4):
+        damage(world, f"learner-{n}", "STATE", {"format": {"N": "3"}})
+    with pytest.raises(ExceptionGroup, match=r"^4 parts of the batch failed"):
+        projector.project(stream_event(*({**each, "event_id": "b"} for each in batch))["Records"])
+    assert codes(world) == []
+
+
 def test_trouble_is_counted_even_if_it_fails_the_batch(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     counted: dict[str, float] = {}
     monkeypatch.setattr(metrics, "add_metric", lambda name, _, value: counted.update({name: value}))
