@@ -1,6 +1,7 @@
 """The consumer: batches of the stream become items, also after lost races and failures."""
 
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
@@ -14,7 +15,7 @@ from domain.fold import Change
 from domain.learner import Applied, Day, Learner
 from domain.streaks import StudyCalendar
 from functions import aws, catalog, items, project
-from functions.errors import Contended
+from functions.errors import Contended, Unreadable
 from functions.observability import logger, metrics
 from functions.quarantine import Position
 from functions.store import STATES_PER_READ, Store
@@ -406,6 +407,24 @@ def test_a_day_that_the_state_promises_and_that_is_gone_is_unreadable(world: Wor
     aws.dynamodb().delete_item(TableName=VIEWS, Key=key)
     world.project(interaction("late", occurred_at="2026-02-27T10:00:00+02:00"))
     assert codes(world) == ["unreadable_state"]
+
+
+def test_what_was_written_before_a_learner_became_unreadable_is_not_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(items, "MAX_TRANSACTION_ITEMS", 10)
+    load, calls = Store.load_buckets, []
+
+    def load_damaged_later(self: Store, wanted: Any) -> Any:
+        calls.append(wanted)
+        return load(self, wanted) if len(calls) < 3 else {"ann": Unreadable("damaged meanwhile")}
+
+    monkeypatch.setattr(Store, "load_buckets", load_damaged_later)
+    days = [interaction(f"e{n}", occurred_at=f"2026-02-{n:02}T09:00:00+00:00") for n in range(1, 29)]
+    unknown = interaction("x", content_id="never", occurred_at="2026-02-01T10:00:00+00:00")
+    outcome = world.project(*days, unknown)
+    assert outcome.applied == stored_learner(world).total.interactions > 0
+    assert Counter(codes(world)) == {"unknown_content": 1, "unreadable_state": 28 - outcome.applied}
 
 
 def test_a_repair_between_the_state_and_its_days_is_a_lost_race(
