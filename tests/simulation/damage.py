@@ -53,14 +53,11 @@ class Damages:
             self._wait(60)
             for _ in range(5):
                 users = {pk for pk, sk in self.dynamo.items if sk == "STATE"}
-                if len(users) >= min(learners, 2):
+                if len(users) >= min(learners, MAX_TROUBLES + 1):
                     break
                 self._wait(30)
             for user in world.shuffled(sorted(users))[:learners]:
                 current.append(self._damage(user))
-            world.seen["learners in trouble at once"] = max(
-                world.seen["learners in trouble at once"], len(current)
-            )
             self._wait(120)
             for damage in current:
                 self._repair(damage)

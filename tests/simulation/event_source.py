@@ -168,8 +168,8 @@ class EventSource:
         projector = warm.pop() if warm and world.chance(0.95) else self.new_projector(release)
         self.invariants.invocation_begins()
         numbers = [logged.record.number for logged in batch]
-        world.note(f"batch of records {numbers} for the {release.name} release")
-        world.seen[f"deliveries to the {release.name} release"] += 1
+        world.note(f"batch of records {numbers} for {release.name}")
+        world.seen[f"deliveries to {release.name}"] += 1
         sent = [one for logged in batch for one in logged.sent()]
         try:
             outcome = projector.project([logged.event for logged in batch], self._time_left)

@@ -73,6 +73,9 @@ def check(state: FinalState) -> None:
     distinct = sum(map(len, account.applied.values()))
     state.seen["distinct"] += distinct
     _count_identities(state.seen, account)
+    applied = {(user, number, digest) for (user, number), of_day in digests.items() for digest in of_day}
+    state.seen["interactions that the next release applied"] += len(applied & state.by_next)
+    state.seen["histories of two releases"] += bool(applied & state.by_next) and bool(applied - state.by_next)
     if sum(map(len, digests.values())) != distinct:
         raise Violation("the views have digests of interactions that were never sent")
     _check_views(state, catalog, account)

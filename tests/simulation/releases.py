@@ -15,7 +15,7 @@ from tests.simulation.next_release import next_release
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-THIS, NEXT = "this", "next"
+THIS, NEXT = "this release", "the next release"
 
 
 @dataclass(frozen=True, slots=True)
