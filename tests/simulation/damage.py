@@ -4,10 +4,8 @@ A damaged item is one learner's trouble. An item that a consumer overwrites mean
 consumer had read it before.
 """
 
-import json
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any
 
 from tests.simulation.dynamo import Dynamo, Item, Key
 from tests.simulation.history import MAX_TROUBLES
@@ -133,18 +131,24 @@ def _choose(world: World, sk: str, item: Item) -> tuple[str, Item | None]:
 
 def _truncated(world: World, sk: str, item: Item) -> Item:
     """Return an item with one of its values cut off."""
-    if sk == "STATE":
-        if world.chance(0.3):
-            return {**item, "earned": {"S": item["earned"]["S"][:-1]}}
-        if world.chance(0.5):
-            digests: bytes = item["applied"]["M"]["digests"]["B"]
-            return {**item, "applied": {"M": {**item["applied"]["M"], "digests": {"B": digests[:-1]}}}}
-        tracks: dict[str, Any] = item["tracks"]["M"]
-        code = min(tracks)
-        return {**item, "tracks": {"M": {**tracks, code: {"M": _truncated(world, "", tracks[code]["M"])}}}}
+    if sk.startswith("EARNED#"):
+        return _cut(world, item, "award")
     if sk.startswith("APPLIED#"):
-        return {**item, "digests": {"B": item["digests"]["B"][:-1]}}
-    name = "award" if sk.startswith("EARNED#") else "tallies"
-    text: str = item[name]["S"]
-    json.loads(text)
-    return {**item, name: {"S": text[: world.below(len(text))]}}
+        return _cut(world, item, "digests")
+    if sk.startswith("DAY#"):
+        tallies = item["tallies"]["M"]
+        code = min(tallies)
+        return {**item, "tallies": {"M": {**tallies, code: {"M": _cut(world, tallies[code]["M"], "names")}}}}
+    if world.chance(0.3):
+        return _cut(world, item, "earned")
+    if world.chance(0.5):
+        return {**item, "applied": {"M": _cut(world, item["applied"]["M"], "digests")}}
+    tracks = item["tracks"]["M"]
+    code = min(tracks)
+    return {**item, "tracks": {"M": {**tracks, code: {"M": _cut(world, tracks[code]["M"], "names")}}}}
+
+
+def _cut(world: World, item: Item, name: str) -> Item:
+    """Return an item without the end of a JSON text, or without the last byte of digests."""
+    [(kind, value)] = item[name].items()
+    return {**item, name: {kind: value[: world.below(len(value))] if kind == "S" else value[:-1]}}

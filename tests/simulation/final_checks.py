@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from tests.simulation import recompute
+from tests.simulation.comparison import comparable
 from tests.simulation.dynamo import Item, Key
 from tests.simulation.faults import Violation
 from tests.simulation.history import History, Record
@@ -270,8 +271,8 @@ def _check_choice(
 
 
 def _compare(key: Key, found: Item, expected: Item, content_moves: bool) -> None:
-    stored = recompute.comparable(found, content_moves)
-    recomputed = recompute.comparable(expected, content_moves)
+    stored = comparable(found, content_moves)
+    recomputed = comparable(expected, content_moves)
     if stored != recomputed:
         raise Violation(
             f"{key} differs from its recomputation:\n  stored:     {stored}\n  recomputed: {recomputed}"

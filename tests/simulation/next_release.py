@@ -145,13 +145,22 @@ def _add_content_field(tree: ast.Module) -> None:
 
 
 def _add_rule_and_award_field(tree: ast.Module) -> None:
-    rules = _only(
+    assigned = _only(
         "ACHIEVEMENTS",
         (
-            node.value
+            node
             for node in tree.body
-            if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Tuple)
-            if isinstance(node.target, ast.Name) and node.target.id == "ACHIEVEMENTS"
+            if isinstance(node, ast.Assign | ast.AnnAssign)
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if isinstance(target, ast.Name) and target.id == "ACHIEVEMENTS"
+        ),
+    )
+    rules = _only(
+        "tuple of rules",
+        (
+            node
+            for node in ast.walk(assigned)
+            if isinstance(node, ast.Tuple) and all(isinstance(rule, ast.Call) for rule in node.elts)
         ),
     )
     rules.elts.append(ast.parse(RULE, mode="eval").body)
@@ -201,16 +210,14 @@ def _marking(fold: Callable[..., Any]) -> Callable[..., Any]:
             before = tracks[code].tallies.total.interactions if code in tracks else 0
             return _counted(new, new.tallies.total.interactions - before)
 
-        after = replace(
-            _counted(after, change.applied),
+        after = _counted(after, change.applied)._replace(
             tracks={code: track(code, new) for code, new in after.tracks.items()},
             latest=day(after.latest),
             applied=digests(after.applied),
             named_zone=_with_mark(learner.named_zone, after.named_zone),
             plain_offset=_with_mark(learner.plain_offset, after.plain_offset),
         )
-        return replace(
-            change,
+        return change._replace(
             learner=after,
             days=tuple(map(day, change.days)),
             digests=tuple(map(digests, change.digests)),
@@ -227,7 +234,7 @@ def _counted(part: Any, more: int) -> Any:
     if not more:
         return part
     before = int(part.unknown.get(ATTRIBUTE, {"N": "0"})["N"])
-    return replace(part, unknown={**part.unknown, ATTRIBUTE: {"N": str(before + more)}})
+    return part._replace(unknown={**part.unknown, ATTRIBUTE: {"N": str(before + more)}})
 
 
 def _with_mark(before: Any, after: Any) -> Any:

@@ -9,10 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, assert_never
 
-from tests.simulation.history import CATEGORIES, MOVING_CATEGORIES, MOVING_DIFFICULTIES
+from tests.simulation.history import CATEGORIES, MOVING_CATEGORIES
 from tests.simulation.reading import Content, Interaction, Item, Key, StoredCatalog, day_number
 from tests.simulation.rules import (
     CATEGORY_RULES,
@@ -22,6 +21,13 @@ from tests.simulation.rules import (
     CategoryFacts,
     CertificationFacts,
     LearnerFacts,
+)
+from tests.simulation.stored_bytes import (
+    bitmap,
+    columns,
+    stored_numbers,
+    stored_scores,
+    stored_set,
 )
 
 if TYPE_CHECKING:
@@ -80,15 +86,24 @@ class Breakdown:
     def total(self) -> Sums:
         return _total(self.difficulties.values())
 
-    def to_json(self) -> list[dict[str, list[int]]]:
-        """Return the sums as they are stored: in the order of the counters, without zeros at the end."""
-        return [
-            {
-                name: _trimmed([sums[counter] for counter in (*COUNTERS, *NEXT_COUNTERS)])
-                for name, sums in group.items()
-            }
-            for group in (self.categories, self.difficulties)
+    def names(self) -> list[list[str]]:
+        """Return the names of the categories and of the difficulties, in the order of their sums."""
+        return [sorted(self.categories), sorted(self.difficulties)]
+
+    def columns(self) -> list[list[int]]:
+        """Return the sums as they are stored: a list for each counter."""
+        groups = [
+            (self.categories, sorted(self.categories)),
+            (self.difficulties, sorted(self.difficulties)),
         ]
+        counters = (*COUNTERS, *NEXT_COUNTERS)
+        return columns(
+            [[group[name][counter] for counter in counters] for group, names in groups for name in names]
+        )
+
+    def to_item(self) -> Item:
+        """Return the sums as they are stored, with their names."""
+        return {"names": {"S": _json(self.names())}, "sums": stored_numbers(self.columns())}
 
 
 @dataclass(slots=True)
@@ -118,14 +133,13 @@ class Track:
 
     def to_item(self) -> Item:
         """Return the track as it is stored."""
-        item: Item = {"tallies": {"S": _json(self.sums.to_json())}}
+        item = self.sums.to_item()
         sets = {"viewed": self.viewed, "answered": self.answered, "completed": self.completed}
-        item |= {name: {"B": _bitmap(ordinals)} for name, ordinals in sets.items() if ordinals}
+        if self.best.keys() != self.answered:
+            sets["scored"] = set(self.best)
+        item |= {name: {"B": stored_set(ordinals)} for name, ordinals in sets.items() if ordinals}
         if self.best:
-            marks = [0] * (max(self.best) + 1)
-            for ordinal, score in self.best.items():
-                marks[ordinal] = score + 1
-            item["best"] = {"B": b"".join(mark.to_bytes(2, "big") for mark in marks)}
+            item["best"] = {"B": stored_scores([self.best[ordinal] for ordinal in sorted(self.best)])}
         return item | marked(self.by_next)
 
 
@@ -137,9 +151,18 @@ class Day:
     by_next: int = 0
 
     def fields(self) -> Item:
-        """Return the bucket as it is stored."""
-        sums = {code: breakdown.to_json() for code, breakdown in self.sums.items()}
-        return {"tallies": {"S": _json(sums)}} | marked(self.by_next)
+        """Return a closed day's bucket as it is stored."""
+        stored = {code: {"M": breakdown.to_item()} for code, breakdown in self.sums.items()}
+        return {"tallies": {"M": stored}} | marked(self.by_next)
+
+    def latest_fields(self, tracks: Mapping[str, Track]) -> Item:
+        """Return the fields of the latest day, whose names are positions among those of the tracks."""
+        stored = {}
+        for code, breakdown in self.sums.items():
+            named = zip(tracks[code].sums.names(), breakdown.names(), strict=True)
+            positions = [[of_track.index(name) for name in names] for of_track, names in named]
+            stored[code] = stored_numbers([*positions, *breakdown.columns()])
+        return {"tallies": {"M": stored}} | marked(self.by_next)
 
 
 @dataclass(slots=True)
@@ -210,8 +233,9 @@ def learner(
         day.sums.setdefault(code, Breakdown()).add(content, amounts)
         digests = applied.setdefault(interaction.utc_day, Digests())
         digests.digests.add(interaction.digest)
-        for each in (track, day, digests):
-            each.by_next += counted_by_next
+        track.by_next += counted_by_next
+        day.by_next += counted_by_next
+        digests.by_next += counted_by_next
     result = Recomputed(instants={interaction.at for interaction in interactions})
     zones = latest_zones(interactions, by_next, result.undecided_zones)
     result.items = _items(f"USER#{user}", tracks, days, applied, zones)
@@ -274,9 +298,9 @@ def _items(
         "format": {"N": "2"},
         "tracks": {"M": {code: {"M": track.to_item()} for code, track in tracks.items()}},
         "calendar_first": {"N": str(day_number(first))},
-        "calendar": {"B": _bitmap((date_ - first).days for date_ in days)},
+        "calendar": {"B": bitmap((date_ - first).days for date_ in days)},
         **zones,
-        "latest": {"M": {"day": {"N": str(day_number(latest))}, **days[latest].fields()}},
+        "latest": {"M": {"day": {"N": str(day_number(latest))}, **days[latest].latest_fields(tracks)}},
         "applied": {"M": {"day": {"N": str(day_number(latest_applied))}, **applied[latest_applied].fields()}},
         **marked(sum(track.by_next for track in tracks.values())),
     }
@@ -288,19 +312,6 @@ def _total(sums: Iterable[Sums]) -> Sums:
     for each in sums:
         total.update(each)
     return total
-
-
-def _trimmed(amounts: list[int]) -> list[int]:
-    last = max(n for n, amount in enumerate(amounts) if amount)
-    return amounts[: last + 1]
-
-
-def _bitmap(numbers: Iterable[int]) -> bytes:
-    marked = set(numbers)
-    data = bytearray(max(marked) // 8 + 1)
-    for number in marked:
-        data[number // 8] |= 1 << number % 8
-    return bytes(data)
 
 
 def _json(value: Any) -> str:
@@ -383,35 +394,3 @@ def _completed(track: Track, contents: Iterable[Content]) -> int:
 
 def _slug(name: str) -> str:
     return name.lower().replace(" ", "-")
-
-
-# -- comparison --------------------------------------------------------------------------------------
-
-
-def comparable(item: Item, content_moves: bool) -> Item:
-    """Return an item without what depends on the order of application (docs/design.md, Invariants)."""
-    item = {name: value for name, value in item.items() if name not in ("version", "earned")}
-    if not content_moves or item["sk"]["S"].startswith("APPLIED#"):
-        return item
-    if "tracks" not in item:
-        return _with_moves_merged(item, is_track=False)
-    tracks = item["tracks"]["M"].items()
-    item["tracks"] = {
-        "M": {code: {"M": _with_moves_merged(track["M"], is_track=True)} for code, track in tracks}
-    }
-    if "latest" in item:
-        item["latest"] = {"M": _with_moves_merged(item["latest"]["M"], is_track=False)}
-    return item
-
-
-def _with_moves_merged(item: Item, *, is_track: bool) -> Item:
-    """Merge the categories that content moves between into one, and the difficulties likewise."""
-    tallies = json.loads(item["tallies"]["S"])
-    for groups in [tallies] if is_track else tallies.values():
-        for group, moving in zip(groups, (MOVING_CATEGORIES, MOVING_DIFFICULTIES), strict=True):
-            merged = [
-                sum(each) for each in zip_longest(*(group.pop(name, []) for name in moving), fillvalue=0)
-            ]
-            if any(merged):
-                group["moving"] = merged
-    return {**item, "tallies": {"S": _json(tallies)}}
