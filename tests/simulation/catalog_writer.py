@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import functions.catalog
-from functions.store import Store
 from tests.simulation.faults import Crash, Violation
 from tests.simulation.history import Row
+from tests.simulation.releases import Releases
 from tests.simulation.transient import is_transient
 from tests.simulation.world import World
 
@@ -16,9 +15,9 @@ UNUSABLE = {"dynamodb": {"Keys": {"content_id": {"S": "ä"}, "certification_type
 class CatalogWriter:
     """Applies the content table's changes to the catalog, batch after batch."""
 
-    def __init__(self, world: World, store: Store) -> None:
+    def __init__(self, world: World, releases: Releases) -> None:
         self.world = world
-        self.store = store
+        self.releases = releases
         self.now = 1_790_000_000_000_000
         """Microseconds since 1970."""
 
@@ -47,9 +46,10 @@ class CatalogWriter:
         self.now += 1 + world.below(1_000_000)
         # The consumers' clocks differ.
         now = self.now - world.below(3) * world.below(3_000_000)
-        changes, _ = functions.catalog.changes_of(records)
+        release = self.releases.either()
+        changes, _ = release.catalog.changes_of(records)
         try:
-            functions.catalog.update_catalog(self.store, changes, now)
+            release.catalog.update_catalog(self.releases.stores[release.name], changes, now)
         except Crash:
             return False
         except Exception as error:
