@@ -7,8 +7,8 @@
 | USER#<id>   | APPLIED#2026-11-22  | `Applied`: the bucket of a closed UTC day                |
 | USER#<id>   | EARNED#<id>         | `Award`                                                  |
 | USER#<id>   | COUNTED             | a mark: the count of all learners includes this one      |
-| RARITY      | LEARNERS            | the number of learners                                   |
-| RARITY      | HELD#<id>           | the number of learners who have an achievement           |
+| RARITY      | LEARNERS#<shard>    | a part of the number of learners                         |
+| RARITY      | HELD#<id>#<shard>   | a part of the number of learners who have an achievement |
 | CATALOG     | HEAD                | the version of each certification's catalog              |
 | CATALOG     | CERT#<code>#<part>  | 1,000 ordinals of a certification                        |
 
@@ -23,11 +23,11 @@ from dataclasses import dataclass
 from datetime import date
 from struct import error as struct_error
 from struct import pack, unpack
-from typing import Any
+from typing import Any, get_type_hints
 
 from domain.achievements import Award
 from domain.catalog import Certification, Content, ContentSet
-from domain.days import day_date, day_number
+from domain.days import day_date, day_number, instant
 from domain.learner import Applied, Day, Learner, Track, Zone
 from domain.streaks import StudyCalendar
 from domain.tally import Breakdown, Tally, all_values, tally_of
@@ -46,6 +46,11 @@ ORDINALS_PER_PART = 1000
 
 CATALOG_PK = "CATALOG"
 RARITY_PK = "RARITY"
+STATE = "STATE"
+COUNTED = "COUNTED"
+LEARNERS = "LEARNERS"
+HELD_PREFIX = "HELD#"
+"""The start of the sort keys of counters of awards. An insert under EARNED# would look like an award."""
 DAY_PREFIX = "DAY#"
 AWARD_PREFIX = "EARNED#"
 APPLIED_PREFIX = "APPLIED#"
@@ -62,15 +67,8 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class NewLearner:
-    """An insert into the table that adds a learner."""
-
-    user_id: str
-
-
-@dataclass(frozen=True, slots=True)
 class NewAward:
-    """An insert into the table that is an award. A `silent` award is not announced."""
+    """A newly inserted award. A `silent` award is not announced."""
 
     user_id: str
     award: Award
@@ -112,6 +110,16 @@ def _day_in(sk: str) -> int:
 def award_sk(achievement_id: str) -> str:
     """Return the sort key of an award."""
     return f"{AWARD_PREFIX}{achievement_id}"
+
+
+def counter_of(sk: str) -> str:
+    """Return the counter that the insert of a `STATE` or `EARNED#` item adds to, without its shard."""
+    return LEARNERS if sk == STATE else HELD_PREFIX + sk.removeprefix(AWARD_PREFIX)
+
+
+def counter_in(sk: str) -> str:
+    """Return the counter that a key of it, with its shard, belongs to."""
+    return sk.rpartition("#")[0]
 
 
 def certification_prefix(code: str) -> str:
@@ -161,8 +169,12 @@ def _decoding(item: Item) -> Iterator[None]:
     try:
         yield
     except (*_DECODING_ERRORS, struct_error) as error:
-        name = f"{item.get('pk')} {item.get('sk')}"
-        raise Unreadable(f"the item {name} can't be decoded: {error!r}") from error
+        raise Unreadable(f"the item {name_of(item)} can't be decoded: {error!r}") from error
+
+
+def name_of(item: Item) -> str:
+    """Return an item's key for people, whatever is wrong with the item."""
+    return f"{item.get('pk')} {item.get('sk')}"
 
 
 def _unknown(item: Item, known: frozenset[str]) -> Item:
@@ -359,15 +371,19 @@ def award_of(item: Item) -> Award:
     with _decoding(item):
         fields = json.loads(item["award"]["S"])
         award = Award(**{name: value for name, value in fields.items() if name in Award._fields})
-        if type(award.earned_at) is not int or type(award.points) is not int:
-            raise TypeError(f"{fields!r} is not an award")
+        for name, kind in _AWARD_TYPES.items():
+            value = getattr(award, name)
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise TypeError(f"{name} of the award is {value!r}")
+        instant(award.earned_at)
         return award
 
 
-def inserted(item: Item) -> NewLearner | NewAward:
-    """Return the meaning of a newly inserted `STATE` or `EARNED#` item."""
-    if item["sk"]["S"] == "STATE":
-        return NewLearner(user_id_of(item))
+_AWARD_TYPES = get_type_hints(Award)
+
+
+def new_award(item: Item) -> NewAward:
+    """Return a newly inserted award. Raise Unreadable if it can't be decoded."""
     return NewAward(user_id_of(item), award_of(item), "silent" in item)
 
 

@@ -1,6 +1,6 @@
-"""The views table's calls: load and commit states, read views, count rarity, update the catalog.
+"""The views table's calls: load and commit states, read views, update the catalog.
 
-This module and `functions/items.py` are the only ones that know DynamoDB.
+This module, `functions/items.py` and `functions/rarity.py` are the only ones that know DynamoDB.
 """
 
 import random
@@ -19,7 +19,6 @@ from functions import items
 from functions.errors import (
     TooLarge,
     Unreadable,
-    cancellation_reasons,
     is_contention,
     is_oversize,
     stored_item,
@@ -36,8 +35,6 @@ MAX_CATALOG_READS = 20
 """Maximum attempts to read a catalog that other writers keep changing."""
 MAX_READ_TRIES = 10
 """Maximum attempts of a batch read that DynamoDB leaves unfinished."""
-MAX_COUNT_TRIES = 20
-"""Maximum attempts to add to a contended counter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,51 +189,17 @@ class Store:
 
     # -- rarity ------------------------------------------------------------------------------------
 
-    def count(self, insert: items.NewLearner | items.NewAward) -> None:
-        """Count a new learner or an award exactly once, however often this is called for it."""
-        if isinstance(insert, items.NewLearner):
-            key, counter = items.key(insert.user_id, "COUNTED"), "LEARNERS"
-            condition = "attribute_not_exists(pk)"
-        else:
-            # The counter's key must not begin with EARNED#, or its insert would look like an award.
-            counter = f"HELD#{insert.award.achievement_id}"
-            key = items.key(insert.user_id, items.award_sk(insert.award.achievement_id))
-            condition = "attribute_exists(pk) AND attribute_not_exists(counted)"
-        mark: Any = {
-            "Key": key,
-            "TableName": self.table,
-            "UpdateExpression": "SET counted = :yes",
-            "ConditionExpression": condition,
-            "ExpressionAttributeValues": {":yes": {"BOOL": True}},
-        }
-        add: Any = {
-            "Key": {"pk": {"S": items.RARITY_PK}, "sk": {"S": counter}},
-            "TableName": self.table,
-            # Not a bare ADD: it is applied together with the mark, or not at all.
-            "UpdateExpression": "ADD learners :one",
-            "ExpressionAttributeValues": {":one": {"N": "1"}},
-        }
-        for attempt in range(MAX_COUNT_TRIES):
-            try:
-                self.client.transact_write_items(TransactItems=[{"Update": mark}, {"Update": add}])
-            except ClientError as error:
-                if not is_contention(error):
-                    raise
-                if cancellation_reasons(error)[0].get("Code") == "ConditionalCheckFailed":
-                    return
-                # Many learners earn the same achievement at the same time.
-                time.sleep(random.uniform(0, min(0.5, 0.01 * 2**attempt)))
-            else:
-                return
-        raise TimeoutError(f"the counter {counter} is contended")
-
     def rarity(self) -> Rarity:
-        """Return the number of learners, and the number of learners who have each achievement."""
-        counts = {
-            item["sk"]["S"]: int(item["learners"]["N"]) for item in self._query(items.RARITY_PK, "HELD#")
-        }
-        learners = counts.pop("LEARNERS", 0)
-        return Rarity(learners, {sk.removeprefix("HELD#"): count for sk, count in counts.items()})
+        """Return the number of learners, and the number of learners who have each achievement.
+
+        `functions/rarity.py` counts them.
+        """
+        counts: dict[str, int] = {}
+        for item in self._query(items.RARITY_PK, items.HELD_PREFIX):
+            counter = items.counter_in(item["sk"]["S"])
+            counts[counter] = counts.get(counter, 0) + int(item["learners"]["N"])
+        learners = counts.pop(items.LEARNERS, 0)
+        return Rarity(learners, {name.removeprefix(items.HELD_PREFIX): n for name, n in counts.items()})
 
     # -- the catalog -------------------------------------------------------------------------------
 

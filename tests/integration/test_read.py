@@ -11,9 +11,8 @@ from pydantic import TypeAdapter
 
 from domain import shapes
 from domain.catalog import ContentMetadata
-from functions import announce, aws, catalog, read
-from functions.items import NewLearner
-from tests.integration.conftest import ARRIVAL, VIEWS, World, interaction
+from functions import aws, catalog, rarity, read
+from tests.integration.conftest import ARRIVAL, VIEWS, World, interaction, table_stream
 from tests.integration.http_events import (
     VIEW_NAMES,
     answer_of,
@@ -130,10 +129,9 @@ def test_an_achievement_says_how_rare_it_is(world: World) -> None:
     world.project(
         interaction("a", content_id="dva-1", interaction_type="completed"), interaction("b", user_id="bob")
     )
-    counted = [item for (_, sk), item in world.items().items() if sk == "STATE" or sk.startswith("EARNED#")]
-    announce.publish(world.store, aws.eventbridge(), "bus", counted)
-    rarity = {a["achievement_id"]: a["rarity"] for a in get("achievements")[1]["achievements"]}
-    assert rarity["DVA:all"] == 0.5
+    rarity.handler(table_stream(world, "RarityFunction"), None)
+    found = {a["achievement_id"]: a["rarity"] for a in get("achievements")[1]["achievements"]}
+    assert found["DVA:all"] == 0.5
 
 
 def test_a_learner_with_366_full_days_gets_complete_views(world: World) -> None:
@@ -352,7 +350,7 @@ def test_an_etag_does_not_change_with_the_rarity_of_achievements(
     world.project(interaction("a", interaction_type="completed"))
     before = get("achievements")
     monkeypatch.setattr(read, "_shared", read._Shared())
-    world.store.count(NewLearner("bob"))
+    rarity.counter().count([rarity.Insert("USER#bob", "STATE")])
     after = get("achievements")
     assert after[1] != before[1]
     assert after[2]["ETag"] == before[2]["ETag"]

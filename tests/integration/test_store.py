@@ -15,7 +15,7 @@ from domain.fold import BucketNumbers, Buckets, Change
 from domain.learner import Applied, Day, Learner
 from functions import aws, catalog, items, store
 from functions.errors import TooLarge
-from functions.items import Item, NewLearner, inserted
+from functions.items import Item
 from tests.faults import cancelled, client_error, refuse_writes
 from tests.integration.conftest import VIEWS, World, interaction
 from tests.integration.stored import STORED, STUDY
@@ -293,41 +293,6 @@ def test_a_scan_finds_all_states_over_many_pages(world: World) -> None:
     assert len(pages) > 1, "a page has at most a megabyte"
     assert sorted(name for page in pages for name in page) == [f"learner-{n}" for n in range(6)]
     assert all(params["ConsistentRead"] is True for _, params in world.calls)
-
-
-# -- counting --------------------------------------------------------------------------------------
-
-
-def test_counting_marks_the_counted_items_and_counts_them_once(world: World) -> None:
-    world.project(*STUDY)
-    award = inserted(STORED[2])
-    for _ in range(2):
-        world.store.count(NewLearner("ann"))
-        world.store.count(award)
-    found = world.items()
-    assert found["USER#ann", "COUNTED"]["counted"] == {"BOOL": True}
-    assert found["USER#ann", "EARNED#SAA:first"] == {**STORED[2], "counted": {"BOOL": True}}
-    assert found["RARITY", "LEARNERS"]["learners"] == {"N": "1"}
-    assert found["RARITY", "HELD#SAA:first"]["learners"] == {"N": "1"}
-    assert world.store.rarity().earned == {"SAA:first": 1}
-
-
-def test_a_contended_counter_is_retried_with_growing_pauses_up_to_a_limit(
-    world: World, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
-) -> None:
-    conflict = cancelled("None", "TransactionConflict")
-    refuse_writes(monkeypatch, conflict, times=3)
-    world.store.count(NewLearner("ann"))
-    assert world.store.rarity().learners == 1
-    assert pauses == [0.01, 0.02, 0.04]
-    pauses.clear()
-    refuse_writes(monkeypatch, conflict, times=30)
-    with pytest.raises(TimeoutError, match=r"^the counter LEARNERS is contended$"):
-        world.store.count(NewLearner("bob"))
-    assert pauses == [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, *[0.5] * 14]
-    refuse_writes(monkeypatch, client_error("InternalServerError", "TransactWriteItems"))
-    with pytest.raises(ClientError, match="InternalServerError"):
-        world.store.count(NewLearner("bob"))
 
 
 # -- the catalog -----------------------------------------------------------------------------------
