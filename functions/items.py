@@ -1,4 +1,4 @@
-"""The items of the views table: keys, sizes, and the conversion to the domain and back.
+"""The items of learners and counters in the views table: keys, sizes, the conversion to the domain and back.
 
 | pk          | sk                  | content                                                  |
 |-------------|---------------------|----------------------------------------------------------|
@@ -9,15 +9,15 @@
 | USER#<id>   | COUNTED             | a mark: the count of all learners includes this one      |
 | RARITY      | LEARNERS#<shard>    | a part of the number of learners                         |
 | RARITY      | HELD#<id>#<shard>   | a part of the number of learners who have an achievement |
-| CATALOG     | HEAD                | the version of each certification's catalog              |
-| CATALOG     | CERT#<code>#<part>  | 1,000 ordinals of a certification                        |
+
+The catalog's items are in `functions/catalog_items.py`.
 
 A dashboard reads all sort keys from a DAY# on, and so no APPLIED# item. Equal values make equal items: keys
 are sorted, and there are no trailing zeros and no empty attributes.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -26,7 +26,7 @@ from struct import pack, unpack
 from typing import Any, get_type_hints
 
 from domain.achievements import Award
-from domain.catalog import Certification, Content, ContentSet
+from domain.catalog import ContentSet
 from domain.days import day_date, day_number, instant
 from domain.learner import Applied, Day, Learner, Track, Zone
 from domain.streaks import StudyCalendar
@@ -42,9 +42,7 @@ FORMAT = 2
 MAX_ITEM_BYTES = 400 * 1024
 MAX_TRANSACTION_ITEMS = 100
 MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
-ORDINALS_PER_PART = 1000
 
-CATALOG_PK = "CATALOG"
 RARITY_PK = "RARITY"
 STATE = "STATE"
 COUNTED = "COUNTED"
@@ -54,16 +52,6 @@ HELD_PREFIX = "HELD#"
 DAY_PREFIX = "DAY#"
 AWARD_PREFIX = "EARNED#"
 APPLIED_PREFIX = "APPLIED#"
-HEAD: Item = {"pk": {"S": CATALOG_PK}, "sk": {"S": "HEAD"}}
-"""The key of the catalog's head."""
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The catalog's head: its own version, and that of each certification's catalog."""
-
-    version: int
-    certifications: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +108,6 @@ def counter_of(sk: str) -> str:
 def counter_in(sk: str) -> str:
     """Return the counter that a key of it, with its shard, belongs to."""
     return sk.rpartition("#")[0]
-
-
-def certification_prefix(code: str) -> str:
-    """Return the start of the sort keys of a certification's parts."""
-    return f"CERT#{code}#"
 
 
 # -- sizes -----------------------------------------------------------------------------------------
@@ -190,13 +173,12 @@ _KNOWN_OF_STATE = frozenset({"pk", "sk", "version", "format", "tracks", "calenda
 }
 _KNOWN_OF_TRACK = frozenset({"tallies", "viewed", "answered", "completed", "best"})
 _KNOWN_OF_DAY = frozenset({"pk", "sk", "day", "tallies"})
-_CONTENT_FIELDS = len(Content._fields) - 2
-"""The stored fields of a content that this release knows: without its ordinal and `unknown`."""
 
 # -- items to the domain and back ------------------------------------------------------------------
 
 
-def _dumps(value: Any) -> str:
+def dumps(value: Any) -> str:
+    """Return JSON text that is equal for equal values."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
@@ -235,12 +217,12 @@ def state_item(learner: Learner) -> Item:
         "tracks": {"M": {code: {"M": _track_item(track)} for code, track in learner.tracks.items()}},
         "calendar_first": {"N": str(learner.calendar.first)},
         "calendar": {"B": learner.calendar.to_bytes()},
-        "earned": {"S": _dumps(sorted(learner.earned))},
+        "earned": {"S": dumps(sorted(learner.earned))},
     }
     if learner.named_zone:
-        item["named_zone"] = {"S": _dumps(learner.named_zone)}
+        item["named_zone"] = {"S": dumps(learner.named_zone)}
     if learner.plain_offset:
-        item["plain_offset"] = {"S": _dumps(learner.plain_offset)}
+        item["plain_offset"] = {"S": dumps(learner.plain_offset)}
     if learner.latest:
         item["latest"] = {"M": {"day": {"N": str(learner.latest.number)}, **_day_fields(learner.latest)}}
     if learner.applied:
@@ -296,7 +278,7 @@ def _track_item(track: Track) -> Item:
     }
     return {
         **track.unknown,
-        "tallies": {"S": _dumps(_breakdown_json(track.tallies))},
+        "tallies": {"S": dumps(_breakdown_json(track.tallies))},
         **{name: {"B": data} for name, data in bitmaps.items() if data},
     }
 
@@ -317,7 +299,7 @@ def _track(item: Item) -> Track:
 
 def _day_fields(day: Day) -> Item:
     tallies = {code: _breakdown_json(breakdown) for code, breakdown in day.tallies.items()}
-    return {**day.unknown, "tallies": {"S": _dumps(tallies)}}
+    return {**day.unknown, "tallies": {"S": dumps(tallies)}}
 
 
 def _day(number: int, item: Item) -> Day:
@@ -361,7 +343,7 @@ def award_item(user_id: str, award: Award, silent: bool) -> Item:
     """Return the item of an award."""
     return {
         **key(user_id, award_sk(award.achievement_id)),
-        "award": {"S": _dumps(award._asdict())},
+        "award": {"S": dumps(award._asdict())},
         **({"silent": {"BOOL": True}} if silent else {}),
     }
 
@@ -385,35 +367,3 @@ _AWARD_TYPES = get_type_hints(Award)
 def new_award(item: Item) -> NewAward:
     """Return a newly inserted award. Raise Unreadable if it can't be decoded."""
     return NewAward(user_id_of(item), award_of(item), "silent" in item)
-
-
-def head_of(item: Item) -> Head:
-    """Return the catalog's head in an item."""
-    return Head(int(item["version"]["N"]), json.loads(item["certifications"]["S"]))
-
-
-def head_item(head: Head) -> Item:
-    """Return the item of the catalog's head."""
-    return {
-        **HEAD,
-        "version": {"N": str(head.version)},
-        "certifications": {"S": _dumps(head.certifications)},
-    }
-
-
-def part_item(certification: Certification, start: int) -> Item:
-    """Return the item of the part of a certification's catalog that begins with the ordinal `start`."""
-    contents = certification.contents[start : start + ORDINALS_PER_PART]
-    return {
-        "pk": {"S": CATALOG_PK},
-        "sk": {"S": f"{certification_prefix(certification.code)}{start // ORDINALS_PER_PART:06}"},
-        "contents": {"S": _dumps([[*content[1:-1], *content.unknown] for content in contents])},
-    }
-
-
-def contents_of(item: Item) -> Iterator[Content]:
-    """Yield the contents in one part of a certification's catalog."""
-    start = int(item["sk"]["S"].rpartition("#")[2]) * ORDINALS_PER_PART
-    for ordinal, fields in enumerate(json.loads(item["contents"]["S"]), start):
-        content = Content(ordinal, *fields[:_CONTENT_FIELDS])
-        yield content._replace(unknown=tuple(fields[_CONTENT_FIELDS:]))

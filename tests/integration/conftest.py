@@ -21,6 +21,7 @@ os.environ |= {
 }
 
 from functions import aws, catalog, project, rarity, read
+from functions.catalog import CatalogWriter
 from functions.project import Outcome, Projector
 from functions.quarantine import Quarantine
 from functions.store import Store
@@ -127,7 +128,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         made = World(url)
-        catalog.update_catalog(made.store, CATALOG, CATALOG_TIME)
+        CatalogWriter(made.store).update(CATALOG, CATALOG_TIME)
 
         def record(params: dict[str, Any], model: Any, **_: Any) -> None:
             made.calls.append((model.name, params))
@@ -143,7 +144,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 def _forget() -> None:
     """Clear the caches of a process, except its clients."""
-    for kept in (rarity.counter, catalog.store, project.projector, read.store):
+    for kept in (rarity.counter, catalog.writer, project.projector, read.store):
         kept.cache_clear()
     read._shared = read._Shared()
 

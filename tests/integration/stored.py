@@ -69,16 +69,19 @@ STORED: list[Item] = [
         "pk": {"S": "CATALOG"},
         "sk": {"S": "HEAD"},
         "version": {"N": "2"},
-        "certifications": {"S": '{"DVA":1,"SAA":1}'},
+        "certifications": {"S": '{"DVA":[1],"SAA":[1]}'},
+        "newest": {"N": "1700000000000001"},
     },
     {
         "pk": {"S": "CATALOG"},
         "sk": {"S": "CERT#DVA#000000"},
+        "version": {"N": "1"},
         "contents": {"S": '[["dva-1","Deployment","intermediate",true,1700000000000000,1,null]]'},
     },
     {
         "pk": {"S": "CATALOG"},
         "sk": {"S": "CERT#SAA#000000"},
+        "version": {"N": "1"},
         "contents": {
             "S": '[["saa-1","Storage","beginner",true,1700000000000001,1,null],'
             '["saa-2","Storage","advanced",true,1700000000000001,1,null],'

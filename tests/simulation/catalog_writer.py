@@ -21,6 +21,8 @@ class CatalogWriter:
         self.store = store
         self.now = 1_790_000_000_000_000
         """Microseconds since 1970."""
+        self.idle: list[functions.catalog.CatalogWriter] = []
+        """Processes that wait for a batch, with the catalog in their memory."""
 
     def apply(self, batches: tuple[tuple[Row, ...], ...]) -> None:
         """Deliver each batch until it succeeds, some to two consumers at the same time."""
@@ -48,13 +50,16 @@ class CatalogWriter:
         # The consumers' clocks differ.
         now = self.now - world.below(3) * world.below(3_000_000)
         changes, _ = functions.catalog.changes_of(records)
+        writer = self.idle.pop() if self.idle else functions.catalog.CatalogWriter(self.store)
         try:
-            functions.catalog.update_catalog(self.store, changes, now)
+            writer.update(changes, now)
         except Crash:
             return False
         except Exception as error:
+            self.idle.append(writer)
             if not is_transient(error):
                 raise Violation(f"updating the catalog fails with {error!r}") from error
             world.seen[f"{type(error).__name__} while updating the catalog"] += 1
             return False
+        self.idle.append(writer)
         return True

@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any, cast
 
 import functions.catalog
+import functions.catalog_items
 import functions.items
 import functions.project
 import functions.quarantine
@@ -126,7 +127,7 @@ def patched(world: World) -> Iterator[None]:
         (items, "MAX_ITEM_BYTES", c.item_bytes),
         (store, "MAX_CATALOG_READS", c.max_reads),
         (store, "MAX_READ_TRIES", c.max_reads),
-        (items, "ORDINALS_PER_PART", c.ordinals_per_part),
+        (functions.catalog_items, "ORDINALS_PER_PART", c.ordinals_per_part),
         (functions.quarantine, "MAX_INLINE_BYTES", c.inline_bytes),
     ]
     before = [(module, name, getattr(module, name)) for module, name, _ in changes]
