@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -157,8 +157,7 @@ def award_overdue(store: Store, learner: Learner, catalog: Catalog, freezes: int
         awards = overdue(learner, catalog, int(datetime.now(UTC).timestamp() * 1_000_000), freezes)
         if not awards:
             return 0
-        after = replace(
-            learner,
+        after = learner._replace(
             version=learner.version + 1,
             earned=learner.earned.union(award.achievement_id for award in awards),
         )

@@ -4,9 +4,10 @@ A rule measures a learner's standing and names the target. Adding an achievement
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from hashlib import sha256
 from typing import NamedTuple, Protocol
 
@@ -91,6 +92,35 @@ def slug(name: str) -> str:
     return f"{plain}-{sha256(name.encode()).hexdigest()[:6]}".strip("-")
 
 
+class _Ladder[S](NamedTuple):
+    """Rules with the same measure, by ascending target."""
+
+    measure: Callable[[S], int]
+    targets: tuple[int, ...]
+    rules: tuple[Achievement[S], ...]
+
+
+@dataclass(frozen=True)
+class Rules[S]:
+    """Rules about the same kind of standing. Their order has no meaning."""
+
+    rules: tuple[Achievement[S], ...]
+
+    def __iter__(self) -> Iterator[Achievement[S]]:
+        return iter(self.rules)
+
+    @cached_property
+    def ladders(self) -> tuple[_Ladder[S], ...]:
+        """The rules by their measure."""
+        groups: dict[Callable[[S], int], list[Achievement[S]]] = {}
+        for rule in sorted(self.rules, key=lambda rule: rule.target):
+            groups.setdefault(rule.measure, []).append(rule)
+        return tuple(
+            _Ladder(measure, tuple(rule.target for rule in found), tuple(found))
+            for measure, found in groups.items()
+        )
+
+
 # -- measures --------------------------------------------------------------------------------------
 
 _SCORED, _SCORE, _SECONDS = (COUNTERS.index(counter) for counter in ("scored", "score", "seconds"))
@@ -164,25 +194,27 @@ def _hours(hours: int, title: str, points: int) -> Achievement[Standing]:
     )
 
 
-ACHIEVEMENTS: tuple[Achievement[Standing], ...] = (
-    _streak(3, "3 Day Streak"),
-    _streak(7, "7 Day Streak"),
-    _streak(14, "14 Day Streak"),
-    _streak(30, "30 Day Streak"),
-    _streak(60, "60 Day Streak"),
-    _streak(100, "100 Day Streak"),
-    _score(70, "Good Student", 100),
-    _score(80, "Great Student", 200),
-    _score(90, "Excellent Student", 500),
-    _score(95, "Master Student", 1000),
-    _completed(10, "Getting Started", 50),
-    _completed(50, "Making Progress", 250),
-    _completed(100, "Dedicated Learner", 500),
-    _completed(250, "Content Master", 1000),
-    _hours(10, "Time Invested", 100),
-    _hours(50, "Serious Student", 300),
-    _hours(100, "Dedicated Scholar", 600),
-    _hours(200, "Study Champion", 1200),
+ACHIEVEMENTS = Rules[Standing](
+    (
+        _streak(3, "3 Day Streak"),
+        _streak(7, "7 Day Streak"),
+        _streak(14, "14 Day Streak"),
+        _streak(30, "30 Day Streak"),
+        _streak(60, "60 Day Streak"),
+        _streak(100, "100 Day Streak"),
+        _score(70, "Good Student", 100),
+        _score(80, "Great Student", 200),
+        _score(90, "Excellent Student", 500),
+        _score(95, "Master Student", 1000),
+        _completed(10, "Getting Started", 50),
+        _completed(50, "Making Progress", 250),
+        _completed(100, "Dedicated Learner", 500),
+        _completed(250, "Content Master", 1000),
+        _hours(10, "Time Invested", 100),
+        _hours(50, "Serious Student", 300),
+        _hours(100, "Dedicated Scholar", 600),
+        _hours(200, "Study Champion", 1200),
+    )
 )
 """Rules about the learner."""
 
@@ -198,71 +230,75 @@ COMPLETE_CERTIFICATION: Achievement[CertificationStanding] = Achievement(
 )
 """Also announced as `certification.completed`."""
 
-CERTIFICATION_ACHIEVEMENTS: tuple[Achievement[CertificationStanding], ...] = (
-    Achievement(
-        id="first",
-        type="certification",
-        title="{certification}: First Step",
-        description="Complete a first content of {certification}",
-        icon="🌱",
-        points=20,
-        measure=certification_completed,
-        target=1,
-    ),
-    Achievement(
-        id="perfect-5",
-        type="certification",
-        title="{certification}: Five Times Perfect",
-        description="Score 100 five times in {certification}",
-        icon="💯",
-        points=100,
-        measure=sum_of("perfect"),
-        target=5,
-    ),
-    Achievement(
-        id="half",
-        type="certification",
-        title="{certification}: Halfway",
-        description="Complete half of the contents of {certification}",
-        icon="⛰️",
-        points=250,
-        measure=certification_percent,
-        target=50,
-    ),
-    COMPLETE_CERTIFICATION,
+CERTIFICATION_ACHIEVEMENTS = Rules[CertificationStanding](
+    (
+        Achievement(
+            id="first",
+            type="certification",
+            title="{certification}: First Step",
+            description="Complete a first content of {certification}",
+            icon="🌱",
+            points=20,
+            measure=certification_completed,
+            target=1,
+        ),
+        Achievement(
+            id="perfect-5",
+            type="certification",
+            title="{certification}: Five Times Perfect",
+            description="Score 100 five times in {certification}",
+            icon="💯",
+            points=100,
+            measure=sum_of("perfect"),
+            target=5,
+        ),
+        Achievement(
+            id="half",
+            type="certification",
+            title="{certification}: Halfway",
+            description="Complete half of the contents of {certification}",
+            icon="⛰️",
+            points=250,
+            measure=certification_percent,
+            target=50,
+        ),
+        COMPLETE_CERTIFICATION,
+    )
 )
 """Rules about each certification."""
 
-CATEGORY_ACHIEVEMENTS: tuple[Achievement[CategoryStanding], ...] = (
-    Achievement(
-        id="mastered",
-        type="category",
-        title="{category} Mastered",
-        description=f"Complete all of {{category}} in {{certification}}, {MASTERY_AVERAGE} % on average",
-        icon="🎓",
-        points=300,
-        measure=category_mastery,
-        target=100,
-    ),
+CATEGORY_ACHIEVEMENTS = Rules[CategoryStanding](
+    (
+        Achievement(
+            id="mastered",
+            type="category",
+            title="{category} Mastered",
+            description=f"Complete all of {{category}} in {{certification}}, {MASTERY_AVERAGE} % on average",
+            icon="🎓",
+            points=300,
+            measure=category_mastery,
+            target=100,
+        ),
+    )
 )
 """Rules about each category of a certification."""
 
 
-def learner_rules() -> tuple[Achievement[Standing], ...]:
+def learner_rules() -> Rules[Standing]:
     """Return the rules about a learner."""
     return ACHIEVEMENTS
 
 
 @cache
-def certification_rules(certification: str) -> tuple[Achievement[CertificationStanding], ...]:
+def certification_rules(certification: str) -> Rules[CertificationStanding]:
     """Return the rules of one certification."""
-    return tuple(rule.of(certification) for rule in CERTIFICATION_ACHIEVEMENTS)
+    return Rules(tuple(rule.of(certification) for rule in CERTIFICATION_ACHIEVEMENTS))
 
 
 @cache
-def category_rules(certification: str, category: str) -> tuple[Achievement[CategoryStanding], ...]:
+def category_rules(certification: str, category: str) -> Rules[CategoryStanding]:
     """Return the rules of one category of a certification."""
-    return tuple(rule.of(certification, category) for rule in CATEGORY_ACHIEVEMENTS)
+    return Rules(tuple(rule.of(certification, category) for rule in CATEGORY_ACHIEVEMENTS))
 
 
 class Award(NamedTuple):
@@ -308,27 +344,24 @@ class Rarity:
         return round_within(min(1.0, self.earned.get(achievement_id, 0) / self.learners), 0, 1, 4)
 
 
-@dataclass(slots=True)
 class Waiting[S]:
-    """Rules that are not earned yet, grouped by their measure, with the nearest target last.
+    """The rules that a learner has not fulfilled yet.
 
     Each measure is taken once for all its rules, and one comparison is usually enough.
     """
 
-    rules: dict[Callable[[S], int], list[Achievement[S]]] = field(default_factory=dict)
+    __slots__ = ("_ladders", "_reached")
 
-    @classmethod
-    def of(cls, rules: Iterable[Achievement[S]], earned: frozenset[str]) -> "Waiting[S]":
-        """Return those of the rules that are not earned."""
-        groups: dict[Callable[[S], int], list[Achievement[S]]] = {}
-        for rule in sorted(rules, key=lambda r: -r.target):
-            if rule.id not in earned:
-                groups.setdefault(rule.measure, []).append(rule)
-        return cls(groups)
+    def __init__(self, rules: Rules[S]) -> None:
+        self._ladders = rules.ladders
+        self._reached = [0] * len(rules.ladders)
 
-    def take(self, standing: S) -> Iterator[Achievement[S]]:
-        """Remove and yield the rules that this standing fulfils."""
-        for measure, rules in self.rules.items():
-            if rules and (value := measure(standing)) >= rules[-1].target:
-                while rules and rules[-1].target <= value:
-                    yield rules.pop()
+    def take(self, standing: S) -> list[Achievement[S]]:
+        """Return the rules that this standing fulfils, each only the first time."""
+        taken: list[Achievement[S]] = []
+        for n, (measure, targets, rules) in enumerate(self._ladders):
+            reached = self._reached[n]
+            if reached < len(targets) and (value := measure(standing)) >= targets[reached]:
+                self._reached[n] = bisect_right(targets, value)
+                taken += rules[reached : self._reached[n]]
+        return taken

@@ -1,7 +1,6 @@
 """A learner's state, and how far the learner is towards each achievement."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -15,49 +14,50 @@ from domain.achievements import (
     certification_rules,
     learner_rules,
 )
-from domain.catalog import Catalog, Certification, ContentSet
+from domain.catalog import Catalog, Certification
+from domain.content_set import ContentSet, score_of
 from domain.days import instant, zone_names, zone_of
-from domain.streaks import StudyCalendar, streaks
+from domain.streaks import StudyCalendar, longest_streak
 from domain.tally import EMPTY, Breakdown, Sums, Tally, total, values
 
 type Unknown = Mapping[str, Any]
 """Stored attributes that a later release added. This one writes them back as they are."""
-_NOTHING: Unknown = MappingProxyType({})
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
+_NO_CONTENT = ContentSet()
 
 
-@dataclass(frozen=True, slots=True)
-class Track:
+class Track(NamedTuple):
     """What a learner did towards one certification."""
 
     tallies: Breakdown = EMPTY
-    viewed: ContentSet = ContentSet()
-    answered: ContentSet = ContentSet()
-    completed: ContentSet = ContentSet()
+    viewed: ContentSet = _NO_CONTENT
+    answered: ContentSet = _NO_CONTENT
+    completed: ContentSet = _NO_CONTENT
+    scored: ContentSet = _NO_CONTENT
+    """The contents that have a score."""
     best: bytes = b""
-    """Best scores by ordinal: two bytes each, big-endian, hundredths + 1. Zero or no entry: no score."""
+    """The best score of each content in `scored`, by ordinal: hundredths in two bytes, big-endian."""
     unknown: Unknown = _NOTHING
 
     def best_score(self, ordinal: int) -> int | None:
         """Return the best score of a content, in hundredths; None if it has no score."""
-        mark = int.from_bytes(self.best[2 * ordinal : 2 * ordinal + 2])
-        return mark - 1 if mark else None
+        return score_of(self.scored, self.best, ordinal)
 
 
-@dataclass(frozen=True, slots=True)
-class Day:
+class Day(NamedTuple):
     """The bucket of one local day: its sums by certification."""
 
     number: int
-    tallies: Mapping[str, Breakdown] = field(default_factory=dict)
+    tallies: Mapping[str, Breakdown] = _NOTHING
     unknown: Unknown = _NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(NamedTuple):
     """The bucket of one UTC day: the digests of the interactions that were applied."""
 
     number: int
     digests: frozenset[int] = frozenset()
+    unknown: Unknown = _NOTHING
 
 
 class Zone(NamedTuple):
@@ -67,6 +67,8 @@ class Zone(NamedTuple):
     """Microseconds since 1970 (UTC)."""
     name: str
     """An IANA name, or an offset such as `+02:00`."""
+    unknown: tuple[Any, ...] = ()
+    """Fields that a later release added. This one writes them back as long as it keeps the zone."""
 
 
 def latest_zone(named: Zone | None, offset: Zone | None) -> str | None:
@@ -84,14 +86,13 @@ def latest_zone(named: Zone | None, offset: Zone | None) -> str | None:
     return named.name if agrees else offset.name
 
 
-@dataclass(frozen=True, slots=True)
-class Learner:
+class Learner(NamedTuple):
     """The state of a learner. Only the buckets of the latest days are in it; earlier ones are closed."""
 
     user_id: str
     version: int = 0
     """The number of writes that made this state; 0 if it is not stored."""
-    tracks: Mapping[str, Track] = field(default_factory=dict)
+    tracks: Mapping[str, Track] = _NOTHING
     calendar: StudyCalendar = StudyCalendar()
     named_zone: Zone | None = None
     """The latest interaction that names a zone."""
@@ -112,7 +113,12 @@ class Learner:
     @property
     def total(self) -> Tally:
         """The sum over everything applied."""
-        return total(track.tallies.total for track in self.tracks.values())
+        return total(self.totals.values())
+
+    @property
+    def totals(self) -> Mapping[str, Tally]:
+        """The sum over everything applied, by certification."""
+        return {code: track.tallies.total for code, track in self.tracks.items()}
 
 
 class LearnerStanding(NamedTuple):
@@ -123,12 +129,15 @@ class LearnerStanding(NamedTuple):
     sums: Sums
 
 
-def standing(learner: Learner, freezes: int) -> LearnerStanding:
-    """Return what the rules about a learner read. `freezes` is the streak policy."""
+def standing(learner: Learner, totals: Mapping[str, Tally], freezes: int) -> LearnerStanding:
+    """Return what the rules about a learner read.
+
+    `totals` holds the total of each track, and `freezes` is the streak policy.
+    """
     return LearnerStanding(
-        streaks(learner.calendar, freezes=freezes).longest,
-        sum(len(track.completed) for track in learner.tracks.values()),
-        values(learner.total),
+        longest_streak(learner.calendar, freezes),
+        sum([track.completed.bits.bit_count() for track in learner.tracks.values()]),
+        values(total(totals.values())),
     )
 
 
@@ -143,7 +152,8 @@ class Goal(NamedTuple):
 
 def goals(learner: Learner, catalog: Catalog, freezes: int = 0) -> list[Goal]:
     """Return every rule that is not earned, about the learner and the certifications that they started."""
-    of_learner = standing(learner, freezes)
+    totals = learner.totals
+    of_learner = standing(learner, totals, freezes)
     found = [_goal(rule, of_learner) for rule in learner_rules()]
     for code, track in learner.tracks.items():
         certification = catalog.certifications.get(code, Certification(code))
@@ -151,7 +161,7 @@ def goals(learner: Learner, catalog: Catalog, freezes: int = 0) -> list[Goal]:
             len(track.completed),
             len(track.completed & certification.active),
             len(certification.active),
-            values(track.tallies.total),
+            values(totals[code]),
         )
         found += [_goal(rule, of_certification) for rule in certification_rules(code)]
         for category, contents in certification.categories.items():

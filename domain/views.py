@@ -116,7 +116,7 @@ def _merged(groups: Iterable[Mapping[str, Tally]]) -> dict[str, Tally]:
     merged: dict[str, Tally] = {}
     for group in groups:
         for name, tally in group.items():
-            merged[name] = merged[name] + tally if name in merged else tally
+            merged[name] = total((merged[name], tally)) if name in merged else tally
     return dict(sorted(merged.items()))
 
 

@@ -8,13 +8,15 @@
 A part and the head are written in one transaction, so the head says which parts a reader has to read again.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from pydantic_core import from_json
+
 from domain.catalog import Certification, Content
-from functions.items import Item, dumps
+from functions.breakdowns import dumps
+from functions.items import Item
 
 ORDINALS_PER_PART = 1000
 CATALOG_PK = "CATALOG"
@@ -41,7 +43,7 @@ class Head:
 
 def head_of(item: Item) -> Head:
     """Return the catalog's head in an item."""
-    parts = json.loads(item["certifications"]["S"])
+    parts = from_json(item["certifications"]["S"])
     return Head(
         int(item["version"]["N"]),
         {code: tuple(versions) for code, versions in parts.items()},
@@ -54,7 +56,7 @@ def head_item(head: Head) -> Item:
     return {
         **HEAD,
         "version": {"N": str(head.version)},
-        "certifications": {"S": dumps(head.certifications)},
+        "certifications": {"S": dumps(dict(sorted(head.certifications.items())))},
         "newest": {"N": str(head.newest)},
     }
 
@@ -93,7 +95,7 @@ def stored_part(item: Item) -> Part:
     """Return the part of a certification's catalog in an item."""
     _, code, number = item["sk"]["S"].split("#")
     first = int(number) * ORDINALS_PER_PART
-    rows = json.loads(item["contents"]["S"])
+    rows = from_json(item["contents"]["S"])
     contents = tuple(_content(ordinal, fields) for ordinal, fields in enumerate(rows, first))
     return Part(code, int(number), int(item["version"]["N"]), contents)
 

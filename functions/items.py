@@ -16,8 +16,7 @@ A dashboard reads all sort keys from a DAY# on, and so no APPLIED# item. Equal v
 are sorted, and there are no trailing zeros and no empty attributes.
 """
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -25,12 +24,14 @@ from struct import error as struct_error
 from struct import pack, unpack
 from typing import Any, get_type_hints
 
+from pydantic_core import from_json
+
 from domain.achievements import Award
-from domain.catalog import ContentSet
+from domain.content_set import ContentSet, pack_scores, unpack_scores
 from domain.days import day_date, day_number, instant
 from domain.learner import Applied, Day, Learner, Track, Zone
 from domain.streaks import StudyCalendar
-from domain.tally import Breakdown, Tally, all_values, tally_of
+from functions.breakdowns import breakdown_fields, breakdown_of, dumps, latest_fields, latest_of
 from functions.errors import LaterFormat, TooLarge, Unreadable
 
 type Item = dict[str, Any]
@@ -171,40 +172,15 @@ _KNOWN_OF_STATE = frozenset({"pk", "sk", "version", "format", "tracks", "calenda
     "applied",
     "earned",
 }
-_KNOWN_OF_TRACK = frozenset({"tallies", "viewed", "answered", "completed", "best"})
+_KNOWN_OF_TRACK = frozenset({"names", "sums", "viewed", "answered", "completed", "scored", "best"})
 _KNOWN_OF_DAY = frozenset({"pk", "sk", "day", "tallies"})
+_KNOWN_OF_APPLIED = frozenset({"pk", "sk", "day", "digests"})
 
 # -- items to the domain and back ------------------------------------------------------------------
 
 
-def dumps(value: Any) -> str:
-    """Return JSON text that is equal for equal values."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-
-
-def _sums(tally: Tally) -> list[int]:
-    sums = all_values(tally)
-    while sums and not sums[-1]:
-        sums.pop()
-    return sums
-
-
-def _breakdown_json(breakdown: Breakdown) -> Any:
-    return [
-        {name: _sums(tally) for name, tally in group.items()}
-        for group in (breakdown.categories, breakdown.difficulties)
-    ]
-
-
-def _tally(sums: Any) -> Tally:
-    if not isinstance(sums, list) or not all(type(amount) is int for amount in sums):
-        raise TypeError(f"{sums!r} are not sums")
-    return tally_of(sums)
-
-
-def _breakdown(groups: Any) -> Breakdown:
-    categories, difficulties = ({name: _tally(sums) for name, sums in group.items()} for group in groups)
-    return Breakdown(categories, difficulties)
+def _sorted(values: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(sorted(values.items()))
 
 
 def state_item(learner: Learner) -> Item:
@@ -220,11 +196,13 @@ def state_item(learner: Learner) -> Item:
         "earned": {"S": dumps(sorted(learner.earned))},
     }
     if learner.named_zone:
-        item["named_zone"] = {"S": dumps(learner.named_zone)}
+        item["named_zone"] = {"S": _zone_json(learner.named_zone)}
     if learner.plain_offset:
-        item["plain_offset"] = {"S": dumps(learner.plain_offset)}
+        item["plain_offset"] = {"S": _zone_json(learner.plain_offset)}
     if learner.latest:
-        item["latest"] = {"M": {"day": {"N": str(learner.latest.number)}, **_day_fields(learner.latest)}}
+        latest = learner.latest
+        fields = {"day": {"N": str(latest.number)}, "tallies": {"M": latest_fields(latest, learner.tracks)}}
+        item["latest"] = {"M": {**latest.unknown, **fields}}
     if learner.applied:
         fields = _applied_fields(learner.applied)
         item["applied"] = {"M": {"day": {"N": str(learner.applied.number)}, **fields}}
@@ -238,29 +216,39 @@ def learner_of(item: Item) -> Learner:
             raise LaterFormat(f"the state has format {item['format']['N']}; this release reads {FORMAT}")
         if int(item["format"]["N"]) < FORMAT:
             raise ValueError(f"its format is {item['format']['N']}, and no release has migrated it")
+        tracks = {code: _track(track["M"]) for code, track in sorted(item["tracks"]["M"].items())}
         latest = item["latest"]["M"] if "latest" in item else None
         applied = item["applied"]["M"] if "applied" in item else None
         return Learner(
             user_id=user_id_of(item),
             version=int(item["version"]["N"]),
-            tracks={code: _track(track["M"]) for code, track in sorted(item["tracks"]["M"].items())},
+            tracks=tracks,
             calendar=StudyCalendar.from_bytes(int(item["calendar_first"]["N"]), item["calendar"]["B"]),
             named_zone=_zone(item.get("named_zone")),
             plain_offset=_zone(item.get("plain_offset")),
-            latest=_day(int(latest["day"]["N"]), latest) if latest else None,
+            latest=_latest(latest, tracks) if latest else None,
             applied=_applied(int(applied["day"]["N"]), applied) if applied else None,
-            earned=_texts(json.loads(item["earned"]["S"])),
+            earned=_texts(from_json(item["earned"]["S"])),
             unknown=_unknown(item, _KNOWN_OF_STATE),
         )
+
+
+def _zone_json(zone: Zone) -> str:
+    return dumps([zone.at, zone.name, *zone.unknown])
+
+
+def _latest(item: Item, tracks: Mapping[str, Track]) -> Day:
+    breakdowns = latest_of(item["tallies"]["M"], tracks)
+    return Day(int(item["day"]["N"]), breakdowns, _unknown(item, _KNOWN_OF_DAY))
 
 
 def _zone(value: Item | None) -> Zone | None:
     if value is None:
         return None
-    at, name, *_ = json.loads(value["S"])
+    at, name, *unknown = from_json(value["S"])
     if type(at) is not int or not isinstance(name, str):
         raise TypeError(f"{value['S']} is not a zone")
-    return Zone(at, name)
+    return Zone(at, name, tuple(unknown))
 
 
 def _texts(values: Any) -> frozenset[str]:
@@ -270,56 +258,59 @@ def _texts(values: Any) -> frozenset[str]:
 
 
 def _track_item(track: Track) -> Item:
-    bitmaps = {
+    packed = {
         "viewed": track.viewed.to_bytes(),
         "answered": track.answered.to_bytes(),
         "completed": track.completed.to_bytes(),
-        "best": track.best,
+        # Most platforms score exactly what is answered. Then the set is not stored again.
+        "scored": b"" if track.scored == track.answered else track.scored.to_bytes(),
+        "best": pack_scores(track.best),
     }
     return {
         **track.unknown,
-        "tallies": {"S": dumps(_breakdown_json(track.tallies))},
-        **{name: {"B": data} for name, data in bitmaps.items() if data},
+        **breakdown_fields(track.tallies),
+        **{name: {"B": data} for name, data in packed.items() if data},
     }
 
 
 def _track(item: Item) -> Track:
-    def data(name: str) -> bytes:
-        return bytes(item[name]["B"]) if name in item else b""
-
+    answered = _contents(item, "answered")
+    scored = _contents(item, "scored") if "scored" in item else answered if "best" in item else ContentSet()
     return Track(
-        tallies=_breakdown(json.loads(item["tallies"]["S"])),
-        viewed=ContentSet.from_bytes(data("viewed")),
-        answered=ContentSet.from_bytes(data("answered")),
-        completed=ContentSet.from_bytes(data("completed")),
-        best=data("best"),
+        tallies=breakdown_of(item),
+        viewed=_contents(item, "viewed"),
+        answered=answered,
+        completed=_contents(item, "completed"),
+        scored=scored,
+        best=unpack_scores(bytes(item["best"]["B"]), len(scored)) if "best" in item else b"",
         unknown=_unknown(item, _KNOWN_OF_TRACK),
     )
 
 
-def _day_fields(day: Day) -> Item:
-    tallies = {code: _breakdown_json(breakdown) for code, breakdown in day.tallies.items()}
-    return {**day.unknown, "tallies": {"S": dumps(tallies)}}
+def _contents(item: Item, name: str) -> ContentSet:
+    return ContentSet.from_bytes(bytes(item[name]["B"])) if name in item else ContentSet()
 
 
 def _day(number: int, item: Item) -> Day:
-    tallies = json.loads(item["tallies"]["S"])
-    breakdowns = {code: _breakdown(groups) for code, groups in tallies.items()}
+    breakdowns = {code: breakdown_of(found["M"]) for code, found in item["tallies"]["M"].items()}
     return Day(number, breakdowns, _unknown(item, _KNOWN_OF_DAY))
 
 
 def _applied_fields(applied: Applied) -> Item:
-    return {"digests": {"B": pack(f">{len(applied.digests)}Q", *sorted(applied.digests))}}
+    digests = pack(f">{len(applied.digests)}Q", *sorted(applied.digests))
+    return {**applied.unknown, "digests": {"B": digests}}
 
 
 def _applied(number: int, item: Item) -> Applied:
     data = bytes(item["digests"]["B"])
-    return Applied(number, frozenset(unpack(f">{len(data) // 8}Q", data)))
+    digests = frozenset(unpack(f">{len(data) // 8}Q", data))
+    return Applied(number, digests, _unknown(item, _KNOWN_OF_APPLIED))
 
 
 def day_item(user_id: str, day: Day) -> Item:
     """Return the item of a closed local day."""
-    return {**key(user_id, day_sk(day.number)), **_day_fields(day)}
+    tallies = {code: {"M": breakdown_fields(breakdown)} for code, breakdown in day.tallies.items()}
+    return {**day.unknown, **key(user_id, day_sk(day.number)), "tallies": {"M": tallies}}
 
 
 def day_of(item: Item) -> Day:
@@ -343,7 +334,7 @@ def award_item(user_id: str, award: Award, silent: bool) -> Item:
     """Return the item of an award."""
     return {
         **key(user_id, award_sk(award.achievement_id)),
-        "award": {"S": dumps(award._asdict())},
+        "award": {"S": dumps(_sorted(award._asdict()))},
         **({"silent": {"BOOL": True}} if silent else {}),
     }
 
@@ -351,7 +342,7 @@ def award_item(user_id: str, award: Award, silent: bool) -> Item:
 def award_of(item: Item) -> Award:
     """Return the award in an item. Raise Unreadable if it can't be decoded."""
     with _decoding(item):
-        fields = json.loads(item["award"]["S"])
+        fields = from_json(item["award"]["S"])
         award = Award(**{name: value for name, value in fields.items() if name in Award._fields})
         for name, kind in _AWARD_TYPES.items():
             value = getattr(award, name)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from domain.learner import Zone
 from functions import aws, items
 from functions.errors import LaterFormat, TooLarge, Unreadable
 from functions.items import award_of, item_bytes, new_award
@@ -26,7 +27,7 @@ def test_a_release_reads_the_items_of_earlier_releases(world: World) -> None:
     assert stored is not None
     assert stored.learner.total.seconds == 180
     assert stored.learner.zone == "Europe/Helsinki"
-    assert stored.learner.named_zone == (1772348400000000, "Europe/Helsinki")
+    assert stored.learner.named_zone == Zone(1772348400000000, "Europe/Helsinki")
     assert [award.points for award in stored.awards] == [20, 300]
     assert [stored.learner.tracks["SAA"].best_score(n) for n in range(4)] == [8_000, None, 9_250, None]
 

@@ -13,6 +13,7 @@ from domain.days import day_number
 from domain.fold import Change
 from domain.learner import Applied, Day, Learner
 from domain.streaks import StudyCalendar
+from domain.tally import Tally
 from functions import aws, items, project
 from functions.catalog import CatalogWriter
 from functions.errors import Contended
@@ -372,7 +373,7 @@ DAMAGED: dict[str, tuple[str, dict[str, Any], str]] = {
     "a zone of another type": ("STATE", {"named_zone": {"S": '["now","UTC"]'}}, "unreadable_state"),
     "sums that are texts": (
         "DAY#2026-02-28",
-        {"tallies": {"S": '{"SAA":[{"Storage":["1"]},{"beginner":["1"]}]}'}},
+        {"tallies": {"M": {"SAA": {"M": {"names": {"S": '[["Storage"],[]]'}, "sums": {"S": "1"}}}}}},
         "unreadable_state",
     ),
     "a state with a text for a number": ("STATE", {"format": {"S": "2"}}, "unreadable_state"),
@@ -485,11 +486,12 @@ def test_fields_of_a_later_release_are_written_back_unchanged(world: World) -> N
     state, day = world.item("ann", "STATE"), world.item("ann", "DAY#2026-02-27")
     assert state is not None
     assert day is not None
-    tallies = state["tracks"]["M"]["SAA"]["M"]["tallies"]["S"]
+    learner = items.learner_of(state)
     # The tally of Storage gets two counters more.
-    later = tallies.replace('"Storage":[2,0,2,0,120,2,16000]', '"Storage":[2,0,2,0,120,2,16000,0,7,9]')
-    assert later != tallies
-    track = {**state["tracks"]["M"]["SAA"]["M"], "tallies": {"S": later}, "badge": {"S": "new"}}
+    tallies = learner.tracks["SAA"].tallies
+    later = tallies._replace(categories={"Storage": tallies.categories["Storage"]._replace(unknown=(7, 9))})
+    learner = learner._replace(tracks={"SAA": learner.tracks["SAA"]._replace(tallies=later)})
+    track = {**items.state_item(learner)["tracks"]["M"]["SAA"]["M"], "badge": {"S": "new"}}
     damage(world, "ann", "STATE", {"mood": {"S": "new"}, "tracks": {"M": {"SAA": {"M": track}}}})
     damage(world, "ann", "DAY#2026-02-27", {"weather": {"S": "new"}})
     world.project(interaction("c", occurred_at="2026-02-27T10:00:00+02:00"), interaction("d"))
@@ -498,8 +500,39 @@ def test_fields_of_a_later_release_are_written_back_unchanged(world: World) -> N
     assert day is not None
     track = state["tracks"]["M"]["SAA"]["M"]
     assert (state["mood"], track["badge"], day["weather"]) == ({"S": "new"},) * 3
-    assert '"Storage":[4,0,4,0,240,4,32000,0,7,9]' in track["tallies"]["S"]
+    storage = items.learner_of(state).tracks["SAA"].tallies.categories["Storage"]
+    assert storage == Tally(4, 0, 4, 0, 240, 4, 32000, 0, (7, 9))
     assert stored_learner(world).total.interactions == 4
+
+
+def test_fields_of_a_later_release_stay_with_the_digests_and_the_zone_they_belong_to(world: World) -> None:
+    at = {"timezone": None, "occurred_at": "2026-03-01T09:00:00+02:00"}
+    world.project(interaction("a", occurred_at="2026-02-27T09:00:00+02:00"), interaction("b", **at))
+    state = world.item("ann", "STATE")
+    assert state is not None
+    applied = {"M": {**state["applied"]["M"], "source": {"S": "new"}}}
+    zones = {
+        name: {"S": state[name]["S"].replace("]", ',{"via":"GPS"},1]')}
+        for name in ("named_zone", "plain_offset")
+    }
+    damage(world, "ann", "STATE", {"applied": applied, **zones})
+    damage(world, "ann", "APPLIED#2026-02-27", {"source": {"S": "new"}})
+
+    # Both buckets get another digest. The named zone changes, and the offset stays.
+    world.project(interaction("c", occurred_at="2026-02-27T10:00:00+02:00"), interaction("d"))
+    state, closed = world.item("ann", "STATE"), world.item("ann", "APPLIED#2026-02-27")
+    assert state is not None
+    assert closed is not None
+    assert state["applied"]["M"]["source"] == closed["source"] == {"S": "new"}
+    assert (len(state["applied"]["M"]["digests"]["B"]), len(closed["digests"]["B"])) == (16, 16)
+    assert state["plain_offset"] == zones["plain_offset"]
+    assert state["named_zone"] == {"S": '[1772348400000000,"Europe/Helsinki"]'}
+
+    # The bucket is closed with what belongs to it.
+    world.project(interaction("e", occurred_at="2026-03-02T09:00:00+02:00"))
+    closed = world.item("ann", "APPLIED#2026-03-01")
+    assert closed is not None
+    assert closed["source"] == {"S": "new"}
 
 
 def test_categories_that_differ_only_in_case_earn_one_award(world: World) -> None:

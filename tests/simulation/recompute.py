@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, assert_never
 
 from tests.simulation.history import CATEGORIES, MOVING_CATEGORIES, MOVING_DIFFICULTIES
@@ -21,6 +20,15 @@ from tests.simulation.rules import (
     CategoryFacts,
     CertificationFacts,
     LearnerFacts,
+)
+from tests.simulation.stored_bytes import (
+    bitmap,
+    columns,
+    read_numbers,
+    rows,
+    stored_numbers,
+    stored_scores,
+    stored_set,
 )
 
 if TYPE_CHECKING:
@@ -77,12 +85,23 @@ class Breakdown:
     def total(self) -> Sums:
         return _total(self.difficulties.values())
 
-    def to_json(self) -> list[dict[str, list[int]]]:
-        """Return the sums as they are stored: in the order of the counters, without zeros at the end."""
-        return [
-            {name: _trimmed([sums[counter] for counter in COUNTERS]) for name, sums in group.items()}
-            for group in (self.categories, self.difficulties)
+    def names(self) -> list[list[str]]:
+        """Return the names of the categories and of the difficulties, in the order of their sums."""
+        return [sorted(self.categories), sorted(self.difficulties)]
+
+    def columns(self) -> list[list[int]]:
+        """Return the sums as they are stored: a list for each counter."""
+        groups = [
+            (self.categories, sorted(self.categories)),
+            (self.difficulties, sorted(self.difficulties)),
         ]
+        return columns(
+            [[group[name][counter] for counter in COUNTERS] for group, names in groups for name in names]
+        )
+
+    def to_item(self) -> Item:
+        """Return the sums as they are stored, with their names."""
+        return {"names": {"S": _json(self.names())}, "sums": stored_numbers(self.columns())}
 
 
 @dataclass(slots=True)
@@ -110,14 +129,13 @@ class Track:
 
     def to_item(self) -> Item:
         """Return the track as it is stored."""
-        item: Item = {"tallies": {"S": _json(self.sums.to_json())}}
+        item = self.sums.to_item()
         sets = {"viewed": self.viewed, "answered": self.answered, "completed": self.completed}
-        item |= {name: {"B": _bitmap(ordinals)} for name, ordinals in sets.items() if ordinals}
+        if self.best.keys() != self.answered:
+            sets["scored"] = set(self.best)
+        item |= {name: {"B": stored_set(ordinals)} for name, ordinals in sets.items() if ordinals}
         if self.best:
-            marks = [0] * (max(self.best) + 1)
-            for ordinal, score in self.best.items():
-                marks[ordinal] = score + 1
-            item["best"] = {"B": b"".join(mark.to_bytes(2, "big") for mark in marks)}
+            item["best"] = {"B": stored_scores([self.best[ordinal] for ordinal in sorted(self.best)])}
         return item
 
 
@@ -129,7 +147,17 @@ type Digests = set[bytes]
 
 def day_fields(day: Day) -> Item:
     """Return a local day's bucket as it is stored."""
-    return {"tallies": {"S": _json({code: breakdown.to_json() for code, breakdown in day.items()})}}
+    return {"tallies": {"M": {code: {"M": breakdown.to_item()} for code, breakdown in day.items()}}}
+
+
+def latest_fields(day: Day, tracks: Mapping[str, Track]) -> Item:
+    """Return the fields of the latest day, whose names are positions among those of the tracks."""
+    stored = {}
+    for code, breakdown in day.items():
+        named = zip(tracks[code].sums.names(), breakdown.names(), strict=True)
+        positions = [[of_track.index(name) for name in names] for of_track, names in named]
+        stored[code] = stored_numbers([*positions, *breakdown.columns()])
+    return {"tallies": {"M": stored}}
 
 
 def applied_fields(digests: Digests) -> Item:
@@ -230,9 +258,9 @@ def _items(
         "format": {"N": "2"},
         "tracks": {"M": {code: {"M": track.to_item()} for code, track in tracks.items()}},
         "calendar_first": {"N": str(day_number(first))},
-        "calendar": {"B": _bitmap((date_ - first).days for date_ in days)},
+        "calendar": {"B": bitmap((date_ - first).days for date_ in days)},
         **zones,
-        "latest": {"M": {"day": {"N": str(day_number(latest))}, **day_fields(days[latest])}},
+        "latest": {"M": {"day": {"N": str(day_number(latest))}, **latest_fields(days[latest], tracks)}},
         "applied": {
             "M": {"day": {"N": str(day_number(latest_applied))}, **applied_fields(applied[latest_applied])}
         },
@@ -245,19 +273,6 @@ def _total(sums: Iterable[Sums]) -> Sums:
     for each in sums:
         total.update(each)
     return total
-
-
-def _trimmed(amounts: list[int]) -> list[int]:
-    last = max(n for n, amount in enumerate(amounts) if amount)
-    return amounts[: last + 1]
-
-
-def _bitmap(numbers: Iterable[int]) -> bytes:
-    marked = set(numbers)
-    data = bytearray(max(marked) // 8 + 1)
-    for number in marked:
-        data[number // 8] |= 1 << number % 8
-    return bytes(data)
 
 
 def _json(value: Any) -> str:
@@ -351,24 +366,45 @@ def comparable(item: Item, content_moves: bool) -> Item:
     if not content_moves or item["sk"]["S"].startswith("APPLIED#"):
         return item
     if "tracks" not in item:
-        return _with_moves_merged(item, is_track=False)
-    tracks = item["tracks"]["M"].items()
+        return {**item, "tallies": {"M": _of_day(item)}}
+    tracks = {code: track["M"] for code, track in item["tracks"]["M"].items()}
     item["tracks"] = {
-        "M": {code: {"M": _with_moves_merged(track["M"], is_track=True)} for code, track in tracks}
+        "M": {code: {**track, "names": {}, "sums": _merged(track)} for code, track in tracks.items()}
     }
     if "latest" in item:
-        item["latest"] = {"M": _with_moves_merged(item["latest"]["M"], is_track=False)}
+        latest = item["latest"]["M"]
+        item["latest"] = {**latest, "tallies": {"M": _of_latest(latest, tracks)}}
     return item
 
 
-def _with_moves_merged(item: Item, *, is_track: bool) -> Item:
-    """Merge the categories that content moves between into one, and the difficulties likewise."""
-    tallies = json.loads(item["tallies"]["S"])
-    for groups in [tallies] if is_track else tallies.values():
-        for group, moving in zip(groups, (MOVING_CATEGORIES, MOVING_DIFFICULTIES), strict=True):
-            merged = [
-                sum(each) for each in zip_longest(*(group.pop(name, []) for name in moving), fillvalue=0)
-            ]
-            if any(merged):
-                group["moving"] = merged
-    return {**item, "tallies": {"S": _json(tallies)}}
+def _of_day(day: Item) -> Item:
+    return {code: _merged(breakdown["M"]) for code, breakdown in day["tallies"]["M"].items()}
+
+
+def _of_latest(latest: Item, tracks: Mapping[str, Item]) -> Item:
+    """Return the sums of the latest day by the names that its positions stand for."""
+    found = {}
+    for code, stored in latest["tallies"]["M"].items():
+        categories, difficulties, *sums = read_numbers(stored)
+        of_track = json.loads(tracks[code]["names"]["S"])
+        names = [
+            [group[position] for position in positions]
+            for group, positions in zip(of_track, (categories, difficulties), strict=True)
+        ]
+        found[code] = _merged({"names": {"S": _json(names)}, "sums": stored_numbers(sums)})
+    return found
+
+
+def _merged(breakdown: Item) -> Item:
+    """Return sums by name, with those merged between which content moves."""
+    names = json.loads(breakdown["names"]["S"])
+    sums = rows(read_numbers(breakdown["sums"]), sum(map(len, names)))
+    groups: list[Sums] = []
+    for group, moving in zip(names, (MOVING_CATEGORIES, MOVING_DIFFICULTIES), strict=True):
+        merged: Sums = Counter()
+        for name, row in zip(group, sums, strict=False):
+            name_then = "moving" if name in moving else name
+            merged.update({f"{name_then} {n}": amount for n, amount in enumerate(row) if amount})
+        groups.append(merged)
+        sums = sums[len(group) :]
+    return {"merged": groups}

@@ -97,8 +97,8 @@ def tallies_are_added_without_a_condition(patch: pytest.MonkeyPatch) -> None:
         for code, track in after.tracks.items():
             old = before[after.user_id].tracks.get(code, empty).tallies
             amounts = combined(track.tallies, old, -1)
-            tracks[code] = replace(track, tallies=combined(now.tracks.get(code, empty).tallies, amounts, 1))
-        return functions.items.state_item(replace(after, version=now.version + 1, tracks=tracks))
+            tracks[code] = track._replace(tallies=combined(now.tracks.get(code, empty).tallies, amounts, 1))
+        return functions.items.state_item(after._replace(version=now.version + 1, tracks=tracks))
 
     def adding(dynamo: Dynamo, items: list[Item]) -> None:
         written = []
@@ -131,7 +131,7 @@ def state_is_not_read_again_after_a_failed_condition(patch: pytest.MonkeyPatch) 
     stored_now = Store._stored_now
 
     def from_memory(store: Store, user_id: str, error: ClientError) -> Learner:
-        return replace(before[user_id], version=stored_now(store, user_id, error).version)
+        return before[user_id]._replace(version=stored_now(store, user_id, error).version)
 
     patch.setattr(Store, "_stored_now", from_memory)
 
@@ -171,7 +171,7 @@ def awards_are_written_apart_from_the_state(patch: pytest.MonkeyPatch) -> None:
         for award in change.awards:
             item = functions.items.award_item(change.learner.user_id, award, silent)
             store.client.put_item(TableName=store.table, Item=item)
-        return commit(store, replace(change, awards=()))
+        return commit(store, change._replace(awards=()))
 
     patch.setattr(Store, "commit", apart)
 
@@ -250,7 +250,7 @@ def applied_items_are_written_before_the_state(patch: pytest.MonkeyPatch) -> Non
     def apart(store: Store, change: Change, *, silent: bool = False) -> Learner | None:
         for put in _applied_puts(store, change):
             store.client.put_item(**put)
-        return commit(store, replace(change, digests=()), silent=silent)
+        return commit(store, change._replace(digests=()), silent=silent)
 
     patch.setattr(Store, "commit", apart)
 
@@ -260,7 +260,7 @@ def a_commit_is_split_by_kind(patch: pytest.MonkeyPatch) -> None:
     commit = Store.commit
 
     def split(store: Store, change: Change, *, silent: bool = False) -> Learner | None:
-        stored = commit(store, replace(change, digests=()), silent=silent)
+        stored = commit(store, change._replace(digests=()), silent=silent)
         if stored is None and change.digests:
             puts: list[Any] = [{"Put": put} for put in _applied_puts(store, change)]
             store.client.transact_write_items(TransactItems=puts)
@@ -328,7 +328,7 @@ def duplicates_change_the_latest_zone(patch: pytest.MonkeyPatch) -> None:
             return change
         after = change.learner
         latest = max(zones + ([after.plain_offset] if after.plain_offset else []))
-        return replace(change, learner=replace(after, plain_offset=latest))
+        return change._replace(learner=after._replace(plain_offset=latest))
 
     patch.setattr(functions.project, "fold", noting)
 

@@ -1,7 +1,6 @@
 """Achievements: the contract's thresholds and points, and awards that are given once and kept."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from domain.achievements import (
     Achievement,
     Award,
     Rarity,
+    Rules,
     category_rules,
     certification_rules,
     completed_content,
@@ -72,7 +72,7 @@ def contract_rules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
         for name, wanted in contract.items():
             rules = getattr(achievements, name)
-            patch.setattr(achievements, name, tuple(rule for rule in rules if rule.id in wanted))
+            patch.setattr(achievements, name, Rules(tuple(rule for rule in rules if rule.id in wanted)))
         forget_rules()
         yield
     forget_rules()
@@ -182,7 +182,7 @@ def test_every_rule_has_all_its_texts_and_its_own_id() -> None:
 
 def test_adding_an_achievement_takes_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     quick = Achievement[Any]("seconds-60", "time", "First Minute", "", "⏱️", 1, sum_of("seconds"), 60)
-    monkeypatch.setattr(achievements, "ACHIEVEMENTS", (*ACHIEVEMENTS, quick))
+    monkeypatch.setattr(achievements, "ACHIEVEMENTS", Rules((*ACHIEVEMENTS, quick)))
     assert "seconds-60" not in ids(after(interaction(1, seconds=59)).awards)
     change = after(interaction(1, seconds=60))
     assert ids(change.awards).count("seconds-60") == 1
@@ -263,7 +263,7 @@ def test_categories_that_differ_only_in_case_are_mastered_once() -> None:
     apart = fold_batches([both[:1], both[1:]], catalog)
     assert apart.awards == together.awards
     assert apart.learner.earned == together.learner.earned
-    nothing_awarded = replace(together.learner, earned=frozenset())
+    nothing_awarded = together.learner._replace(earned=frozenset())
     assert ids(overdue(nothing_awarded, catalog, 7)).count("SAA:mastered:networking") == 1
 
 
@@ -274,14 +274,14 @@ def test_a_new_rule_is_overdue_for_learners_who_already_fulfil_it(monkeypatch: p
     change = after(*completed(0, 1, 2))
     assert overdue(change.learner, CATALOG, 7) == []
     three = Achievement[Any]("completed-3", "completion", "Three", "", "✅", 5, completed_content, 3)
-    monkeypatch.setattr(achievements, "ACHIEVEMENTS", (three,))
+    monkeypatch.setattr(achievements, "ACHIEVEMENTS", Rules((three,)))
     [award] = overdue(change.learner, CATALOG, 7)
     assert (award.achievement_id, award.points, award.earned_at) == ("completed-3", 5, 7)
 
 
 def test_a_learner_keeps_the_award_of_a_retired_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     earned = Learner("ann", earned=frozenset({"completed-3"}))
-    monkeypatch.setattr(achievements, "ACHIEVEMENTS", ())
+    monkeypatch.setattr(achievements, "ACHIEVEMENTS", Rules(()))
     assert "completed-3" in after(interaction(50), learner=earned).learner.earned
 
 
@@ -289,7 +289,7 @@ def test_everything_reached_is_overdue_if_nothing_was_awarded() -> None:
     badly = [interaction(10 + n, content_id=f"c-{n}", kind="completed", score=8_499) for n in (3, 4, 5)]
     learner = after(*completed(0, 1, 2, score=PERFECT), *badly).learner
     assert learner.earned >= {"SAA:all", "SAA:mastered:storage"}
-    found = overdue(replace(learner, earned=frozenset()), CATALOG, 7)
+    found = overdue(learner._replace(earned=frozenset()), CATALOG, 7)
     assert {*ids(found)} == learner.earned
     assert {award.earned_at for award in found} == {7}
 
