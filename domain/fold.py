@@ -11,8 +11,6 @@ from typing import Any, NamedTuple, assert_never
 from domain.achievements import (
     Achievement,
     Award,
-    CategoryStanding,
-    CertificationStanding,
     Waiting,
     award,
     category_rules,
@@ -23,6 +21,8 @@ from domain.catalog import Catalog, Certification, Place, UnknownCertification, 
 from domain.content_set import SCORE_BYTES, ContentSet, position_of
 from domain.interaction import NO_OFFSET, Interaction
 from domain.learner import Applied, Day, Learner, Track, Zone, standing
+from domain.mastery import open_mastery
+from domain.standing import CategoryStanding, CertificationStanding
 from domain.streaks import longest_streak
 from domain.tally import EMPTY, Breakdown, Increments, Tally, all_values, increments, tally_of, values
 
@@ -185,7 +185,17 @@ def _open(tallies: Mapping[str, Tally], name: str) -> list[int]:
 class _TrackDraft:
     """A track that is open for adding."""
 
-    __slots__ = ("answered", "before", "best", "completed", "scored", "sums", "tallies", "viewed")
+    __slots__ = (
+        "answered",
+        "before",
+        "best",
+        "completed",
+        "mastered",
+        "scored",
+        "sums",
+        "tallies",
+        "viewed",
+    )
 
     def __init__(self, before: Track, total: Tally) -> None:
         self.before = before
@@ -196,6 +206,7 @@ class _TrackDraft:
         self.completed = before.completed.bits
         self.scored = before.scored.bits
         self.best: bytearray | None = None
+        self.mastered = before.mastered
 
     def touch(self, interaction: Interaction, ordinal: int) -> None:
         bit = 1 << ordinal
@@ -230,6 +241,7 @@ class _TrackDraft:
             ContentSet(self.completed),
             ContentSet(self.scored),
             self.before.best if self.best is None else bytes(self.best),
+            self.mastered,
             self.before.unknown,
         )
 
@@ -328,7 +340,6 @@ class _Draft:
         """Return what the interaction that was just applied has earned, each achievement once."""
         earned = []
         for rule in self._reached(place, certification):
-            # Categories whose names differ in case alone share an achievement.
             if rule.id not in self._earned:
                 self._earned |= {rule.id}
                 earned.append(award(rule, interaction.at))
@@ -359,7 +370,11 @@ class _Draft:
         of_category = CategoryStanding(
             (track.completed & contents.bits).bit_count(), len(contents), track.tallies.categories[category]
         )
-        reached += waiting_here.take(of_category)
+        for rule in waiting_here.take(of_category):
+            mastery = open_mastery(rule, category, certification, track.mastered, self._earned)
+            if mastery is not None:
+                track.mastered = {**track.mastered, mastery.id: contents}
+                reached.append(mastery)
         return reached
 
     def _day(self, number: int) -> _DayDraft:

@@ -172,7 +172,9 @@ _KNOWN_OF_STATE = frozenset({"pk", "sk", "version", "format", "tracks", "calenda
     "applied",
     "earned",
 }
-_KNOWN_OF_TRACK = frozenset({"names", "sums", "viewed", "answered", "completed", "scored", "best"})
+_KNOWN_OF_TRACK = frozenset(
+    {"names", "sums", "viewed", "answered", "completed", "scored", "best", "mastered"}
+)
 _KNOWN_OF_DAY = frozenset({"pk", "sk", "day", "tallies"})
 _KNOWN_OF_APPLIED = frozenset({"pk", "sk", "day", "digests"})
 
@@ -270,12 +272,21 @@ def _track_item(track: Track) -> Item:
         **track.unknown,
         **breakdown_fields(track.tallies),
         **{name: {"B": data} for name, data in packed.items() if data},
+        **_mastered_fields(track),
     }
+
+
+def _mastered_fields(track: Track) -> Item:
+    if not track.mastered:
+        return {}
+    covered = {name: {"B": contents.to_bytes()} for name, contents in track.mastered.items()}
+    return {"mastered": {"M": covered}}
 
 
 def _track(item: Item) -> Track:
     answered = _contents(item, "answered")
     scored = _contents(item, "scored") if "scored" in item else answered if "best" in item else ContentSet()
+    mastered = item["mastered"]["M"] if "mastered" in item else {}
     return Track(
         tallies=breakdown_of(item),
         viewed=_contents(item, "viewed"),
@@ -283,6 +294,7 @@ def _track(item: Item) -> Track:
         completed=_contents(item, "completed"),
         scored=scored,
         best=unpack_scores(bytes(item["best"]["B"]), len(scored)) if "best" in item else b"",
+        mastered={name: ContentSet.from_bytes(bytes(contents["B"])) for name, contents in mastered.items()},
         unknown=_unknown(item, _KNOWN_OF_TRACK),
     )
 

@@ -29,6 +29,7 @@ STORED: list[Item] = [
                         "completed": {"B": b"\x00\x04"},
                         "scored": {"B": b"\x00\x05"},
                         "best": {"B": b"\x00\x1f@$\x22"},
+                        "mastered": {"M": {"SAA:mastered:compute": {"B": b"\x00\x04"}}},
                         "names": {"S": '[["Compute","Storage"],["advanced","beginner"]]'},
                         "sums": numbers(
                             "1,2,1,2;0,1,1,0;0,1,0,1;1,0,0,1;60,120,60,120;1,1,0,2;9250,8000,0,17250"

@@ -363,6 +363,11 @@ def _slug(name: str) -> str:
 def comparable(item: Item, content_moves: bool) -> Item:
     """Return an item without what depends on the order of application (docs/design.md, Invariants)."""
     item = {name: value for name, value in item.items() if name not in ("version", "earned")}
+    if "tracks" in item:
+        tracks = {code: dict(track["M"]) for code, track in item["tracks"]["M"].items()}
+        for track in tracks.values():
+            track.pop("mastered", None)
+        item["tracks"] = {"M": {code: {"M": track} for code, track in tracks.items()}}
     if not content_moves or item["sk"]["S"].startswith("APPLIED#"):
         return item
     if "tracks" not in item:
