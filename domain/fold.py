@@ -11,8 +11,6 @@ from typing import Any, NamedTuple, assert_never
 from domain.achievements import (
     Achievement,
     Award,
-    CategoryStanding,
-    CertificationStanding,
     Waiting,
     award,
     category_rules,
@@ -23,6 +21,8 @@ from domain.catalog import Catalog, Certification, Place, UnknownCertification, 
 from domain.content_set import SCORE_BYTES, ContentSet, position_of
 from domain.interaction import NO_OFFSET, Interaction
 from domain.learner import Applied, Day, Learner, Track, Zone, standing
+from domain.mastery import open_mastery
+from domain.standing import CategoryStanding, CertificationStanding
 from domain.streaks import longest_streak
 from domain.tally import EMPTY, Breakdown, Increments, Tally, all_values, increments, tally_of, values
 
@@ -186,8 +186,8 @@ class _TrackDraft:
     """A track that is open for adding."""
 
     __slots__ = (
-        *("answered", "before", "best", "by_category", "code", "completed", "scored", "standing", "sums"),
-        *("tallies", "viewed", "waiting", "waiting_by_category"),
+        *("answered", "before", "best", "by_category", "code", "completed", "mastered", "scored", "standing"),
+        *("sums", "tallies", "viewed", "waiting", "waiting_by_category"),
     )
 
     def __init__(self, code: str, before: Track, total: Tally) -> None:
@@ -205,6 +205,7 @@ class _TrackDraft:
         # Standings are kept while the completed contents stay the same. Their sums are added to in place.
         self.standing: CertificationStanding | None = None
         self.by_category: dict[str, CategoryStanding] = {}
+        self.mastered = before.mastered
 
     def touch(self, interaction: Interaction, ordinal: int) -> None:
         bit = 1 << ordinal
@@ -234,10 +235,12 @@ class _TrackDraft:
         elif score > int.from_bytes(self.best[start:end]):
             self.best[start:end] = score.to_bytes(SCORE_BYTES)
 
-    def reached(self, certification: Certification, category: str) -> list[Achievement[Any]]:
+    def reached(
+        self, certification: Certification, category: str, earned: frozenset[str]
+    ) -> list[Achievement[Any]]:
         """Return the rules that are fulfilled now, about the certification and one of its categories.
 
-        Those that were fulfilled before this batch are returned once, too.
+        Those that were fulfilled before this batch are returned once, too, but for masteries.
         """
         if self.standing is None:
             self.standing = CertificationStanding(
@@ -255,7 +258,13 @@ class _TrackDraft:
         waiting = self.waiting_by_category.get(category)
         if waiting is None:
             waiting = self.waiting_by_category[category] = Waiting(category_rules(self.code, category))
-        return self.waiting.take(self.standing) + waiting.take(of_category)
+        reached: list[Achievement[Any]] = [*self.waiting.take(self.standing)]
+        for rule in waiting.take(of_category):
+            mastery = open_mastery(rule, category, certification, self.mastered, earned)
+            if mastery is not None:
+                self.mastered = {**self.mastered, mastery.id: certification.categories[category]}
+                reached.append(mastery)
+        return reached
 
     def freeze(self) -> Track:
         return Track(
@@ -265,6 +274,7 @@ class _TrackDraft:
             _changed(self.before.completed, self.completed),
             _changed(self.before.scored, self.scored),
             self.before.best if self.best is None else bytes(self.best),
+            self.mastered,
             self.before.unknown,
         )
 
@@ -367,8 +377,10 @@ class _Draft:
         """Return what the interaction that was just applied has earned, each achievement once."""
         earned = []
         track = self._tracks[place.certification]
-        for rule in (*self._waiting.take(self), *track.reached(certification, place.content.category)):
-            # Categories whose names differ in case alone share an achievement.
+        for rule in (
+            *self._waiting.take(self),
+            *track.reached(certification, place.content.category, self._earned),
+        ):
             if rule.id not in self._earned:
                 self._earned |= {rule.id}
                 earned.append(award(rule, interaction.at))

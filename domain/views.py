@@ -333,7 +333,12 @@ def _earned(award: Award, rarity: Rarity) -> shapes.EarnedAchievement:
 
 
 def _next(goal: Goal, rarity: Rarity) -> shapes.NextAchievement:
-    progress: shapes.Progress = {"value": goal.value, "target": goal.target}
+    progress: shapes.Progress = {
+        "value": goal.value,
+        "target": goal.target,
+        "missing": [{"kind": c.kind, "value": c.value, "target": c.target} for c in goal.missing],
+        "reached": goal.is_reached,
+    }
     return {**_achievement(goal.achievement, rarity), "progress": progress}
 
 

@@ -45,6 +45,7 @@ def next_release() -> dict[str, ModuleType]:
         for name in (
             "domain.tally",
             "functions.catalog",
+            "functions.catalog_items",
             "functions.items",
             "functions.project",
             "functions.quarantine",
