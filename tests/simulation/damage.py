@@ -13,6 +13,8 @@ from tests.simulation.world import World
 
 UNREADABLE = {"unreadable_state", "later_format"}
 """The reasons for refusal that end once the item is repaired."""
+FORMAT = 2
+"""The format of states that this release writes."""
 _WRONG: Item = {"NULL": True}
 
 
@@ -23,7 +25,7 @@ class Damage:
     key: Key
     code: str
     """The reason for which its learner's records are refused."""
-    original: Item
+    repaired: Item
     damaged: Item | None
     """None if the item is gone."""
     since: int
@@ -55,7 +57,7 @@ class Damages:
                     break
                 self._wait(30)
             for user in world.shuffled(sorted(users))[:learners]:
-                current.append(self._damage(user))
+                current.append(self._damage(user, 0.9 if learners > MAX_TROUBLES else 0.5))
             self._wait(120)
             for damage in current:
                 self._repair(damage)
@@ -73,15 +75,21 @@ class Damages:
         for _ in range(self.world.below(most)):
             self.world.switch()
 
-    def _damage(self, pk: str) -> Damage:
+    def _damage(self, pk: str, state_rate: float) -> Damage:
         world, items = self.world, self.dynamo.items
         keys = sorted(key for key in items if key[0] == pk)
         # The state is in every batch's way.
-        key = (pk, "STATE") if world.chance(0.5) else keys[world.below(len(keys))]
-        original = items[key]
-        name, damaged = _choose(world, key[1], original)
-        code = "later_format" if name == "later format" else "unreadable_state"
-        damage = Damage(key, code, original, damaged, world.steps)
+        key = (pk, "STATE") if world.chance(state_rate) else keys[world.below(len(keys))]
+        repaired = items[key]
+        name, damaged = _choose(world, key[1], repaired)
+        code = "unreadable_state"
+        if name == "later format":
+            # A later release migrates the state, and its rollback takes that back. Each is a write.
+            code = "later_format"
+            version = int(repaired["version"]["N"])
+            damaged = {**repaired, "format": {"N": str(FORMAT + 1)}, "version": {"N": str(version + 1)}}
+            repaired = {**repaired, "version": {"N": str(version + 2)}}
+        damage = Damage(key, code, repaired, damaged, world.steps)
         self.done.append(damage)
         self._store(key, damaged)
         world.seen["unreadable items"] += 1
@@ -91,7 +99,7 @@ class Damages:
 
     def _repair(self, damage: Damage) -> None:
         if self.dynamo.items.get(damage.key) is damage.damaged:
-            self._store(damage.key, damage.original)
+            self._store(damage.key, damage.repaired)
             self.world.note(f"repaired {damage.key}")
         damage.until = self.world.steps
 
@@ -104,7 +112,7 @@ class Damages:
 
 
 def _choose(world: World, sk: str, item: Item) -> tuple[str, Item | None]:
-    """Return a kind of damage, and the item with it."""
+    """Return a kind of damage, and the item with it; None if it is not a change of the item's values."""
     needed: tuple[str, ...]
     kinds: tuple[str, ...]
     if sk == "STATE":
@@ -118,10 +126,8 @@ def _choose(world: World, sk: str, item: Item) -> tuple[str, Item | None]:
         kinds = ("missing attribute", "wrong type", "truncated")
     kind = kinds[world.below(len(kinds))]
     name = needed[world.below(len(needed))]
-    if kind == "gone":
+    if kind in ("gone", "later format"):
         return kind, None
-    if kind == "later format":
-        return kind, {**item, "format": {"N": str(int(item["format"]["N"]) + 1)}}
     if kind == "truncated":
         return kind, _truncated(world, sk, item)
     if kind == "wrong type":
