@@ -13,6 +13,7 @@ from cli.output import print_json
 from cli.stack import Stack, on_stack
 from domain import shapes
 from domain.rounding import round_within
+from domain.standing import ConditionKind
 from domain.views import READINESS_DAYS, dashboard
 from functions.view_context import load_view_context
 
@@ -147,17 +148,42 @@ def _achievements(view: shapes.Dashboard) -> RenderableType:
     earned = "  ".join(f"{a['badge_icon']} {a['title']}" for a in view["achievements"]) or "none yet"
     lines = [Text.assemble(("Achievements  ", "bold"), earned)]
     for goal in view["next_achievements"]:
-        value, target = goal["progress"]["value"], goal["progress"]["target"]
+        progress = goal["progress"]
+        value, target = progress["value"], progress["target"]
         filled = 20 * value // target
         lines.append(
             Text.assemble(
                 f"  next: {goal['title']:28} ",
                 ("━" * filled, "green"),
                 ("━" * (20 - filled), "dim"),
-                f" {value}/{target}",
+                f" {value}/{target}  {_missing(goal)}",
             )
         )
     return Group(*lines)
+
+
+_CONDITIONS: dict[ConditionKind, str] = {
+    "study_days": "{value:g} of {target} days in a row",
+    "scores": "{value:g} of {target} scores",
+    "average_score": "average {value:.2f} of {target} %",
+    "contents": "{value:g} of {target} contents",
+    "hours": "{value:g} of {target} hours",
+    "perfect_scores": "{value:g} of {target} scores of 100",
+    "count": "{value:g} of {target}",
+}
+
+
+def _missing(goal: shapes.NextAchievement) -> str:
+    """Return what an achievement lacks, or what brings one that is reached."""
+    if goal["progress"]["reached"]:
+        within = {"certification": f" in {goal['certification_type']}", "category": " in this category"}
+        return f"reached: your next interaction{within.get(goal['achievement_type'], '')} brings it"
+    return ", ".join(
+        f"no score yet (average {condition['target']} %)"
+        if condition["value"] is None
+        else _CONDITIONS[condition["kind"]].format(**condition)
+        for condition in goal["progress"]["missing"]
+    )
 
 
 def _days(count: int) -> str:

@@ -9,53 +9,35 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from hashlib import sha256
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from domain.rounding import round_within
-from domain.tally import COUNTERS, HasSums, Sums, sum_of
-
-SCORES_BEFORE_AVERAGE = 10
-"""The number of scores before an average can earn an achievement: an average of fewer says little."""
-MASTERY_AVERAGE = 85
-"""The average, in per cent over a category's scored interactions, that mastery requires."""
-
-
-class Standing(HasSums, Protocol):
-    """The figures that a rule about the learner can use, over everything applied so far."""
-
-    @property
-    def longest_streak(self) -> int:
-        """The longest streak ever, in study days."""
-
-    @property
-    def completed_content(self) -> int:
-        """The number of distinct contents completed, summed over certifications."""
-
-
-class CertificationStanding(NamedTuple):
-    """The figures that a rule about a certification can use."""
-
-    completed: int
-    """The number of distinct contents completed, active or not."""
-    completed_active: int
-    active: int
-    """The number of contents in the catalog as it is now."""
-    sums: Sums
-    """The certification's counters."""
-
-
-class CategoryStanding(NamedTuple):
-    """The figures that a rule about a category can use."""
-
-    completed_active: int
-    active: int
-    sums: Sums
-    """The category's counters."""
+from domain.standing import (
+    MASTERY_AVERAGE,
+    SCORES_BEFORE_AVERAGE,
+    CategoryStanding,
+    CertificationStanding,
+    Condition,
+    Conditions,
+    Standing,
+    average_conditions,
+    average_score,
+    category_mastery,
+    certification_completed,
+    certification_percent,
+    completed_content,
+    mastery_conditions,
+    percent_conditions,
+    single,
+    streak_days,
+    study_hours,
+)
+from domain.tally import sum_of
 
 
 @dataclass(frozen=True, slots=True)
 class Achievement[S]:
-    """One rule: a learner earns it when `measure` reaches `target`.
+    """One rule: a learner earns it when `measure` reaches `target`, and so all its conditions are met.
 
     A rule about certifications or categories is a pattern. Its title and description name the certification
     or category in braces, and `of` turns it into the rule of one certification or category.
@@ -69,7 +51,17 @@ class Achievement[S]:
     points: int
     measure: Callable[[S], int]
     target: int
+    conditions: Conditions[S] | None = None
+    """None if the measure itself is the only condition."""
     certification: str | None = None
+
+    def missing(self, standing: S) -> tuple[Condition, ...]:
+        """Return the conditions that are not met; none if the achievement is reached."""
+        if self.conditions is None:
+            found: tuple[Condition, ...] = (Condition("count", self.measure(standing), self.target),)
+        else:
+            found = self.conditions(standing, self.target)
+        return tuple(condition for condition in found if not condition.is_met)
 
     def of(self, certification: str, category: str | None = None) -> "Achievement[S]":
         """Return the rule for one certification, or for one category of it."""
@@ -121,76 +113,64 @@ class Rules[S]:
         )
 
 
-# -- measures --------------------------------------------------------------------------------------
-
-_SCORED, _SCORE, _SECONDS = (COUNTERS.index(counter) for counter in ("scored", "score", "seconds"))
-
-
-def streak_days(standing: Standing) -> int:
-    """Return the longest streak ever, in study days."""
-    return standing.longest_streak
-
-
-def average_score(standing: HasSums) -> int:
-    """Return the average score in whole per cent, rounded down; 0 until there are enough scores."""
-    scored = standing.sums[_SCORED]
-    return standing.sums[_SCORE] // (scored * 100) if scored >= SCORES_BEFORE_AVERAGE else 0
-
-
-def completed_content(standing: Standing) -> int:
-    """Return the number of distinct contents completed, over all certifications."""
-    return standing.completed_content
-
-
-def study_hours(standing: HasSums) -> int:
-    """Return the whole hours of study."""
-    return standing.sums[_SECONDS] // 3600
-
-
-def certification_completed(standing: CertificationStanding) -> int:
-    """Return the number of distinct contents of the certification completed."""
-    return standing.completed
-
-
-def certification_percent(standing: CertificationStanding) -> int:
-    """Return how much of the active catalog is completed, in whole per cent, rounded down."""
-    return 100 * standing.completed_active // standing.active if standing.active else 0
-
-
-def category_mastery(standing: CategoryStanding) -> int:
-    """Return the progress in whole per cent: of the completion or of the average, whichever is less."""
-    scored = standing.sums[_SCORED]
-    if not standing.active or not scored:
-        return 0
-    completed = 100 * standing.completed_active // standing.active
-    average = standing.sums[_SCORE] // (scored * MASTERY_AVERAGE)
-    return min(completed, average)
-
-
 # -- rules -----------------------------------------------------------------------------------------
 
 
 def _streak(days: int, title: str) -> Achievement[Standing]:
     return Achievement(
-        f"streak-{days}", "streak", title, f"Study {days} days in a row", "🔥", days * 10, streak_days, days
+        f"streak-{days}",
+        "streak",
+        title,
+        f"Study {days} days in a row",
+        "🔥",
+        days * 10,
+        streak_days,
+        days,
+        single("study_days", streak_days),
     )
 
 
 def _score(percent: int, title: str, points: int) -> Achievement[Standing]:
     description = f"Average {percent} % or more over at least {SCORES_BEFORE_AVERAGE} scores"
-    return Achievement(f"score-{percent}", "score", title, description, "🎯", points, average_score, percent)
+    return Achievement(
+        f"score-{percent}",
+        "score",
+        title,
+        description,
+        "🎯",
+        points,
+        average_score,
+        percent,
+        average_conditions,
+    )
 
 
 def _completed(count: int, title: str, points: int) -> Achievement[Standing]:
     description = f"Complete {count} different contents"
     return Achievement(
-        f"completed-{count}", "completion", title, description, "✅", points, completed_content, count
+        f"completed-{count}",
+        "completion",
+        title,
+        description,
+        "✅",
+        points,
+        completed_content,
+        count,
+        single("contents", completed_content),
     )
 
 
 def _hours(hours: int, title: str, points: int) -> Achievement[Standing]:
     return Achievement(
-        f"hours-{hours}", "time", title, f"Study for {hours} hours", "⏱️", points, study_hours, hours
+        f"hours-{hours}",
+        "time",
+        title,
+        f"Study for {hours} hours",
+        "⏱️",
+        points,
+        study_hours,
+        hours,
+        single("hours", study_hours),
     )
 
 
@@ -227,6 +207,7 @@ COMPLETE_CERTIFICATION: Achievement[CertificationStanding] = Achievement(
     points=1000,
     measure=certification_percent,
     target=100,
+    conditions=percent_conditions,
 )
 """Also announced as `certification.completed`."""
 
@@ -241,6 +222,7 @@ CERTIFICATION_ACHIEVEMENTS = Rules[CertificationStanding](
             points=20,
             measure=certification_completed,
             target=1,
+            conditions=single("contents", certification_completed),
         ),
         Achievement(
             id="perfect-5",
@@ -251,6 +233,7 @@ CERTIFICATION_ACHIEVEMENTS = Rules[CertificationStanding](
             points=100,
             measure=sum_of("perfect"),
             target=5,
+            conditions=single("perfect_scores", sum_of("perfect")),
         ),
         Achievement(
             id="half",
@@ -261,6 +244,7 @@ CERTIFICATION_ACHIEVEMENTS = Rules[CertificationStanding](
             points=250,
             measure=certification_percent,
             target=50,
+            conditions=percent_conditions,
         ),
         COMPLETE_CERTIFICATION,
     )
@@ -278,6 +262,7 @@ CATEGORY_ACHIEVEMENTS = Rules[CategoryStanding](
             points=300,
             measure=category_mastery,
             target=100,
+            conditions=mastery_conditions,
         ),
     )
 )

@@ -93,12 +93,6 @@ class Catalog:
 
     certifications: Mapping[str, Certification] = field(default_factory=dict)
 
-    @property
-    def newest(self) -> int:
-        """The latest time of assignment of an ordinal, in microseconds since 1970; 0 without any."""
-        contents = (c for certification in self.certifications.values() for c in certification.contents)
-        return max((content.assigned_at for content in contents), default=0)
-
     @cached_property
     def _places(self) -> Mapping[str, tuple[Place, ...]]:
         places: dict[str, list[Place]] = {}

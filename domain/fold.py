@@ -11,8 +11,6 @@ from typing import Any, NamedTuple, assert_never
 from domain.achievements import (
     Achievement,
     Award,
-    CategoryStanding,
-    CertificationStanding,
     Waiting,
     award,
     category_rules,
@@ -23,6 +21,8 @@ from domain.catalog import Catalog, Certification, Place, UnknownCertification, 
 from domain.content_set import SCORE_BYTES, ContentSet, position_of
 from domain.interaction import NO_OFFSET, Interaction
 from domain.learner import Applied, Day, Learner, Track, Zone, standing
+from domain.mastery import open_mastery
+from domain.standing import CategoryStanding, CertificationStanding
 from domain.streaks import longest_streak
 from domain.tally import EMPTY, Breakdown, Increments, Tally, all_values, increments, tally_of, values
 
@@ -185,9 +185,13 @@ def _open(tallies: Mapping[str, Tally], name: str) -> list[int]:
 class _TrackDraft:
     """A track that is open for adding."""
 
-    __slots__ = ("answered", "before", "best", "completed", "scored", "sums", "tallies", "viewed")
+    __slots__ = (
+        *("answered", "before", "best", "by_category", "code", "completed", "mastered", "scored", "standing"),
+        *("sums", "tallies", "viewed", "waiting", "waiting_by_category"),
+    )
 
-    def __init__(self, before: Track, total: Tally) -> None:
+    def __init__(self, code: str, before: Track, total: Tally) -> None:
+        self.code = code
         self.before = before
         self.tallies = _Tallies(before.tallies)
         self.sums = list(values(total))
@@ -196,6 +200,12 @@ class _TrackDraft:
         self.completed = before.completed.bits
         self.scored = before.scored.bits
         self.best: bytearray | None = None
+        self.waiting = Waiting(certification_rules(code))
+        self.waiting_by_category: dict[str, Waiting[CategoryStanding]] = {}
+        # Standings are kept while the completed contents stay the same. Their sums are added to in place.
+        self.standing: CertificationStanding | None = None
+        self.by_category: dict[str, CategoryStanding] = {}
+        self.mastered = before.mastered
 
     def touch(self, interaction: Interaction, ordinal: int) -> None:
         bit = 1 << ordinal
@@ -205,7 +215,10 @@ class _TrackDraft:
             case "answered":
                 self.answered |= bit
             case "completed":
-                self.completed |= bit
+                if not self.completed & bit:
+                    self.completed |= bit
+                    self.standing = None
+                    self.by_category.clear()
             case _:
                 assert_never(interaction.kind)
         if interaction.score is not None:
@@ -222,6 +235,37 @@ class _TrackDraft:
         elif score > int.from_bytes(self.best[start:end]):
             self.best[start:end] = score.to_bytes(SCORE_BYTES)
 
+    def reached(
+        self, certification: Certification, category: str, earned: frozenset[str]
+    ) -> list[Achievement[Any]]:
+        """Return the rules that are fulfilled now, about the certification and one of its categories.
+
+        Those that were fulfilled before this batch are returned once, too, but for masteries.
+        """
+        if self.standing is None:
+            self.standing = CertificationStanding(
+                self.completed.bit_count(),
+                (self.completed & certification.active.bits).bit_count(),
+                len(certification.active),
+                self.sums,
+            )
+        of_category = self.by_category.get(category)
+        if of_category is None:
+            contents = certification.categories.get(category, _NO_CONTENT)
+            of_category = self.by_category[category] = CategoryStanding(
+                (self.completed & contents.bits).bit_count(), len(contents), self.tallies.categories[category]
+            )
+        waiting = self.waiting_by_category.get(category)
+        if waiting is None:
+            waiting = self.waiting_by_category[category] = Waiting(category_rules(self.code, category))
+        reached: list[Achievement[Any]] = [*self.waiting.take(self.standing)]
+        for rule in waiting.take(of_category):
+            mastery = open_mastery(rule, category, certification, self.mastered, earned)
+            if mastery is not None:
+                self.mastered = {**self.mastered, mastery.id: certification.categories[category]}
+                reached.append(mastery)
+        return reached
+
     def freeze(self) -> Track:
         return Track(
             self.tallies.freeze(),
@@ -230,6 +274,7 @@ class _TrackDraft:
             _changed(self.before.completed, self.completed),
             _changed(self.before.scored, self.scored),
             self.before.best if self.best is None else bytes(self.best),
+            self.mastered,
             self.before.unknown,
         )
 
@@ -282,8 +327,6 @@ class _Draft:
         self.sums = list(before.sums)
         self._earned = learner.earned
         self._waiting = Waiting(learner_rules())
-        self._waiting_by_certification: dict[str, Waiting[CertificationStanding]] = {}
-        self._waiting_by_category: dict[tuple[str, str], Waiting[CategoryStanding]] = {}
 
     def has(self, utc_day: int, digest: int) -> bool:
         bucket = self._applied.get(utc_day)
@@ -316,7 +359,9 @@ class _Draft:
 
     def _open_track(self, code: str) -> _TrackDraft:
         before = self._before.tracks.get(code)
-        return _TrackDraft(before, self._totals[code]) if before else _TrackDraft(Track(), Tally())
+        if before is None:
+            return _TrackDraft(code, Track(), Tally())
+        return _TrackDraft(code, before, self._totals[code])
 
     def _note_zone(self, interaction: Interaction) -> None:
         zone = (interaction.at, interaction.zone)
@@ -331,40 +376,15 @@ class _Draft:
     ) -> list[Award]:
         """Return what the interaction that was just applied has earned, each achievement once."""
         earned = []
-        for rule in self._reached(place, certification):
-            # Categories whose names differ in case alone share an achievement.
+        track = self._tracks[place.certification]
+        for rule in (
+            *self._waiting.take(self),
+            *track.reached(certification, place.content.category, self._earned),
+        ):
             if rule.id not in self._earned:
                 self._earned |= {rule.id}
                 earned.append(award(rule, interaction.at))
         return earned
-
-    def _reached(self, place: Place, certification: Certification) -> list[Achievement[Any]]:
-        """Return the rules that are fulfilled now. Those that were fulfilled before are among the first."""
-        code, content = place
-        track = self._tracks[code]
-        reached: list[Achievement[Any]] = [*self._waiting.take(self)]
-
-        waiting = self._waiting_by_certification.get(code)
-        if waiting is None:
-            waiting = self._waiting_by_certification[code] = Waiting(certification_rules(code))
-        of_certification = CertificationStanding(
-            track.completed.bit_count(),
-            (track.completed & certification.active.bits).bit_count(),
-            len(certification.active),
-            track.sums,
-        )
-        reached += waiting.take(of_certification)
-
-        category = content.category
-        waiting_here = self._waiting_by_category.get((code, category))
-        if waiting_here is None:
-            waiting_here = self._waiting_by_category[code, category] = Waiting(category_rules(code, category))
-        contents = certification.categories.get(category, _NO_CONTENT)
-        of_category = CategoryStanding(
-            (track.completed & contents.bits).bit_count(), len(contents), track.tallies.categories[category]
-        )
-        reached += waiting_here.take(of_category)
-        return reached
 
     def _day(self, number: int) -> _DayDraft:
         draft = self._days.get(number)

@@ -7,8 +7,6 @@ from typing import Any, NamedTuple
 from domain.achievements import (
     Achievement,
     Award,
-    CategoryStanding,
-    CertificationStanding,
     award,
     category_rules,
     certification_rules,
@@ -17,6 +15,8 @@ from domain.achievements import (
 from domain.catalog import Catalog, Certification
 from domain.content_set import ContentSet, score_of
 from domain.days import instant, zone_names, zone_of
+from domain.mastery import Mastered, open_mastery
+from domain.standing import CategoryStanding, CertificationStanding, Condition
 from domain.streaks import StudyCalendar, longest_streak
 from domain.tally import EMPTY, Breakdown, Sums, Tally, total, values
 
@@ -37,6 +37,8 @@ class Track(NamedTuple):
     """The contents that have a score."""
     best: bytes = b""
     """The best score of each content in `scored`, by ordinal: hundredths in two bytes, big-endian."""
+    mastered: Mastered = _NOTHING
+    """The contents of each category that was mastered, as they were then, by the achievement's id."""
     unknown: Unknown = _NOTHING
 
     def best_score(self, ordinal: int) -> int | None:
@@ -148,13 +150,22 @@ class Goal(NamedTuple):
     """The award as it would be given. Its `earned_at` has no meaning."""
     value: int
     target: int
+    missing: tuple[Condition, ...]
+    """The conditions that are not met. None are missing if it was reached without an interaction."""
+    contents: ContentSet | None = None
+    """The contents that a mastery would cover."""
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether the next interaction brings it, because the catalog or the rules have changed."""
+        return self.value >= self.target
 
 
 def goals(learner: Learner, catalog: Catalog, freezes: int = 0) -> list[Goal]:
     """Return every rule that is not earned, about the learner and the certifications that they started."""
     totals = learner.totals
     of_learner = standing(learner, totals, freezes)
-    found = [_goal(rule, of_learner) for rule in learner_rules()]
+    found = [_goal(rule, of_learner) for rule in learner_rules() if rule.id not in learner.earned]
     for code, track in learner.tracks.items():
         certification = catalog.certifications.get(code, Certification(code))
         of_certification = CertificationStanding(
@@ -163,27 +174,47 @@ def goals(learner: Learner, catalog: Catalog, freezes: int = 0) -> list[Goal]:
             len(certification.active),
             values(totals[code]),
         )
-        found += [_goal(rule, of_certification) for rule in certification_rules(code)]
+        rules = certification_rules(code)
+        found += [_goal(rule, of_certification) for rule in rules if rule.id not in learner.earned]
         for category, contents in certification.categories.items():
             of_category = CategoryStanding(
                 len(track.completed & contents),
                 len(contents),
                 values(track.tallies.categories.get(category, Tally())),
             )
-            found += [_goal(rule, of_category) for rule in category_rules(code, category)]
-    return [goal for goal in found if goal.achievement.achievement_id not in learner.earned]
+            for rule in category_rules(code, category):
+                mastery = open_mastery(rule, category, certification, track.mastered, learner.earned)
+                if mastery is not None:
+                    found.append(_goal(mastery, of_category, contents))
+    return found
 
 
-def overdue(learner: Learner, catalog: Catalog, now: int, freezes: int = 0) -> list[Award]:
-    """Return the awards that today's rules grant but no interaction has brought, because the rules are newer.
+class Overdue(NamedTuple):
+    """Awards that are overdue, and the learner with them, in the version that was given."""
 
-    `now`, in microseconds since 1970, becomes their earned_at: nobody knows when the learner reached them.
+    awards: tuple[Award, ...]
+    learner: Learner
+
+
+def overdue(learner: Learner, catalog: Catalog, now: int, freezes: int = 0) -> Overdue:
+    """Return the awards that today's rules grant but no interaction has brought.
+
+    The rules are newer, or the catalog has changed. `now`, in microseconds since 1970, becomes their
+    earned_at: nobody knows when the learner reached them.
     """
-    reached = [goal.achievement for goal in goals(learner, catalog, freezes) if goal.value >= goal.target]
+    reached = [goal for goal in goals(learner, catalog, freezes) if goal.is_reached]
     # Categories whose names differ in case alone share an achievement.
-    once = {achievement.achievement_id: achievement for achievement in reached}
-    return [achievement._replace(earned_at=now) for achievement in once.values()]
+    once = {goal.achievement.achievement_id: goal for goal in reached}
+    tracks = dict(learner.tracks)
+    for achievement_id, goal in once.items():
+        code = goal.achievement.certification_type
+        if code is not None and goal.contents is not None:
+            mastered = {**tracks[code].mastered, achievement_id: goal.contents}
+            tracks[code] = tracks[code]._replace(mastered=mastered)
+    after = learner._replace(earned=learner.earned.union(once), tracks=tracks)
+    return Overdue(tuple(goal.achievement._replace(earned_at=now) for goal in once.values()), after)
 
 
-def _goal[S](rule: Achievement[S], reached: S) -> Goal:
-    return Goal(award(rule, 0), min(rule.measure(reached), rule.target), rule.target)
+def _goal[S](rule: Achievement[S], reached: S, contents: ContentSet | None = None) -> Goal:
+    value = min(rule.measure(reached), rule.target)
+    return Goal(award(rule, 0), value, rule.target, rule.missing(reached), contents)

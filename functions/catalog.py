@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -17,14 +18,13 @@ from domain.catalog import (
     MAX_QUESTIONS,
     NO_CATEGORY,
     NO_DIFFICULTY,
-    Catalog,
     Certification,
     ContentMetadata,
     assign,
 )
 from domain.interaction import CertificationCode, ContentId
 from functions import aws
-from functions.errors import MAX_RACES, Contended
+from functions.errors import MAX_RACES, Contended, TooLarge
 from functions.observability import logger, metrics
 from functions.store import Store
 
@@ -35,36 +35,51 @@ _CONTROL = re.compile(r"[\x00-\x1f]+")
 _key = TypeAdapter(tuple[ContentId, CertificationCode])
 
 
-@cache
-def store() -> Store:
-    """Return the store of this process, configured by the environment."""
-    return Store(aws.dynamodb(), os.environ["VIEWS_TABLE"])
+@dataclass(slots=True)
+class CatalogWriter:
+    """Writes the catalog. It remembers what it has written, and reads only what others have changed."""
 
+    store: Store
+    known: dict[str, Certification] = field(default_factory=dict)
 
-def update_catalog(views: Store, changes: Mapping[str, list[ContentMetadata]], now: int) -> int:
-    """Apply changes, by certification, to the catalog. Return the number of certifications that changed.
+    def update(self, changes: Mapping[str, Sequence[ContentMetadata]], now: int) -> int:
+        """Apply changes, by certification, to the catalog. Return the number of certifications that changed.
 
-    `now` is in microseconds since 1970. Applying a change again changes nothing. Raise Contended if other
-    writers are always faster.
-    """
-    changed = 0
-    catalog = Catalog()
-    for code, of_certification in sorted(changes.items()):
+        `now` is in microseconds since 1970. Applying a change again changes nothing. Raise Contended if other
+        writers are always faster.
+        """
+        return sum(self._update(code, changes[code], now) for code in sorted(changes))
+
+    def _update(self, code: str, changes: Sequence[ContentMetadata], now: int) -> bool:
+        """Apply changes to one certification's catalog. Return whether it changed."""
         for _ in range(MAX_RACES):
-            head = views.head()
-            catalog = views.catalog(catalog, head)
-            before = catalog.certifications.get(code, Certification(code))
+            head = self.store.head()
+            before = self.known[code] = self.store.certification(code, self.known.get(code), head)
             # Clocks differ, and an invocation can be delayed. Later assignments must have later times, or an
             # interaction without a certification would count for another one from then on.
-            after = assign(before, of_certification, max(now, catalog.newest + 1))
-            if after is before:
-                break
-            if views.commit_catalog(head, before, after):
-                changed += 1
-                break
-        else:
-            raise Contended(f"lost {MAX_RACES} write races for the catalog of {code}")
-    return changed
+            after = assign(before, changes, max(now, head.newest + 1))
+            try:
+                if after is before:
+                    # Parts that are newer than the head can hide that a change was taken back meanwhile.
+                    if self.store.head().version == head.version:
+                        return False
+                elif self.store.commit_catalog(head, before, after):
+                    self.known[code] = after
+                    return True
+            except TooLarge:
+                # The changes are spread over more parts than one transaction can hold.
+                if len(changes) == 1:
+                    raise
+                middle = len(changes) // 2
+                first = self._update(code, changes[:middle], now)
+                return self._update(code, changes[middle:], now) or first
+        raise Contended(f"lost {MAX_RACES} write races for the catalog of {code}")
+
+
+@cache
+def writer() -> CatalogWriter:
+    """Return the catalog writer of this process, configured by the environment."""
+    return CatalogWriter(Store(aws.dynamodb(), os.environ["VIEWS_TABLE"]))
 
 
 def changes_of(records: Iterable[Mapping[str, Any]]) -> tuple[dict[str, list[ContentMetadata]], int]:
@@ -120,7 +135,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> None:
     """Apply a stream event of the content table to the catalog."""
     changes, unusable = changes_of(event["Records"])
     now = int(datetime.now(UTC).timestamp() * 1_000_000)
-    changed = update_catalog(store(), changes, now)
+    changed = writer().update(changes, now)
     logger.info("catalog", extra={"certifications_changed": changed, "unusable": unusable})
     metrics.add_metric("CertificationsChanged", MetricUnit.Count, changed)
     if unusable:

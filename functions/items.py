@@ -1,4 +1,4 @@
-"""The items of the views table: keys, sizes, and the conversion to the domain and back.
+"""The items of learners and counters in the views table: keys, sizes, the conversion to the domain and back.
 
 | pk          | sk                  | content                                                  |
 |-------------|---------------------|----------------------------------------------------------|
@@ -7,10 +7,10 @@
 | USER#<id>   | APPLIED#2026-11-22  | `Applied`: the bucket of a closed UTC day                |
 | USER#<id>   | EARNED#<id>         | `Award`                                                  |
 | USER#<id>   | COUNTED             | a mark: the count of all learners includes this one      |
-| RARITY      | LEARNERS            | the number of learners                                   |
-| RARITY      | HELD#<id>           | the number of learners who have an achievement           |
-| CATALOG     | HEAD                | the version of each certification's catalog              |
-| CATALOG     | CERT#<code>#<part>  | 1,000 ordinals of a certification                        |
+| RARITY      | LEARNERS#<shard>    | a part of the number of learners                         |
+| RARITY      | HELD#<id>#<shard>   | a part of the number of learners who have an achievement |
+
+The catalog's items are in `functions/catalog_items.py`.
 
 A dashboard reads all sort keys from a DAY# on, and so no APPLIED# item. Equal values make equal items: keys
 are sorted, and there are no trailing zeros and no empty attributes.
@@ -22,14 +22,13 @@ from dataclasses import dataclass
 from datetime import date
 from struct import error as struct_error
 from struct import pack, unpack
-from typing import Any
+from typing import Any, get_type_hints
 
 from pydantic_core import from_json
 
 from domain.achievements import Award
-from domain.catalog import Certification, Content
 from domain.content_set import ContentSet, pack_scores, unpack_scores
-from domain.days import day_date, day_number
+from domain.days import day_date, day_number, instant
 from domain.learner import Applied, Day, Learner, Track, Zone
 from domain.streaks import StudyCalendar
 from functions.breakdowns import breakdown_fields, breakdown_of, dumps, latest_fields, latest_of
@@ -44,35 +43,21 @@ FORMAT = 2
 MAX_ITEM_BYTES = 400 * 1024
 MAX_TRANSACTION_ITEMS = 100
 MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
-ORDINALS_PER_PART = 1000
 
-CATALOG_PK = "CATALOG"
 RARITY_PK = "RARITY"
+STATE = "STATE"
+COUNTED = "COUNTED"
+LEARNERS = "LEARNERS"
+HELD_PREFIX = "HELD#"
+"""The start of the sort keys of counters of awards. An insert under EARNED# would look like an award."""
 DAY_PREFIX = "DAY#"
 AWARD_PREFIX = "EARNED#"
 APPLIED_PREFIX = "APPLIED#"
-HEAD: Item = {"pk": {"S": CATALOG_PK}, "sk": {"S": "HEAD"}}
-"""The key of the catalog's head."""
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The catalog's head: its own version, and that of each certification's catalog."""
-
-    version: int
-    certifications: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class NewLearner:
-    """An insert into the table that adds a learner."""
-
-    user_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class NewAward:
-    """An insert into the table that is an award. A `silent` award is not announced."""
+    """A newly inserted award. A `silent` award is not announced."""
 
     user_id: str
     award: Award
@@ -116,9 +101,14 @@ def award_sk(achievement_id: str) -> str:
     return f"{AWARD_PREFIX}{achievement_id}"
 
 
-def certification_prefix(code: str) -> str:
-    """Return the start of the sort keys of a certification's parts."""
-    return f"CERT#{code}#"
+def counter_of(sk: str) -> str:
+    """Return the counter that the insert of a `STATE` or `EARNED#` item adds to, without its shard."""
+    return LEARNERS if sk == STATE else HELD_PREFIX + sk.removeprefix(AWARD_PREFIX)
+
+
+def counter_in(sk: str) -> str:
+    """Return the counter that a key of it, with its shard, belongs to."""
+    return sk.rpartition("#")[0]
 
 
 # -- sizes -----------------------------------------------------------------------------------------
@@ -167,8 +157,12 @@ def _decoding(item: Item) -> Iterator[None]:
     try:
         yield
     except (*_DECODING_ERRORS, struct_error) as error:
-        name = f"{item.get('pk')} {item.get('sk')}"
-        raise Unreadable(f"the item {name} can't be decoded: {error!r}") from error
+        raise Unreadable(f"the item {name_of(item)} can't be decoded: {error!r}") from error
+
+
+def name_of(item: Item) -> str:
+    """Return an item's key for people, whatever is wrong with the item."""
+    return f"{item.get('pk')} {item.get('sk')}"
 
 
 def _unknown(item: Item, known: frozenset[str]) -> Item:
@@ -182,11 +176,11 @@ _KNOWN_OF_STATE = frozenset({"pk", "sk", "version", "format", "tracks", "calenda
     "applied",
     "earned",
 }
-_KNOWN_OF_TRACK = frozenset({"names", "sums", "viewed", "answered", "completed", "scored", "best"})
+_KNOWN_OF_TRACK = frozenset(
+    {"names", "sums", "viewed", "answered", "completed", "scored", "best", "mastered"}
+)
 _KNOWN_OF_DAY = frozenset({"pk", "sk", "day", "tallies"})
 _KNOWN_OF_APPLIED = frozenset({"pk", "sk", "day", "digests"})
-_CONTENT_FIELDS = len(Content._fields) - 2
-"""The stored fields of a content that this release knows: without its ordinal and `unknown`."""
 
 # -- items to the domain and back ------------------------------------------------------------------
 
@@ -282,12 +276,21 @@ def _track_item(track: Track) -> Item:
         **track.unknown,
         **breakdown_fields(track.tallies),
         **{name: {"B": data} for name, data in packed.items() if data},
+        **_mastered_fields(track),
     }
+
+
+def _mastered_fields(track: Track) -> Item:
+    if not track.mastered:
+        return {}
+    covered = {name: {"B": contents.to_bytes()} for name, contents in track.mastered.items()}
+    return {"mastered": {"M": covered}}
 
 
 def _track(item: Item) -> Track:
     answered = _contents(item, "answered")
     scored = _contents(item, "scored") if "scored" in item else answered if "best" in item else ContentSet()
+    mastered = item["mastered"]["M"] if "mastered" in item else {}
     return Track(
         tallies=breakdown_of(item),
         viewed=_contents(item, "viewed"),
@@ -295,6 +298,7 @@ def _track(item: Item) -> Track:
         completed=_contents(item, "completed"),
         scored=scored,
         best=unpack_scores(bytes(item["best"]["B"]), len(scored)) if "best" in item else b"",
+        mastered={name: ContentSet.from_bytes(bytes(contents["B"])) for name, contents in mastered.items()},
         unknown=_unknown(item, _KNOWN_OF_TRACK),
     )
 
@@ -356,45 +360,17 @@ def award_of(item: Item) -> Award:
     with _decoding(item):
         fields = from_json(item["award"]["S"])
         award = Award(**{name: value for name, value in fields.items() if name in Award._fields})
-        if type(award.earned_at) is not int or type(award.points) is not int:
-            raise TypeError(f"{fields!r} is not an award")
+        for name, kind in _AWARD_TYPES.items():
+            value = getattr(award, name)
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise TypeError(f"{name} of the award is {value!r}")
+        instant(award.earned_at)
         return award
 
 
-def inserted(item: Item) -> NewLearner | NewAward:
-    """Return the meaning of a newly inserted `STATE` or `EARNED#` item."""
-    if item["sk"]["S"] == "STATE":
-        return NewLearner(user_id_of(item))
+_AWARD_TYPES = get_type_hints(Award)
+
+
+def new_award(item: Item) -> NewAward:
+    """Return a newly inserted award. Raise Unreadable if it can't be decoded."""
     return NewAward(user_id_of(item), award_of(item), "silent" in item)
-
-
-def head_of(item: Item) -> Head:
-    """Return the catalog's head in an item."""
-    return Head(int(item["version"]["N"]), from_json(item["certifications"]["S"]))
-
-
-def head_item(head: Head) -> Item:
-    """Return the item of the catalog's head."""
-    return {
-        **HEAD,
-        "version": {"N": str(head.version)},
-        "certifications": {"S": dumps(_sorted(head.certifications))},
-    }
-
-
-def part_item(certification: Certification, start: int) -> Item:
-    """Return the item of the part of a certification's catalog that begins with the ordinal `start`."""
-    contents = certification.contents[start : start + ORDINALS_PER_PART]
-    return {
-        "pk": {"S": CATALOG_PK},
-        "sk": {"S": f"{certification_prefix(certification.code)}{start // ORDINALS_PER_PART:06}"},
-        "contents": {"S": dumps([[*content[1:-1], *content.unknown] for content in contents])},
-    }
-
-
-def contents_of(item: Item) -> Iterator[Content]:
-    """Yield the contents in one part of a certification's catalog."""
-    start = int(item["sk"]["S"].rpartition("#")[2]) * ORDINALS_PER_PART
-    for ordinal, fields in enumerate(from_json(item["contents"]["S"]), start):
-        content = Content(ordinal, *fields[:_CONTENT_FIELDS])
-        yield content._replace(unknown=tuple(fields[_CONTENT_FIELDS:]))

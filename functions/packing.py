@@ -10,7 +10,7 @@ from pydantic_core import from_json, to_json
 
 # JSON needs three characters besides digits; the last hexadecimal digit fills up the last byte.
 _TO_HEX = bytes.maketrans(b",;-", b"abc")
-_FROM_HEX = str.maketrans({"a": ",", "b": "],[", "c": "-"})
+_FROM_HEX = bytes.maketrans(b"abc", b",;-")
 _FILLER = "f"
 
 type Lists = Sequence[Sequence[int]]
@@ -24,7 +24,8 @@ def pack_lists(lists: Lists) -> bytes:
 
 def unpack_lists(data: bytes) -> list[list[int]]:
     """Return the lists that `pack_lists` wrote. Raise ValueError if the bytes have another form."""
-    lists: list[list[int]] = from_json(f"[[{data.hex().rstrip(_FILLER).translate(_FROM_HEX)}]]")
+    text = data.hex().rstrip(_FILLER).encode().translate(_FROM_HEX)
+    lists: list[list[int]] = from_json(b"[[" + text.replace(b";", b"],[") + b"]]")
     return lists
 
 

@@ -29,6 +29,7 @@ STORED: list[Item] = [
                         "completed": {"B": b"\x00\x04"},
                         "scored": {"B": b"\x00\x05"},
                         "best": {"B": b"\x00\x1f@$\x22"},
+                        "mastered": {"M": {"SAA:mastered:compute": {"B": b"\x00\x04"}}},
                         "names": {"S": '[["Compute","Storage"],["advanced","beginner"]]'},
                         "sums": numbers(
                             "1,2,1,2;0,1,1,0;0,1,0,1;1,0,0,1;60,120,60,120;1,1,0,2;9250,8000,0,17250"
@@ -82,16 +83,19 @@ STORED: list[Item] = [
         "pk": {"S": "CATALOG"},
         "sk": {"S": "HEAD"},
         "version": {"N": "2"},
-        "certifications": {"S": '{"DVA":1,"SAA":1}'},
+        "certifications": {"S": '{"DVA":[1],"SAA":[1]}'},
+        "newest": {"N": "1700000000000001"},
     },
     {
         "pk": {"S": "CATALOG"},
         "sk": {"S": "CERT#DVA#000000"},
+        "version": {"N": "1"},
         "contents": {"S": '[["dva-1","Deployment","intermediate",true,1700000000000000,1,null]]'},
     },
     {
         "pk": {"S": "CATALOG"},
         "sk": {"S": "CERT#SAA#000000"},
+        "version": {"N": "1"},
         "contents": {
             "S": '[["saa-1","Storage","beginner",true,1700000000000001,1,null],'
             '["saa-2","Storage","advanced",true,1700000000000001,1,null],'

@@ -20,6 +20,8 @@ class CatalogWriter:
         self.releases = releases
         self.now = 1_790_000_000_000_000
         """Microseconds since 1970."""
+        self.idle: dict[str, list[Any]] = {release.name: [] for release in releases.all}
+        """Processes of each release that wait for a batch, with the catalog in their memory."""
 
     def apply(self, batches: tuple[tuple[Row, ...], ...]) -> None:
         """Deliver each batch until it succeeds, some to two consumers at the same time."""
@@ -48,13 +50,17 @@ class CatalogWriter:
         now = self.now - world.below(3) * world.below(3_000_000)
         release = self.releases.either()
         changes, _ = release.catalog.changes_of(records)
+        idle = self.idle[release.name]
+        writer = idle.pop() if idle else release.catalog.CatalogWriter(self.releases.stores[release.name])
         try:
-            release.catalog.update_catalog(self.releases.stores[release.name], changes, now)
+            writer.update(changes, now)
         except Crash:
             return False
         except Exception as error:
+            idle.append(writer)
             if not is_transient(error):
                 raise Violation(f"updating the catalog fails with {error!r}") from error
             world.seen[f"{type(error).__name__} while updating the catalog"] += 1
             return False
+        idle.append(writer)
         return True

@@ -15,6 +15,12 @@ type Sums = Counter[str]
 def comparable(item: Item, content_moves: bool) -> Item:
     """Return an item without what depends on the order of application (docs/design.md, Invariants)."""
     item = {name: value for name, value in item.items() if name not in ("version", "earned")}
+    if "tracks" in item:
+        kept = {
+            code: {name: value for name, value in track["M"].items() if name != "mastered"}
+            for code, track in item["tracks"]["M"].items()
+        }
+        item["tracks"] = {"M": {code: {"M": track} for code, track in kept.items()}}
     if not content_moves or item["sk"]["S"].startswith("APPLIED#"):
         return item
     if "tracks" not in item:

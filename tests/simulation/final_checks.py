@@ -1,6 +1,7 @@
 """Checks at the end of a history: the views equal their recomputation, and every record is accounted for."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -265,6 +266,7 @@ def _check_choice(
         if key[1] == "STATE":
             earned = json.loads(found["earned"]["S"])
             _check_awards(state, user, expected, earned, view)
+            _check_mastered(user, found, earned)
     if view:
         raise Violation(f"no record accounts for the items {sorted(view)}")
     state.seen["awards"] += len(earned)
@@ -288,7 +290,7 @@ def _check_awards(
     state: FinalState, user: str, expected: recompute.Recomputed, earned: list[str], view: View
 ) -> None:
     """Check the achievements in a learner's state and their items, and remove those items from the view."""
-    if not expected.due <= set(earned) <= expected.possible.keys():
+    if not expected.due <= set(earned) or not {_base(name) for name in earned} <= expected.possible.keys():
         raise Violation(
             f"{user} earned {earned}; due {sorted(expected.due)}, possible {sorted(expected.possible)}"
         )
@@ -300,9 +302,23 @@ def _check_awards(
         if item is None:
             raise Violation(f"{user} earned {name}, but there is no item for it")
         award = json.loads(item["award"]["S"])
-        if (award["achievement_id"], award["points"]) != (name, expected.possible[name]):
+        if (award["achievement_id"], award["points"]) != (name, expected.possible[_base(name)]):
             raise Violation(f"{user}: the award of {name} is {award}")
         if ("level" in award) != (key in state.awarded_by_next):
             raise Violation(f"{user}: the fields of {award} are not those of the release that gave it")
         if award["earned_at"] not in expected.instants:
             raise Violation(f"{user}: no interaction occurred at the time when {name} was earned")
+
+
+def _base(name: str) -> str:
+    """Return an achievement's id, without the number that a new category under an old name gets."""
+    return re.sub(r"^([^:]*:mastered:[^:]*):\d+$", r"\1", name)
+
+
+def _check_mastered(user: str, state: Item, earned: list[str]) -> None:
+    """Check that each mastery that was earned has its contents, and no other."""
+    mastered = [
+        name for track in state["tracks"]["M"].values() for name in track["M"].get("mastered", {"M": {}})["M"]
+    ]
+    if sorted(mastered) != [name for name in earned if ":mastered:" in name]:
+        raise Violation(f"{user} earned {earned}, but has the contents of {sorted(mastered)}")

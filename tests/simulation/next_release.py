@@ -46,6 +46,7 @@ def next_release() -> dict[str, ModuleType]:
             "domain.fold",
             "domain.tally",
             "functions.catalog",
+            "functions.catalog_items",
             "functions.items",
             "functions.project",
             "functions.quarantine",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import domain.tally
 import functions.catalog
+import functions.catalog_items
 import functions.items
 import functions.project
 import functions.quarantine
@@ -25,6 +26,7 @@ class Release:
     name: str
     tally: ModuleType
     catalog: ModuleType
+    catalog_items: ModuleType
     items: ModuleType
     project: ModuleType
     quarantine: ModuleType
@@ -35,6 +37,7 @@ THIS_RELEASE = Release(
     THIS,
     domain.tally,
     functions.catalog,
+    functions.catalog_items,
     functions.items,
     functions.project,
     functions.quarantine,

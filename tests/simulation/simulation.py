@@ -158,7 +158,7 @@ def _changes(world: World, release: Release) -> list[tuple[ModuleType, str, Any]
         (items, "MAX_ITEM_BYTES", c.item_bytes),
         (store, "MAX_CATALOG_READS", c.max_reads),
         (store, "MAX_READ_TRIES", c.max_reads),
-        (items, "ORDINALS_PER_PART", c.ordinals_per_part),
+        (release.catalog_items, "ORDINALS_PER_PART", c.ordinals_per_part),
         (release.quarantine, "MAX_INLINE_BYTES", c.inline_bytes),
     ]
 

@@ -19,7 +19,8 @@ from tests.simulation.simulation import replay_command, run
 
 SITES = [
     "catalog: get_item",
-    "catalog: query",
+    "catalog: batch_get_item",
+    "certification: batch_get_item",
     "commit: get_item",
     "commit: put_item",
     "commit: transact_write_items",
