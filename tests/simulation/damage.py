@@ -46,9 +46,9 @@ class Damages:
     done: list[Damage] = field(default_factory=list)
 
     def run(self, learners: int) -> None:
-        """Damage an item of each of so many learners, and repair them after a while. Twice, perhaps."""
+        """Damage an item of each of so many learners, and repair them after a while, up to three times."""
         world = self.world
-        for _ in range(1 + world.below(2)):
+        for _ in range(1 + world.below(3)):
             current: list[Damage] = []
             self._wait(60)
             for _ in range(5):
@@ -57,7 +57,7 @@ class Damages:
                     break
                 self._wait(30)
             for user in world.shuffled(sorted(users))[:learners]:
-                current.append(self._damage(user, 0.9 if learners > MAX_TROUBLES else 0.5))
+                current.append(self._damage(user, 0.9 if learners > MAX_TROUBLES else 0.4))
             self._wait(120)
             for damage in current:
                 self._repair(damage)
@@ -78,8 +78,10 @@ class Damages:
     def _damage(self, pk: str, state_rate: float) -> Damage:
         world, items = self.world, self.dynamo.items
         keys = sorted(key for key in items if key[0] == pk)
-        # The state is in every batch's way.
-        key = (pk, "STATE") if world.chance(state_rate) else keys[world.below(len(keys))]
+        # The state is in every batch's way, a closed day in that of late records, and an award in nobody's.
+        closed = [key for key in keys if key[1].startswith(("APPLIED#", "DAY#"))]
+        others = closed if closed and world.chance(0.8) else keys
+        key = (pk, "STATE") if world.chance(state_rate) else others[world.below(len(others))]
         repaired = items[key]
         name, damaged = _choose(world, key[1], repaired)
         code = "unreadable_state"

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import functions.breakdowns
+import functions.catalog_items
 import functions.items
 import functions.project
 import functions.store
@@ -99,12 +100,12 @@ def fields_of_a_zone_go_to_the_next_zone(patch: pytest.MonkeyPatch) -> None:
 
 
 def fields_of_a_content_are_dropped(patch: pytest.MonkeyPatch) -> None:
-    contents_of = functions.items.contents_of
+    content = functions.catalog_items._content
 
-    def without(item: Item) -> list[Content]:
-        return [content._replace(unknown=()) for content in contents_of(item)]
+    def without(*given: Any) -> Content:
+        return content(*given)._replace(unknown=())
 
-    patch.setattr(functions.items, "contents_of", without)
+    patch.setattr(functions.catalog_items, "_content", without)
 
 
 def awards_of_unknown_rules_are_forgotten(patch: pytest.MonkeyPatch) -> None:
