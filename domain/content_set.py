@@ -41,12 +41,11 @@ class ContentSet:
     @classmethod
     def of(cls, ordinals: Iterable[int]) -> "ContentSet":
         """Return the set of these ordinals."""
-        flags = bytearray()
+        ordinals = list(ordinals)
+        # On long bitmaps, setting bits one by one would copy the bitmap each time.
+        flags = bytearray(max(ordinals, default=-1) // 8 + 1)
         for ordinal in ordinals:
-            byte = ordinal >> 3
-            if byte >= len(flags):
-                flags.extend(bytes(byte + 1 - len(flags)))
-            flags[byte] |= 1 << (ordinal & 7)
+            flags[ordinal >> 3] |= 1 << (ordinal & 7)
         return cls(int.from_bytes(flags, "little"))
 
     def to_bytes(self) -> bytes:

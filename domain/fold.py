@@ -186,18 +186,12 @@ class _TrackDraft:
     """A track that is open for adding."""
 
     __slots__ = (
-        "answered",
-        "before",
-        "best",
-        "completed",
-        "mastered",
-        "scored",
-        "sums",
-        "tallies",
-        "viewed",
+        *("answered", "before", "best", "by_category", "code", "completed", "mastered", "scored"),
+        *("standing", "sums", "tallies", "viewed", "waiting", "waiting_by_category"),
     )
 
-    def __init__(self, before: Track, total: Tally) -> None:
+    def __init__(self, code: str, before: Track, total: Tally) -> None:
+        self.code = code
         self.before = before
         self.tallies = _Tallies(before.tallies)
         self.sums = list(values(total))
@@ -206,6 +200,11 @@ class _TrackDraft:
         self.completed = before.completed.bits
         self.scored = before.scored.bits
         self.best: bytearray | None = None
+        self.waiting = Waiting(certification_rules(code))
+        self.waiting_by_category: dict[str, Waiting[CategoryStanding]] = {}
+        # Standings are kept while the completed contents stay the same. Their sums are added to in place.
+        self.standing: CertificationStanding | None = None
+        self.by_category: dict[str, CategoryStanding] = {}
         self.mastered = before.mastered
 
     def touch(self, interaction: Interaction, ordinal: int) -> None:
@@ -216,7 +215,10 @@ class _TrackDraft:
             case "answered":
                 self.answered |= bit
             case "completed":
-                self.completed |= bit
+                if not self.completed & bit:
+                    self.completed |= bit
+                    self.standing = None
+                    self.by_category.clear()
             case _:
                 assert_never(interaction.kind)
         if interaction.score is not None:
@@ -233,17 +235,53 @@ class _TrackDraft:
         elif score > int.from_bytes(self.best[start:end]):
             self.best[start:end] = score.to_bytes(SCORE_BYTES)
 
+    def reached(
+        self, certification: Certification, category: str, earned: frozenset[str]
+    ) -> list[Achievement[Any]]:
+        """Return the rules that are fulfilled now, about the certification and one of its categories.
+
+        Those that were fulfilled before this batch are returned once, too, but no mastery that is held.
+        """
+        if self.standing is None:
+            self.standing = CertificationStanding(
+                self.completed.bit_count(),
+                (self.completed & certification.active.bits).bit_count(),
+                len(certification.active),
+                self.sums,
+            )
+        of_category = self.by_category.get(category)
+        if of_category is None:
+            contents = certification.categories.get(category, _NO_CONTENT)
+            of_category = self.by_category[category] = CategoryStanding(
+                (self.completed & contents.bits).bit_count(), len(contents), self.tallies.categories[category]
+            )
+        waiting = self.waiting_by_category.get(category)
+        if waiting is None:
+            waiting = self.waiting_by_category[category] = Waiting(category_rules(self.code, category))
+        reached: list[Achievement[Any]] = [*self.waiting.take(self.standing)]
+        for rule in waiting.take(of_category):
+            mastery = open_mastery(rule, category, certification, self.mastered, earned)
+            if mastery is not None:
+                contents = certification.categories[category]
+                self.mastered = {**self.mastered, mastery.id: contents}
+                reached.append(mastery)
+        return reached
+
     def freeze(self) -> Track:
         return Track(
             self.tallies.freeze(),
-            ContentSet(self.viewed),
-            ContentSet(self.answered),
-            ContentSet(self.completed),
-            ContentSet(self.scored),
+            _changed(self.before.viewed, self.viewed),
+            _changed(self.before.answered, self.answered),
+            _changed(self.before.completed, self.completed),
+            _changed(self.before.scored, self.scored),
             self.before.best if self.best is None else bytes(self.best),
             self.mastered,
             self.before.unknown,
         )
+
+
+def _changed(before: ContentSet, bits: int) -> ContentSet:
+    return before if bits == before.bits else ContentSet(bits)
 
 
 class _DayDraft:
@@ -290,8 +328,6 @@ class _Draft:
         self.sums = list(before.sums)
         self._earned = learner.earned
         self._waiting = Waiting(learner_rules())
-        self._waiting_by_certification: dict[str, Waiting[CertificationStanding]] = {}
-        self._waiting_by_category: dict[tuple[str, str], Waiting[CategoryStanding]] = {}
 
     def has(self, utc_day: int, digest: int) -> bool:
         bucket = self._applied.get(utc_day)
@@ -324,7 +360,9 @@ class _Draft:
 
     def _open_track(self, code: str) -> _TrackDraft:
         before = self._before.tracks.get(code)
-        return _TrackDraft(before, self._totals[code]) if before else _TrackDraft(Track(), Tally())
+        if before is None:
+            return _TrackDraft(code, Track(), Tally())
+        return _TrackDraft(code, before, self._totals[code])
 
     def _note_zone(self, interaction: Interaction) -> None:
         zone = (interaction.at, interaction.zone)
@@ -339,43 +377,13 @@ class _Draft:
     ) -> list[Award]:
         """Return what the interaction that was just applied has earned, each achievement once."""
         earned = []
-        for rule in self._reached(place, certification):
+        track = self._tracks[place.certification]
+        reached = track.reached(certification, place.content.category, self._earned)
+        for rule in (*self._waiting.take(self), *reached):
             if rule.id not in self._earned:
                 self._earned |= {rule.id}
                 earned.append(award(rule, interaction.at))
         return earned
-
-    def _reached(self, place: Place, certification: Certification) -> list[Achievement[Any]]:
-        """Return the rules that are fulfilled now. Those that were fulfilled before are among the first."""
-        code, content = place
-        track = self._tracks[code]
-        reached: list[Achievement[Any]] = [*self._waiting.take(self)]
-
-        waiting = self._waiting_by_certification.get(code)
-        if waiting is None:
-            waiting = self._waiting_by_certification[code] = Waiting(certification_rules(code))
-        of_certification = CertificationStanding(
-            track.completed.bit_count(),
-            (track.completed & certification.active.bits).bit_count(),
-            len(certification.active),
-            track.sums,
-        )
-        reached += waiting.take(of_certification)
-
-        category = content.category
-        waiting_here = self._waiting_by_category.get((code, category))
-        if waiting_here is None:
-            waiting_here = self._waiting_by_category[code, category] = Waiting(category_rules(code, category))
-        contents = certification.categories.get(category, _NO_CONTENT)
-        of_category = CategoryStanding(
-            (track.completed & contents.bits).bit_count(), len(contents), track.tallies.categories[category]
-        )
-        for rule in waiting_here.take(of_category):
-            mastery = open_mastery(rule, category, certification, track.mastered, self._earned)
-            if mastery is not None:
-                track.mastered = {**track.mastered, mastery.id: contents}
-                reached.append(mastery)
-        return reached
 
     def _day(self, number: int) -> _DayDraft:
         draft = self._days.get(number)

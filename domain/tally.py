@@ -105,6 +105,22 @@ def all_values(tally: Tally) -> list[int]:
     return [*tally[:-1], *tally.unknown]
 
 
+def rows_of_sums(tallies: Sequence[Tally]) -> list[Sums]:
+    """Return the counters of each tally, those of a later release included. All rows have the same length."""
+    later = max([len(tally.unknown) for tally in tallies], default=0)
+    if not later:
+        return [tally[:-1] for tally in tallies]
+    return [(*tally[:-1], *tally.unknown, *[0] * (later - len(tally.unknown))) for tally in tallies]
+
+
+def tallies_of(rows: Sequence[tuple[int, ...]]) -> list[Tally]:
+    """Return the tallies with these counters. Rows have at least all counters that this release knows."""
+    known = len(COUNTERS)
+    if rows and len(rows[0]) > known:
+        return [_make(*row[:known], row[known:]) for row in rows]
+    return [tuple.__new__(Tally, (*row, ())) for row in rows]
+
+
 def tally_of(sums: Sums) -> Tally:
     """Return the tally with these counters. Missing ones are 0; additional ones belong to a later release."""
     known = len(COUNTERS)

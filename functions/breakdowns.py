@@ -3,13 +3,14 @@
 Names are stored once for each track, and sums in columns, because they are most of a state's bytes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
 from domain.learner import Day, Track
-from domain.tally import Breakdown, Tally, all_values, tally_of
+from domain.tally import COUNTERS, Breakdown, Tally, rows_of_sums, tallies_of
 from functions.packing import Lists, columns_of, pack_lists, rows_of, unpack_lists
 
 type Attributes = dict[str, Any]
@@ -24,7 +25,7 @@ def dumps(value: Any) -> str:
 def breakdown_fields(breakdown: Breakdown) -> Attributes:
     """Return the attributes of a breakdown: the names of its categories and difficulties, and their sums."""
     names, tallies = _in_order(breakdown)
-    return {"names": {"S": dumps(names)}, "sums": {"B": pack_lists(columns_of(map(all_values, tallies)))}}
+    return {"names": {"S": dumps(names)}, "sums": {"B": pack_lists(columns_of(rows_of_sums(tallies)))}}
 
 
 def _in_order(breakdown: Breakdown) -> tuple[tuple[list[str], list[str]], list[Tally]]:
@@ -39,19 +40,21 @@ def breakdown_of(attributes: Attributes) -> Breakdown:
 
     Raise LookupError, TypeError or ValueError if the attributes have another form.
     """
-    return _with_names(*_names(attributes), unpack_lists(attributes["sums"]["B"]))
+    return _with_names(*_names(attributes["names"]["S"]), unpack_lists(attributes["sums"]["B"]))
 
 
-def _names(attributes: Attributes) -> tuple[list[str], list[str]]:
-    categories, difficulties = from_json(attributes["names"]["S"])
+@lru_cache(maxsize=1024)
+def _names(text: str) -> tuple[Sequence[str], Sequence[str]]:
+    # Cached, because many learners touch the same categories.
+    categories, difficulties = from_json(text)
     if not all(isinstance(name, str) for name in (*categories, *difficulties)):
-        raise TypeError(f"{attributes['names']['S']} are not names")
-    return categories, difficulties
+        raise TypeError(f"{text} are not names")
+    return tuple(categories), tuple(difficulties)
 
 
-def _with_names(categories: list[str], difficulties: list[str], columns: Lists) -> Breakdown:
-    tallies = [tally_of(row) for row in rows_of(columns, len(categories) + len(difficulties))]
+def _with_names(categories: Sequence[str], difficulties: Sequence[str], columns: Lists) -> Breakdown:
     first = len(categories)
+    tallies = tallies_of(rows_of(columns, first + len(difficulties), len(COUNTERS)))
     return Breakdown(
         dict(zip(categories, tallies, strict=False)), dict(zip(difficulties, tallies[first:], strict=True))
     )
@@ -64,7 +67,7 @@ def latest_fields(latest: Day, tracks: Mapping[str, Track]) -> Attributes:
         names, tallies = _in_order(breakdown)
         known, _ = _in_order(tracks[code].tallies)
         positions = [[group.index(name) for name in found] for group, found in zip(known, names, strict=True)]
-        packed[code] = {"B": pack_lists([*positions, *columns_of(map(all_values, tallies))])}
+        packed[code] = {"B": pack_lists([*positions, *columns_of(rows_of_sums(tallies))])}
     return packed
 
 

@@ -116,18 +116,22 @@ def counter_in(sk: str) -> str:
 
 def item_bytes(item: Item) -> int:
     """Return the bytes that DynamoDB counts for an item, or slightly more."""
-    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
+    return sum([_text_bytes(name) + _value_bytes(value) for name, value in item.items()])
 
 
 def _value_bytes(value: Item) -> int:
     [(kind, content)] = value.items()
-    if kind == "M":
-        return 3 + sum(1 + len(name.encode()) + _value_bytes(inner) for name, inner in content.items())
     if kind == "S":
-        return len(content.encode())
+        return _text_bytes(content)
+    if kind == "M":
+        return 3 + sum([1 + _text_bytes(name) + _value_bytes(inner) for name, inner in content.items()])
     if kind == "BOOL":
         return 1
     return len(content) + 1
+
+
+def _text_bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def check_size(items: list[Item]) -> None:
@@ -162,7 +166,7 @@ def name_of(item: Item) -> str:
 
 
 def _unknown(item: Item, known: frozenset[str]) -> Item:
-    return {name: value for name, value in item.items() if name not in known}
+    return {name: item[name] for name in item.keys() - known}
 
 
 _KNOWN_OF_STATE = frozenset({"pk", "sk", "version", "format", "tracks", "calendar_first", "calendar"}) | {

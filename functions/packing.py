@@ -5,13 +5,12 @@ every platform, which a compression library does not promise.
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import zip_longest
 
 from pydantic_core import from_json, to_json
 
 # JSON needs three characters besides digits; the last hexadecimal digit fills up the last byte.
 _TO_HEX = bytes.maketrans(b",;-", b"abc")
-_FROM_HEX = str.maketrans({"a": ",", "b": "],[", "c": "-"})
+_FROM_HEX = bytes.maketrans(b"abc", b",;-")
 _FILLER = "f"
 
 type Lists = Sequence[Sequence[int]]
@@ -25,12 +24,13 @@ def pack_lists(lists: Lists) -> bytes:
 
 def unpack_lists(data: bytes) -> list[list[int]]:
     """Return the lists that `pack_lists` wrote. Raise ValueError if the bytes have another form."""
-    lists: list[list[int]] = from_json(f"[[{data.hex().rstrip(_FILLER).translate(_FROM_HEX)}]]")
+    text = data.hex().rstrip(_FILLER).encode().translate(_FROM_HEX)
+    lists: list[list[int]] = from_json(b"[[" + text.replace(b";", b"],[") + b"]]")
     return lists
 
 
 def columns_of(rows: Iterable[Sequence[int]]) -> list[Sequence[int]]:
-    """Return the columns of rows, which may differ in length. A missing number is 0.
+    """Return the columns of rows of the same length.
 
     A column of zeros is empty, and one that equals an earlier column is the negative number of that column,
     counted from 1: most counters of a tally are 0 or equal to another. Empty columns at the end are left out.
@@ -38,13 +38,13 @@ def columns_of(rows: Iterable[Sequence[int]]) -> list[Sequence[int]]:
     """
     columns: list[Sequence[int]] = []
     numbers: dict[tuple[int, ...], int] = {}
-    for number, column in enumerate(zip_longest(*rows, fillvalue=0), start=1):
-        if min(column) < 0:
-            raise ValueError(f"the sums {column} can't be stored")
+    for number, column in enumerate(zip(*rows, strict=True), start=1):
         if not any(column):
             columns.append(())
         elif column in numbers:
             columns.append((-numbers[column],))
+        elif min(column) < 0:
+            raise ValueError(f"the sums {column} can't be stored")
         else:
             numbers[column] = number
             columns.append(column)
@@ -53,8 +53,8 @@ def columns_of(rows: Iterable[Sequence[int]]) -> list[Sequence[int]]:
     return columns
 
 
-def rows_of(columns: Lists, count: int) -> list[tuple[int, ...]]:
-    """Return the `count` rows with these columns. Zeros at the end of all rows are missing.
+def rows_of(columns: Lists, count: int, width: int) -> list[tuple[int, ...]]:
+    """Return the `count` rows with these columns, each with at least `width` numbers.
 
     Raise ValueError if there is another number of rows, IndexError if a column refers to one that is missing.
     """
@@ -66,7 +66,8 @@ def rows_of(columns: Lists, count: int) -> list[tuple[int, ...]]:
             full.append(full[-column[0] - 1])
         else:
             full.append(column)
-    rows: list[tuple[int, ...]] = list(zip(*full, strict=True)) if full else [()] * count
+    full += [(0,) * count] * (width - len(full))
+    rows: list[tuple[int, ...]] = list(zip(*full, strict=True))
     if len(rows) != count:
         raise ValueError(f"there are {len(rows)} rows of sums and {count} names")
     return rows
