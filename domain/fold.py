@@ -186,8 +186,8 @@ class _TrackDraft:
     """A track that is open for adding."""
 
     __slots__ = (
-        *("answered", "before", "best", "by_category", "code", "completed", "mastered", "scored"),
-        *("standing", "sums", "tallies", "viewed", "waiting", "waiting_by_category"),
+        *("answered", "before", "best", "by_category", "code", "completed", "mastered", "scored", "standing"),
+        *("sums", "tallies", "viewed", "waiting", "waiting_by_category"),
     )
 
     def __init__(self, code: str, before: Track, total: Tally) -> None:
@@ -240,7 +240,7 @@ class _TrackDraft:
     ) -> list[Achievement[Any]]:
         """Return the rules that are fulfilled now, about the certification and one of its categories.
 
-        Those that were fulfilled before this batch are returned once, too, but no mastery that is held.
+        Those that were fulfilled before this batch are returned once, too, but for masteries.
         """
         if self.standing is None:
             self.standing = CertificationStanding(
@@ -262,8 +262,7 @@ class _TrackDraft:
         for rule in waiting.take(of_category):
             mastery = open_mastery(rule, category, certification, self.mastered, earned)
             if mastery is not None:
-                contents = certification.categories[category]
-                self.mastered = {**self.mastered, mastery.id: contents}
+                self.mastered = {**self.mastered, mastery.id: certification.categories[category]}
                 reached.append(mastery)
         return reached
 
@@ -378,8 +377,10 @@ class _Draft:
         """Return what the interaction that was just applied has earned, each achievement once."""
         earned = []
         track = self._tracks[place.certification]
-        reached = track.reached(certification, place.content.category, self._earned)
-        for rule in (*self._waiting.take(self), *reached):
+        for rule in (
+            *self._waiting.take(self),
+            *track.reached(certification, place.content.category, self._earned),
+        ):
             if rule.id not in self._earned:
                 self._earned |= {rule.id}
                 earned.append(award(rule, interaction.at))

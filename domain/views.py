@@ -114,11 +114,11 @@ def _categories(context: ViewContext, tracks: Mapping[str, Track]) -> dict[str, 
 
 
 def _merged(groups: Iterable[Mapping[str, Tally]]) -> dict[str, Tally]:
-    merged: dict[str, Tally] = {}
+    found: dict[str, list[Tally]] = {}
     for group in groups:
         for name, tally in group.items():
-            merged[name] = total((merged[name], tally)) if name in merged else tally
-    return dict(sorted(merged.items()))
+            found.setdefault(name, []).append(tally)
+    return {name: total(tallies) for name, tallies in sorted(found.items())}
 
 
 def _sums(tally: Tally) -> shapes.Sums:
@@ -169,7 +169,8 @@ def activity(context: ViewContext, period_days: int, certification: str | None =
     period = [
         (day, found) for day in context.period(period_days) if (found := _day_breakdowns(day, certification))
     ]
-    sums = total(breakdown.total for _, found in period for breakdown in found)
+    by_day = {day.number: total(breakdown.total for breakdown in found) for day, found in period}
+    sums = total(by_day.values())
     by_certification = _merged(
         {code: breakdown.total for code, breakdown in day.tallies.items() if certification in (None, code)}
         for day, _ in period
@@ -182,12 +183,8 @@ def activity(context: ViewContext, period_days: int, certification: str | None =
         "period_days": period_days,
         "total_interactions": sums.interactions,
         "daily_activity": [
-            {
-                "date": day_text(day.number),
-                "interactions": (day_sums := total(b.total for b in found)).interactions,
-                "time_spent": day_sums.seconds,
-            }
-            for day, found in period
+            {"date": day_text(number), "interactions": of_day.interactions, "time_spent": of_day.seconds}
+            for number, of_day in by_day.items()
         ],
         "certification_breakdown": {code: tally.interactions for code, tally in by_certification.items()},
         "category_breakdown": {name: tally.interactions for name, tally in by_category.items()},

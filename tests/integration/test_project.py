@@ -1,6 +1,7 @@
 """The consumer: batches of the stream become items, also after lost races and failures."""
 
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
@@ -16,7 +17,7 @@ from domain.streaks import StudyCalendar
 from domain.tally import Tally
 from functions import aws, items, project
 from functions.catalog import CatalogWriter
-from functions.errors import Contended
+from functions.errors import Contended, Unreadable
 from functions.observability import logger, metrics
 from functions.quarantine import Position
 from functions.store import STATES_PER_READ, Store
@@ -411,6 +412,24 @@ def test_a_day_that_the_state_promises_and_that_is_gone_is_unreadable(world: Wor
     assert codes(world) == ["unreadable_state"]
 
 
+def test_what_was_written_before_a_learner_became_unreadable_is_not_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(items, "MAX_TRANSACTION_ITEMS", 10)
+    load, calls = Store.load_buckets, []
+
+    def load_damaged_later(self: Store, wanted: Any) -> Any:
+        calls.append(wanted)
+        return load(self, wanted) if len(calls) < 3 else {"ann": Unreadable("damaged meanwhile")}
+
+    monkeypatch.setattr(Store, "load_buckets", load_damaged_later)
+    days = [interaction(f"e{n}", occurred_at=f"2026-02-{n:02}T09:00:00+00:00") for n in range(1, 29)]
+    unknown = interaction("x", content_id="never", occurred_at="2026-02-01T10:00:00+00:00")
+    outcome = world.project(*days, unknown)
+    assert outcome.applied == stored_learner(world).total.interactions > 0
+    assert Counter(codes(world)) == {"unknown_content": 1, "unreadable_state": 28 - outcome.applied}
+
+
 def test_a_repair_between_the_state_and_its_days_is_a_lost_race(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -466,6 +485,18 @@ def test_the_halves_of_a_batch_that_failed_for_trouble_fail_too(world: World) ->
     now[0] = 601.0
     projector.project(records[:1])
     assert codes(world) == ["later_format"], "one learner alone, and the others are forgotten"
+
+
+def test_many_good_batches_do_not_hide_the_trouble_of_a_bad_one(world: World) -> None:
+    batch = [interaction("a", user_id=f"learner-{n}") for n in range(4)]
+    projector = world.projector()
+    for _ in range(30):
+        projector.project(stream_event(*batch)["Records"])
+    for n in range(4):
+        damage(world, f"learner-{n}", "STATE", {"format": {"N": "3"}})
+    with pytest.raises(ExceptionGroup, match=r"^4 parts of the batch failed"):
+        projector.project(stream_event(*({**each, "event_id": "b"} for each in batch))["Records"])
+    assert codes(world) == []
 
 
 def test_trouble_is_counted_even_if_it_fails_the_batch(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

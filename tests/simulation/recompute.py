@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, assert_never
 
-from tests.simulation.history import CATEGORIES, MOVING_CATEGORIES, MOVING_DIFFICULTIES
+from tests.simulation.history import CATEGORIES, MOVING_CATEGORIES
 from tests.simulation.reading import Content, Interaction, Item, Key, StoredCatalog, day_number
 from tests.simulation.rules import (
     CATEGORY_RULES,
     CERTIFICATION_RULES,
     LEARNER_RULES,
+    NEXT_LEARNER_RULES,
     CategoryFacts,
     CertificationFacts,
     LearnerFacts,
@@ -24,8 +25,6 @@ from tests.simulation.rules import (
 from tests.simulation.stored_bytes import (
     bitmap,
     columns,
-    read_numbers,
-    rows,
     stored_numbers,
     stored_scores,
     stored_set,
@@ -66,6 +65,8 @@ COUNTERS: dict[str, Callable[[Interaction], int]] = {
     "perfect": lambda i: i.score == 100_00,
 }
 """The counters in the order in which they are stored, and how much one interaction adds to each."""
+NEXT_COUNTERS: dict[str, Callable[[Interaction], int]] = {"minutes": lambda i: i.seconds // 60}
+"""The counters that the next release adds. They count only what that release applies."""
 
 
 # -- views -------------------------------------------------------------------------------------------
@@ -95,8 +96,9 @@ class Breakdown:
             (self.categories, sorted(self.categories)),
             (self.difficulties, sorted(self.difficulties)),
         ]
+        counters = (*COUNTERS, *NEXT_COUNTERS)
         return columns(
-            [[group[name][counter] for counter in COUNTERS] for group, names in groups for name in names]
+            [[group[name][counter] for counter in counters] for group, names in groups for name in names]
         )
 
     def to_item(self) -> Item:
@@ -114,6 +116,8 @@ class Track:
     completed: set[int] = field(default_factory=set)
     best: dict[int, int] = field(default_factory=dict)
     """Best score by ordinal, in hundredths."""
+    by_next: int = 0
+    """How many of the interactions the next release applied."""
 
     def mark(self, kind: "Kind", ordinal: int) -> None:
         """Add a content to the set of contents that were viewed, answered or completed."""
@@ -136,33 +140,46 @@ class Track:
         item |= {name: {"B": stored_set(ordinals)} for name, ordinals in sets.items() if ordinals}
         if self.best:
             item["best"] = {"B": stored_scores([self.best[ordinal] for ordinal in sorted(self.best)])}
-        return item
+        return item | marked(self.by_next)
 
 
-type Day = dict[str, Breakdown]
-"""The sums of one local day by certification."""
-type Digests = set[bytes]
-"""The digests of the interactions of one UTC day."""
+@dataclass(slots=True)
+class Day:
+    """The sums of one local day by certification."""
+
+    sums: dict[str, Breakdown] = field(default_factory=dict)
+    by_next: int = 0
+
+    def fields(self) -> Item:
+        """Return a closed day's bucket as it is stored."""
+        stored = {code: {"M": breakdown.to_item()} for code, breakdown in self.sums.items()}
+        return {"tallies": {"M": stored}} | marked(self.by_next)
+
+    def latest_fields(self, tracks: Mapping[str, Track]) -> Item:
+        """Return the fields of the latest day, whose names are positions among those of the tracks."""
+        stored = {}
+        for code, breakdown in self.sums.items():
+            named = zip(tracks[code].sums.names(), breakdown.names(), strict=True)
+            positions = [[of_track.index(name) for name in names] for of_track, names in named]
+            stored[code] = stored_numbers([*positions, *breakdown.columns()])
+        return {"tallies": {"M": stored}} | marked(self.by_next)
 
 
-def day_fields(day: Day) -> Item:
-    """Return a local day's bucket as it is stored."""
-    return {"tallies": {"M": {code: {"M": breakdown.to_item()} for code, breakdown in day.items()}}}
+@dataclass(slots=True)
+class Digests:
+    """The digests of the interactions of one UTC day."""
+
+    digests: set[bytes] = field(default_factory=set)
+    by_next: int = 0
+
+    def fields(self) -> Item:
+        """Return the bucket as it is stored."""
+        return {"digests": {"B": b"".join(sorted(self.digests))}} | marked(self.by_next)
 
 
-def latest_fields(day: Day, tracks: Mapping[str, Track]) -> Item:
-    """Return the fields of the latest day, whose names are positions among those of the tracks."""
-    stored = {}
-    for code, breakdown in day.items():
-        named = zip(tracks[code].sums.names(), breakdown.names(), strict=True)
-        positions = [[of_track.index(name) for name in names] for of_track, names in named]
-        stored[code] = stored_numbers([*positions, *breakdown.columns()])
-    return {"tallies": {"M": stored}}
-
-
-def applied_fields(digests: Digests) -> Item:
-    """Return a UTC day's bucket as it is stored."""
-    return {"digests": {"B": b"".join(sorted(digests))}}
+def marked(by_next: int) -> Item:
+    """Return the attribute in which the next release counts the interactions that it applies."""
+    return {"marked": {"N": str(by_next)}} if by_next else {}
 
 
 @dataclass(slots=True)
@@ -177,6 +194,8 @@ class Recomputed:
     """Points of the achievements that some order of the interactions earns, those that are due included."""
     instants: set[int] = field(default_factory=set)
     """Instants of the interactions, one of which is an award's earned_at."""
+    undecided_zones: set[str] = field(default_factory=set)
+    """Attributes of zones that either release may have set, because both applied such an interaction."""
 
 
 def learner(
@@ -185,10 +204,12 @@ def learner(
     catalog: StoredCatalog,
     freezes: int,
     catalog_is_fixed: bool,
+    by_next: Callable[[Interaction], bool] = lambda _: False,
 ) -> Recomputed:
     """Recompute the views of a learner from their distinct interactions, all of known content.
 
-    `catalog_is_fixed`: the catalog did not change after the first interaction.
+    `catalog_is_fixed`: the catalog did not change after the first interaction. `by_next` returns whether the
+    next release applied an interaction.
     """
     interactions = list(interactions)
     if not interactions:
@@ -200,18 +221,24 @@ def learner(
         content = catalog.place(interaction)
         assert content is not None
         code = content.certification
-        amounts = {name: int(measure(interaction)) for name, measure in COUNTERS.items()}
+        counted_by_next = by_next(interaction)
+        counters = COUNTERS | NEXT_COUNTERS if counted_by_next else COUNTERS
+        amounts = {name: int(measure(interaction)) for name, measure in counters.items()}
         track = tracks.setdefault(code, Track())
         track.sums.add(content, amounts)
         track.mark(interaction.kind, content.ordinal)
         if interaction.score is not None:
             track.best[content.ordinal] = max(interaction.score, track.best.get(content.ordinal, 0))
-        days.setdefault(interaction.day, {}).setdefault(code, Breakdown()).add(content, amounts)
-        applied.setdefault(interaction.utc_day, set()).add(interaction.digest)
-    result = Recomputed(
-        _items(f"USER#{user}", tracks, days, applied, latest_zones(interactions)),
-        instants={interaction.at for interaction in interactions},
-    )
+        day = days.setdefault(interaction.day, Day())
+        day.sums.setdefault(code, Breakdown()).add(content, amounts)
+        digests = applied.setdefault(interaction.utc_day, Digests())
+        digests.digests.add(interaction.digest)
+        track.by_next += counted_by_next
+        day.by_next += counted_by_next
+        digests.by_next += counted_by_next
+    result = Recomputed(instants={interaction.at for interaction in interactions})
+    zones = latest_zones(interactions, by_next, result.undecided_zones)
+    result.items = _items(f"USER#{user}", tracks, days, applied, zones)
     facts = LearnerFacts(
         longest_streak(set(days), freezes),
         sum(len(track.completed) for track in tracks.values()),
@@ -222,16 +249,31 @@ def learner(
     return result
 
 
-def latest_zones(interactions: Iterable[Interaction]) -> Item:
-    """Return the attributes for the latest named zone and the latest plain offset, each with its time."""
+def latest_zones(
+    interactions: Iterable[Interaction], by_next: Callable[[Interaction], bool], undecided: set[str]
+) -> Item:
+    """Return the attributes for the latest named zone and the latest plain offset, each with its time.
+
+    The next release adds two values to a zone that it sets. If both releases applied an interaction with the
+    latest time and zone, the first one decides: the attribute is added to `undecided`.
+    """
     latest: dict[str, tuple[int, str]] = {}
+    set_by: dict[str, set[bool]] = {}
     for interaction in interactions:
         zones = {"named_zone": interaction.named_zone, "plain_offset": interaction.plain_offset}
         for attribute, name in zones.items():
-            if name is not None:
-                zone = interaction.at, name
-                latest[attribute] = max(zone, latest.get(attribute, zone))
-    return {attribute: {"S": _json(list(zone))} for attribute, zone in latest.items()}
+            if name is None:
+                continue
+            zone = interaction.at, name
+            if attribute not in latest or zone > latest[attribute]:
+                latest[attribute], set_by[attribute] = zone, set()
+            if zone == latest[attribute]:
+                set_by[attribute].add(by_next(interaction))
+    undecided.update(attribute for attribute, releases in set_by.items() if len(releases) == 2)
+    return {
+        attribute: {"S": _json([at, name, at % 997, "next"] if True in set_by[attribute] else [at, name])}
+        for attribute, (at, name) in latest.items()
+    }
 
 
 def _items(
@@ -244,11 +286,9 @@ def _items(
     """Return the items. The state holds the latest bucket of each kind; the others are closed."""
     first, latest, latest_applied = min(days), max(days), max(applied)
     items: dict[Key, Item] = {}
-    closed = {f"DAY#{date_}": day_fields(day) for date_, day in days.items() if date_ != latest}
+    closed = {f"DAY#{date_}": day.fields() for date_, day in days.items() if date_ != latest}
     closed |= {
-        f"APPLIED#{date_}": applied_fields(digests)
-        for date_, digests in applied.items()
-        if date_ != latest_applied
+        f"APPLIED#{date_}": digests.fields() for date_, digests in applied.items() if date_ != latest_applied
     }
     for sk, fields in closed.items():
         items[pk, sk] = {"pk": {"S": pk}, "sk": {"S": sk}, **fields}
@@ -260,10 +300,9 @@ def _items(
         "calendar_first": {"N": str(day_number(first))},
         "calendar": {"B": bitmap((date_ - first).days for date_ in days)},
         **zones,
-        "latest": {"M": {"day": {"N": str(day_number(latest))}, **latest_fields(days[latest], tracks)}},
-        "applied": {
-            "M": {"day": {"N": str(day_number(latest_applied))}, **applied_fields(applied[latest_applied])}
-        },
+        "latest": {"M": {"day": {"N": str(day_number(latest))}, **days[latest].latest_fields(tracks)}},
+        "applied": {"M": {"day": {"N": str(day_number(latest_applied))}, **applied[latest_applied].fields()}},
+        **marked(sum(track.by_next for track in tracks.values())),
     }
     return items
 
@@ -318,7 +357,7 @@ def _judge_achievements(
         if due or possible:
             result.possible[name] = points
 
-    for name, rule in LEARNER_RULES.items():
+    for name, rule in (LEARNER_RULES | NEXT_LEARNER_RULES).items():
         judge(name, rule.points, rule.due(facts), rule.is_possible(facts))
     for code, track in tracks.items():
         active = catalog.active(code)
@@ -355,61 +394,3 @@ def _completed(track: Track, contents: Iterable[Content]) -> int:
 
 def _slug(name: str) -> str:
     return name.lower().replace(" ", "-")
-
-
-# -- comparison --------------------------------------------------------------------------------------
-
-
-def comparable(item: Item, content_moves: bool) -> Item:
-    """Return an item without what depends on the order of application (docs/design.md, Invariants)."""
-    item = {name: value for name, value in item.items() if name not in ("version", "earned")}
-    if "tracks" in item:
-        tracks = {code: dict(track["M"]) for code, track in item["tracks"]["M"].items()}
-        for track in tracks.values():
-            track.pop("mastered", None)
-        item["tracks"] = {"M": {code: {"M": track} for code, track in tracks.items()}}
-    if not content_moves or item["sk"]["S"].startswith("APPLIED#"):
-        return item
-    if "tracks" not in item:
-        return {**item, "tallies": {"M": _of_day(item)}}
-    tracks = {code: track["M"] for code, track in item["tracks"]["M"].items()}
-    item["tracks"] = {
-        "M": {code: {**track, "names": {}, "sums": _merged(track)} for code, track in tracks.items()}
-    }
-    if "latest" in item:
-        latest = item["latest"]["M"]
-        item["latest"] = {**latest, "tallies": {"M": _of_latest(latest, tracks)}}
-    return item
-
-
-def _of_day(day: Item) -> Item:
-    return {code: _merged(breakdown["M"]) for code, breakdown in day["tallies"]["M"].items()}
-
-
-def _of_latest(latest: Item, tracks: Mapping[str, Item]) -> Item:
-    """Return the sums of the latest day by the names that its positions stand for."""
-    found = {}
-    for code, stored in latest["tallies"]["M"].items():
-        categories, difficulties, *sums = read_numbers(stored)
-        of_track = json.loads(tracks[code]["names"]["S"])
-        names = [
-            [group[position] for position in positions]
-            for group, positions in zip(of_track, (categories, difficulties), strict=True)
-        ]
-        found[code] = _merged({"names": {"S": _json(names)}, "sums": stored_numbers(sums)})
-    return found
-
-
-def _merged(breakdown: Item) -> Item:
-    """Return sums by name, with those merged between which content moves."""
-    names = json.loads(breakdown["names"]["S"])
-    sums = rows(read_numbers(breakdown["sums"]), sum(map(len, names)))
-    groups: list[Sums] = []
-    for group, moving in zip(names, (MOVING_CATEGORIES, MOVING_DIFFICULTIES), strict=True):
-        merged: Sums = Counter()
-        for name, row in zip(group, sums, strict=False):
-            name_then = "moving" if name in moving else name
-            merged.update({f"{name_then} {n}": amount for n, amount in enumerate(row) if amount})
-        groups.append(merged)
-        sums = sums[len(group) :]
-    return {"merged": groups}
