@@ -4,11 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.achievements import ACHIEVEMENTS, study_hours
+from domain.achievements import ACHIEVEMENTS
 from domain.catalog import Catalog
 from domain.learner import Learner, LearnerStanding, Track
 from domain.rounding import percent_text, round_percent
-from domain.standing import CategoryStanding, CertificationStanding, category_mastery, certification_percent
+from domain.standing import (
+    CategoryStanding,
+    CertificationStanding,
+    category_mastery,
+    certification_percent,
+    study_hours,
+)
 from domain.tally import Breakdown, values
 from domain.views import ViewContext, analytics
 from tests.factory import make_tally
