@@ -83,7 +83,7 @@ def _totals(view: shapes.Dashboard) -> RenderableType:
         f"{totals['total_questions_answered']:,} times",
         f"{totals['total_content_completed']} items",
         _or_dash(totals["average_score"], "{:.2f} %"),
-        f"{totals['time_spent_total_hours']:.1f} h",
+        _hours(totals["time_spent_total_seconds"]),
         _or_dash(_whole(totals["completion_rate"]), "{:.0f} %"),
         f"[bold yellow]{view['total_points']:,}",
     )
@@ -121,7 +121,7 @@ def _certifications(progress: dict[str, shapes.CertificationProgress]) -> Render
             f"[bold]{code}",
             _or_dash(_whole(totals["completion_rate"]), "{:.0f} %"),
             _or_dash(totals["average_score"], "{:.2f} %"),
-            f"{totals['time_spent_total_hours']:.1f} h",
+            _hours(totals["time_spent_total_seconds"]),
             _or_dash(_whole(readiness["readiness_score"]), "{:.0f}"),
             _or_dash(_whole(_percent(readiness["predicted_pass_probability"])), "{:.0f} %"),
             ", ".join(weak) or "–",
@@ -188,6 +188,11 @@ def _missing(goal: shapes.NextAchievement) -> str:
 
 def _days(count: int) -> str:
     return f"{count} day" if count == 1 else f"{count} days"
+
+
+def _hours(seconds: int) -> str:
+    """Return hours rounded down, so that a shown 10.0 has earned the achievement for 10."""
+    return f"{seconds * 10 // 3600 / 10:.1f} h"
 
 
 def _percent(share: float | None) -> float | None:

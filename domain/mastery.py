@@ -16,6 +16,7 @@ from domain.standing import CategoryStanding
 
 type Mastered = Mapping[str, ContentSet]
 """The contents that each mastery covers, by the id of its achievement."""
+_NO_CONTENT = ContentSet()
 
 
 def open_mastery(
@@ -31,11 +32,12 @@ def open_mastery(
     It is also mastered if its own achievement is earned, even if it has grown since, unless it is a new
     category that has taken over the name: then the achievement gets an id of its own.
     """
-    contents = certification.categories.get(category, ContentSet())
+    contents = certification.categories.get(category, _NO_CONTENT)
     held = mastered.get(rule.id)
-    if held is not None and contents & held:
+    # The most frequent case comes first, and makes no new set.
+    if held is not None and contents.bits & held.bits:
         return None
-    covered = reduce(or_, mastered.values(), ContentSet())
+    covered = reduce(or_, mastered.values(), _NO_CONTENT)
     if 2 * len(contents & covered) > len(contents):
         return None
     if rule.id not in earned:

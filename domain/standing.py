@@ -76,8 +76,8 @@ def certification_completed(standing: CertificationStanding) -> int:
 
 
 def certification_percent(standing: CertificationStanding) -> int:
-    """Return how much of the active catalog is completed, in whole per cent, rounded down."""
-    return 100 * standing.completed_active // standing.active if standing.active else 0
+    """Return how much of the active catalog is completed, in per cent rounded down; 0 only if nothing."""
+    return _whole_percent(standing.completed_active, standing.active) if standing.active else 0
 
 
 def category_mastery(standing: CategoryStanding) -> int:
@@ -85,9 +85,12 @@ def category_mastery(standing: CategoryStanding) -> int:
     scored = standing.sums[_SCORED]
     if not standing.active or not scored:
         return 0
-    completed = 100 * standing.completed_active // standing.active
-    average = standing.sums[_SCORE] // (scored * MASTERY_AVERAGE)
-    return min(completed, average)
+    completed = _whole_percent(standing.completed_active, standing.active)
+    return min(completed, _whole_percent(standing.sums[_SCORE], 100 * scored * MASTERY_AVERAGE))
+
+
+def _whole_percent(part: int, whole: int) -> int:
+    return 100 * part // whole or min(part, 1)
 
 
 # -- conditions ------------------------------------------------------------------------------------

@@ -61,7 +61,8 @@ def _iso(at: int) -> str:
 
 
 def _hours(seconds: int) -> float:
-    return round(seconds / 3600, 2)
+    """Return hours rounded down to two decimals, so that a shown 10 has earned the achievement for 10."""
+    return seconds * 100 // 3600 / 100
 
 
 def _tracks(learner: Learner, certification: str | None) -> dict[str, Track]:

@@ -114,18 +114,21 @@ def metadata(content_id: str, image: Mapping[str, Any]) -> ContentMetadata:
         category=category[:MAX_CATEGORY_LENGTH].encode()[:MAX_CATEGORY_BYTES].decode(errors="ignore"),
         difficulty=difficulty if difficulty in DIFFICULTIES else NO_DIFFICULTY,
         questions=min(max(1, int(float(questions))), MAX_QUESTIONS),
-        pass_mark=_pass_mark(content_id, image.get("pass_mark", {}).get("N")),
+        pass_mark=_pass_mark(content_id, image.get("pass_mark", {})),
     )
 
 
-def _pass_mark(content_id: str, number: str | None) -> float | None:
-    """Return a pass mark in per cent. A mark above 100 and up to 1,000 is a scaled score, as AWS gives."""
-    if number is None:
+def _pass_mark(content_id: str, given: Mapping[str, Any]) -> float | None:
+    """Return a pass mark in per cent. A mark above 100 and up to 1,000 is a scaled score, as AWS gives.
+
+    Any other is not used: a share such as 0.72 would let everybody pass.
+    """
+    if not given or "NULL" in given:
         return None
-    mark = float(number)
-    if 0 <= mark <= 1000:
+    mark = float(given["N"]) if "N" in given else None
+    if mark is not None and (mark == 0 or 1 <= mark <= 1000):
         return mark if mark <= 100 else mark / 10
-    logger.error("content with an impossible pass_mark", extra={"content_id": content_id, "pass_mark": mark})
+    logger.error("content with an impossible pass_mark", extra={"content_id": content_id, "pass_mark": given})
     metrics.add_metric("ImpossiblePassMarks", MetricUnit.Count, 1)
     return None
 

@@ -9,6 +9,7 @@ from domain.catalog import NO_CATEGORY, NO_DIFFICULTY, ContentMetadata
 from functions import catalog, catalog_items, items
 from functions.catalog import CatalogWriter
 from functions.items import MAX_ITEM_BYTES, item_bytes
+from functions.observability import logger, metrics
 from functions.store import Store
 from tests.integration.conftest import CATALOG_TIME, VIEWS, World, interaction
 
@@ -83,12 +84,40 @@ def test_a_row_with_an_invalid_key_is_skipped_and_the_others_are_applied(world: 
         ({"pass_mark": {"N": "1000"}}, ContentMetadata("c", pass_mark=100)),
         ({"pass_mark": {"N": "1000.1"}}, ContentMetadata("c")),
         ({"pass_mark": {"N": "-1"}}, ContentMetadata("c")),
+        ({"pass_mark": {"N": "0.72"}}, ContentMetadata("c")),
+        ({"pass_mark": {"S": "72"}}, ContentMetadata("c")),
+        ({"pass_mark": {"NULL": True}}, ContentMetadata("c")),
+        ({"pass_mark": {"N": "0"}}, ContentMetadata("c", pass_mark=0)),
+        ({"pass_mark": {"N": "1"}}, ContentMetadata("c", pass_mark=1)),
     ],
 )
 def test_missing_and_unknown_values_of_a_row_get_a_default(
     image: dict[str, Any], expected: ContentMetadata
 ) -> None:
     assert catalog.metadata("c", image) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [
+        ({"N": "1000.1"}, 1),
+        ({"N": "-1"}, 1),
+        ({"N": "0.72"}, 1),
+        ({"S": "72"}, 1),
+        ({"N": "720"}, 0),
+        ({"N": "0"}, 0),
+        ({"NULL": True}, 0),
+    ],
+)
+def test_an_impossible_pass_mark_is_refused_loudly(
+    world: World, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], refused: int
+) -> None:
+    counted: list[str] = []
+    logged: list[str] = []
+    monkeypatch.setattr(metrics, "add_metric", lambda name, *_: counted.append(name))
+    monkeypatch.setattr(logger, "error", lambda message, **_: logged.append(message))
+    deliver(row("saa-4", image={"pass_mark": given}))
+    assert counted.count("ImpossiblePassMarks") == len(logged) == refused
 
 
 def test_a_catalog_of_more_than_a_thousand_contents_is_stored_in_parts(world: World) -> None:

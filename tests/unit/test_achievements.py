@@ -444,6 +444,18 @@ def test_points_are_the_sum_of_all_awards() -> None:
     assert views.achievements(context)["total_points"] == 1970
 
 
+@pytest.mark.usefixtures("contract_rules")
+def test_31_backdated_perfect_scores_earn_what_the_operations_document_says() -> None:
+    rows = [ContentMetadata(f"c-{n}", f"Category {n % 4}") for n in range(31)]
+    catalog = Catalog({"SAA": assign(Certification("SAA"), rows, 1)})
+    month = [
+        interaction(n, content_id=f"c-{n}", kind="completed", score=PERFECT, day=9_000 + n) for n in range(31)
+    ]
+    awards = after(*month, catalog=catalog).awards
+    assert sum(award.points for award in awards) == 4_960
+    assert sum(award.points for award in awards if award.achievement_type == "streak") == 540
+
+
 def test_a_share_is_at_most_1_and_unknown_before_any_learner_is_counted() -> None:
     assert Rarity().share("streak-3") is None
     assert Rarity(0, {"streak-3": 1}).share("streak-3") is None
