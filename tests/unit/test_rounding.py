@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.achievements import ACHIEVEMENTS
+from domain.achievements import ACHIEVEMENTS, study_hours
 from domain.catalog import Catalog
 from domain.learner import Learner, LearnerStanding, Track
 from domain.rounding import percent_text, round_percent
@@ -58,6 +58,6 @@ def test_hours_shown_agree_with_the_achievements_for_hours(seconds: int) -> None
     context = ViewContext(Learner("ann", tracks={"SAA": track}), {}, (), Catalog(), 9_000)
     shown = analytics(context)["time_spent_total_hours"]
     for rule in ACHIEVEMENTS:
-        if rule.type == "time":
+        if rule.measure is study_hours:
             reached = rule.measure(LearnerStanding(0, 0, values(tally))) >= rule.target
             assert (shown >= rule.target) == reached
