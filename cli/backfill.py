@@ -63,7 +63,7 @@ class Checkpoint:
 def backfill_achievements(stack: Stack, announce: bool, rate: float, as_json: bool) -> None:
     """Give learners the awards of new rules.
 
-    Gives every learner the achievements that they have earned under the current rules. Awards of retired
+    Gives every learner the achievements that they have earned under the current rules and the current catalog. Awards of retired
     rules stay. An interrupted run continues where it stopped, and running it again gives nothing twice. The
     awards' earned_at is the time of the run.
     """
