@@ -4,8 +4,7 @@ A rule measures a learner's standing and names the target. Adding an achievement
 """
 
 import re
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from hashlib import sha256
@@ -85,10 +84,11 @@ def slug(name: str) -> str:
 
 
 class _Ladder[S](NamedTuple):
-    """Rules with the same measure, by ascending target."""
+    """The rules with the same measure that are not fulfilled, by ascending target."""
 
     measure: Callable[[S], int]
-    targets: tuple[int, ...]
+    target: int
+    """The target of the first rule."""
     rules: tuple[Achievement[S], ...]
 
 
@@ -107,10 +107,7 @@ class Rules[S]:
         groups: dict[Callable[[S], int], list[Achievement[S]]] = {}
         for rule in sorted(self.rules, key=lambda rule: rule.target):
             groups.setdefault(rule.measure, []).append(rule)
-        return tuple(
-            _Ladder(measure, tuple(rule.target for rule in found), tuple(found))
-            for measure, found in groups.items()
-        )
+        return tuple(_Ladder(measure, found[0].target, tuple(found)) for measure, found in groups.items())
 
 
 # -- rules -----------------------------------------------------------------------------------------
@@ -335,18 +332,26 @@ class Waiting[S]:
     Each measure is taken once for all its rules, and one comparison is usually enough.
     """
 
-    __slots__ = ("_ladders", "_reached")
+    __slots__ = ("_ladders",)
 
     def __init__(self, rules: Rules[S]) -> None:
         self._ladders = rules.ladders
-        self._reached = [0] * len(rules.ladders)
 
-    def take(self, standing: S) -> list[Achievement[S]]:
+    def take(self, standing: S) -> Sequence[Achievement[S]]:
         """Return the rules that this standing fulfils, each only the first time."""
+        for measure, target, _ in self._ladders:
+            if measure(standing) >= target:
+                return self._climb(standing)
+        return ()
+
+    def _climb(self, standing: S) -> list[Achievement[S]]:
         taken: list[Achievement[S]] = []
-        for n, (measure, targets, rules) in enumerate(self._ladders):
-            reached = self._reached[n]
-            if reached < len(targets) and (value := measure(standing)) >= targets[reached]:
-                self._reached[n] = bisect_right(targets, value)
-                taken += rules[reached : self._reached[n]]
+        left = []
+        for measure, _, rules in self._ladders:
+            value = measure(standing)
+            count = sum(rule.target <= value for rule in rules)
+            taken += rules[:count]
+            if count < len(rules):
+                left.append(_Ladder(measure, rules[count].target, rules[count:]))
+        self._ladders = tuple(left)
         return taken

@@ -5,11 +5,14 @@ one form, so equal values are equal bytes.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import accumulate
 from struct import pack, unpack
 
 _BITMAP, _GAPS = 0, 1
 """The first byte of a stored set: a bitmap follows, or the distances between ordinals."""
+_SHORT_GAPS = bytes(range(0x80))
+_PLUS_ONE = bytes(range(1, 256)) + b"\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,8 @@ class ContentSet:
     """A set of contents of one certification, as a bitmap over their ordinals."""
 
     bits: int = 0
+    _stored: bytes | None = field(default=None, compare=False, repr=False)
+    """The stored form, if the set was read from it: most sets of a state stay the same when it is written."""
 
     def __and__(self, other: "ContentSet") -> "ContentSet":
         return ContentSet(self.bits & other.bits)
@@ -54,6 +59,8 @@ class ContentSet:
         One is the byte 0 and the bitmap, little-endian. The other is the byte 1 and the distance from each
         ordinal to the next, minus 1, in LEB128. The bitmap is taken if both have the same length.
         """
+        if self._stored is not None:
+            return self._stored
         size = (self.bits.bit_length() + 7) // 8
         if not size:
             return b""
@@ -70,9 +77,9 @@ class ContentSet:
         if not data:
             return cls()
         if data[0] == _BITMAP:
-            return cls(int.from_bytes(data[1:], "little"))
+            return cls(int.from_bytes(data[1:], "little"), data)
         if data[0] == _GAPS:
-            return cls.of(_ordinals(data[1:]))
+            return cls(cls.of(_ordinals(data[1:])).bits, data)
         raise ValueError(f"a set of contents can't have the form {data[0]}")
 
 
@@ -90,6 +97,10 @@ def _gaps(contents: ContentSet) -> bytes:
 
 
 def _ordinals(gaps: bytes) -> Iterator[int]:
+    if not gaps.translate(None, _SHORT_GAPS):
+        # Every distance is a single byte, so the ordinals are plain sums.
+        yield from [end - 1 for end in accumulate(gaps.translate(_PLUS_ONE))]
+        return
     ordinal, gap, shift = -1, 0, 0
     for byte in gaps:
         gap |= (byte & 0x7F) << shift

@@ -375,12 +375,11 @@ class _Draft:
         self, interaction: Interaction, place: Place, certification: Certification
     ) -> list[Award]:
         """Return what the interaction that was just applied has earned, each achievement once."""
-        earned = []
+        of_learner = self._waiting.take(self)
         track = self._tracks[place.certification]
-        for rule in (
-            *self._waiting.take(self),
-            *track.reached(certification, place.content.category, self._earned),
-        ):
+        of_track = track.reached(certification, place.content.category, self._earned)
+        earned = []
+        for rule in (*of_learner, *of_track):
             if rule.id not in self._earned:
                 self._earned |= {rule.id}
                 earned.append(award(rule, interaction.at))

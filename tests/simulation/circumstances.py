@@ -98,6 +98,6 @@ def draw_circumstances(random: Random, sparse: bool) -> Circumstances:
         freezes=random.choice((0, 0, 1, 2)),
         readers=1 if chance() < 0.15 else 0,
         next_release_rate=random.choice((0.3, 0.5, 0.7)) if chance() < 0.25 else 0.0,
-        damaged_learners=random.choice((1, 1, 2, 5, 5)) if chance() < 0.15 else 0,
+        damaged_learners=random.choice((1, 1, 2, 5, 5)) if chance() < 0.2 else 0,
         framed_rate=random.choice((0.2, 0.5)) if chance() < 0.2 else 0.0,
     )

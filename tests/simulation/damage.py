@@ -13,6 +13,8 @@ from tests.simulation.world import World
 
 UNREADABLE = {"unreadable_state", "later_format"}
 """The reasons for refusal that end once the item is repaired."""
+FORMAT = 2
+"""The format of states that this release writes."""
 _WRONG: Item = {"NULL": True}
 
 
@@ -23,7 +25,7 @@ class Damage:
     key: Key
     code: str
     """The reason for which its learner's records are refused."""
-    original: Item
+    repaired: Item
     damaged: Item | None
     """None if the item is gone."""
     since: int
@@ -44,9 +46,9 @@ class Damages:
     done: list[Damage] = field(default_factory=list)
 
     def run(self, learners: int) -> None:
-        """Damage an item of each of so many learners, and repair them after a while. Twice, perhaps."""
+        """Damage an item of each of so many learners, and repair them after a while, up to three times."""
         world = self.world
-        for _ in range(1 + world.below(2)):
+        for _ in range(1 + world.below(3)):
             current: list[Damage] = []
             self._wait(60)
             for _ in range(5):
@@ -55,7 +57,7 @@ class Damages:
                     break
                 self._wait(30)
             for user in world.shuffled(sorted(users))[:learners]:
-                current.append(self._damage(user))
+                current.append(self._damage(user, 0.9 if learners > MAX_TROUBLES else 0.4))
             self._wait(120)
             for damage in current:
                 self._repair(damage)
@@ -73,15 +75,23 @@ class Damages:
         for _ in range(self.world.below(most)):
             self.world.switch()
 
-    def _damage(self, pk: str) -> Damage:
+    def _damage(self, pk: str, state_rate: float) -> Damage:
         world, items = self.world, self.dynamo.items
         keys = sorted(key for key in items if key[0] == pk)
-        # The state is in every batch's way.
-        key = (pk, "STATE") if world.chance(0.5) else keys[world.below(len(keys))]
-        original = items[key]
-        name, damaged = _choose(world, key[1], original)
-        code = "later_format" if name == "later format" else "unreadable_state"
-        damage = Damage(key, code, original, damaged, world.steps)
+        # The state is in every batch's way, a closed day in that of late records, and an award in nobody's.
+        closed = [key for key in keys if key[1].startswith(("APPLIED#", "DAY#"))]
+        others = closed if closed and world.chance(0.8) else keys
+        key = (pk, "STATE") if world.chance(state_rate) else others[world.below(len(others))]
+        repaired = items[key]
+        name, damaged = _choose(world, key[1], repaired)
+        code = "unreadable_state"
+        if name == "later format":
+            # A later release migrates the state, and its rollback takes that back. Each is a write.
+            code = "later_format"
+            version = int(repaired["version"]["N"])
+            damaged = {**repaired, "format": {"N": str(FORMAT + 1)}, "version": {"N": str(version + 1)}}
+            repaired = {**repaired, "version": {"N": str(version + 2)}}
+        damage = Damage(key, code, repaired, damaged, world.steps)
         self.done.append(damage)
         self._store(key, damaged)
         world.seen["unreadable items"] += 1
@@ -91,7 +101,7 @@ class Damages:
 
     def _repair(self, damage: Damage) -> None:
         if self.dynamo.items.get(damage.key) is damage.damaged:
-            self._store(damage.key, damage.original)
+            self._store(damage.key, damage.repaired)
             self.world.note(f"repaired {damage.key}")
         damage.until = self.world.steps
 
@@ -104,7 +114,7 @@ class Damages:
 
 
 def _choose(world: World, sk: str, item: Item) -> tuple[str, Item | None]:
-    """Return a kind of damage, and the item with it."""
+    """Return a kind of damage, and the item with it; None if it is not a change of the item's values."""
     needed: tuple[str, ...]
     kinds: tuple[str, ...]
     if sk == "STATE":
@@ -118,10 +128,8 @@ def _choose(world: World, sk: str, item: Item) -> tuple[str, Item | None]:
         kinds = ("missing attribute", "wrong type", "truncated")
     kind = kinds[world.below(len(kinds))]
     name = needed[world.below(len(needed))]
-    if kind == "gone":
+    if kind in ("gone", "later format"):
         return kind, None
-    if kind == "later format":
-        return kind, {**item, "format": {"N": str(int(item["format"]["N"]) + 1)}}
     if kind == "truncated":
         return kind, _truncated(world, sk, item)
     if kind == "wrong type":

@@ -117,6 +117,7 @@ class EventSource:
             self.world.seen["framed records"] += 1
             self.world.seen[f"framed records: {record.frame}"] += 1
             self.world.seen["records in frames"] += len(record.parts)
+            self.world.seen["bad records in frames"] += sum(not part.valid for part in record.parts)
         return logged
 
     # -- delivery ----------------------------------------------------------------------------------

@@ -31,6 +31,8 @@ def framed(random: Random, records: Sequence["Record"], rate: float) -> list["Re
         size = random.randrange(1, MAX_PARTS + 1) if random.random() < rate else 0
         group, left = left[: size or 1], left[size or 1 :]
         frame = random.choice(FRAMES)
+        if size:
+            group = _with_bad_ones(random, group)
         parts = [record for record in group if _suits(frame, record)] if size else []
         if any(record.payload not in MALFORMED for record in parts):
             if frame == LINES and len(parts) == 1:
@@ -39,6 +41,16 @@ def framed(random: Random, records: Sequence["Record"], rate: float) -> list["Re
             group = [record for record in group if record not in parts]
         result += group
     return result
+
+
+def _with_bad_ones(random: Random, group: Sequence["Record"]) -> list["Record"]:
+    """Return the records with a few malformed ones among them."""
+    mixed: list[Record] = []
+    for record in group:
+        if random.random() < 0.15:
+            mixed.append(record._replace(payload=random.choice(MALFORMED), valid=False))
+        mixed.append(record)
+    return mixed
 
 
 def _suits(frame: str, record: "Record") -> bool:

@@ -64,6 +64,10 @@ class Record(NamedTuple):
     parts: "tuple[Record, ...]" = ()
     """The records inside, if the record is a frame."""
 
+    def numbered(self, number: int) -> "Record":
+        """Return the same record with another number."""
+        return self._replace(number=number, parts=tuple(part.numbered(number) for part in self.parts))
+
     def arriving(self, at: int) -> "Record":
         """Return the same record at another time of arrival."""
         return self._replace(arrived_at=at, parts=tuple(part.arriving(at) for part in self.parts))
@@ -248,7 +252,7 @@ def _records(
         random.shuffle(records)
     if circumstances.framed_rate:
         records = framed(random, records, circumstances.framed_rate)
-    return [record._replace(number=number) for number, record in enumerate(records)]
+    return [record.numbered(number) for number, record in enumerate(records)]
 
 
 def _record(random: Random, fields: Fields, arrived_at: int) -> Record:

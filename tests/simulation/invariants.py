@@ -56,6 +56,8 @@ class Invariants:
                 self.awarded_by[pk, sk] = release
             elif sk in ("STATE", "HEAD"):
                 expected = 1 + (int(old["version"]["N"]) if old else 0)
+                if old and _format(old) > _format(new):
+                    raise Violation(f"{pk} {sk} is written over a later format")
                 if int(new["version"]["N"]) != expected:
                     raise Violation(f"{pk} {sk} goes to version {new['version']['N']}, not {expected}")
             elif sk.startswith("CERT#"):
@@ -127,3 +129,8 @@ class Invariants:
                 if applied in self.applied_by:
                     continue
             raise Violation(f"{position} is held up by the trouble of other learners")
+
+
+def _format(item: Item) -> int:
+    """Return the format of a state; 0 for an item without a readable one."""
+    return int(item.get("format", {}).get("N", 0))

@@ -43,6 +43,7 @@ def next_release() -> dict[str, ModuleType]:
     modules = {
         name: import_module(PREFIX + name)
         for name in (
+            "domain.fold",
             "domain.tally",
             "functions.catalog",
             "functions.catalog_items",
