@@ -16,7 +16,7 @@ marks cost two write units each, so 2,000 awards a second need those of at least
 
 import heapq
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import NamedTuple
 
 from functions.rarity import MAX_TRIES, SHARDS, Insert, max_pause, transactions
@@ -86,6 +86,7 @@ class Model:
     def _consumer(self, number: int) -> Iterator[float]:
         """Count batch after batch. Yield the seconds until the next step."""
         partition = _Limit()
+        shard = 0
         learner = 0
         while True:
             batch = []
@@ -94,12 +95,12 @@ class Model:
                 achievement = self.random.randrange(self.achievements)
                 batch.append(Insert(f"USER#{number}-{learner}", f"EARNED#{achievement}"))
             for part in self.way.split(batch):
-                yield from self._transaction(part, partition)
+                shard = yield from self._transaction(part, partition, shard)
 
-    def _transaction(self, part: list[Insert], partition: _Limit) -> Iterator[float]:
+    def _transaction(self, part: list[Insert], partition: _Limit, shard: int) -> Generator[float, None, int]:
+        """Repeat a transaction until it succeeds. Return the shard that the consumer uses from then on."""
         attempt = 0
         while True:
-            shard = self.random.randrange(self.way.shards)
             counters = {f"{insert.counter}#{shard}" for insert in part}
             seconds = 0.01 + 0.0005 * (len(part) + len(counters))
             fits = partition.take(self.now, UNITS_PER_WRITE * len(part)) & all(
@@ -111,8 +112,9 @@ class Model:
                 self._held -= counters
                 self.counted += len(part)
                 self.done += 1
-                return
+                return shard
             self.conflicts += fits
+            shard = self.random.randrange(self.way.shards)
             # A batch that gives up comes again, which takes no less time.
             attempt = min(attempt + 1, MAX_TRIES)
             yield seconds + self.random.uniform(0, max_pause(attempt - 1))

@@ -63,9 +63,9 @@ class Checkpoint:
 def backfill_achievements(stack: Stack, announce: bool, rate: float, as_json: bool) -> None:
     """Give learners the awards of new rules.
 
-    Gives every learner the achievements that they have earned under the current rules. Awards of retired
-    rules stay. An interrupted run continues where it stopped, and running it again gives nothing twice. The
-    awards' earned_at is the time of the run.
+    Gives every learner the achievements that they have earned under the current rules and catalog. Awards of
+    retired rules stay. An interrupted run continues where it stopped, and running it again gives nothing
+    twice. The awards' earned_at is the time of the run.
     """
     store = stack.store
     checkpoint = Checkpoint.load(PROGRESS_FILE, stack.outputs["ViewsTableName"])

@@ -1,4 +1,4 @@
-"""Awards reach the bus within seconds, and once, on the deployed stack."""
+"""Awards reach the bus within seconds, and are counted once, on the deployed stack."""
 
 import json
 import time
@@ -55,6 +55,16 @@ def earned(stack: Deployed) -> dict[str, Any]:
     return {item["sk"]["S"]: item["award"] for item in pages["Items"]}
 
 
+def counted(stack: Deployed) -> int:
+    """Return how many learners have the first award of this test's certification, once that is known."""
+    deadline = time.monotonic() + MAX_SECONDS
+    while True:
+        if number := stack.stack.store.rarity().earned.get(f"{CODE}:first"):
+            return number
+        assert time.monotonic() < deadline, "the award is not counted"
+        time.sleep(1)
+
+
 def put(stack: Deployed, interactions: list[dict[str, Any]]) -> None:
     kinesis = stack.stack.client("kinesis")
     for interaction in interactions:
@@ -65,7 +75,7 @@ def put(stack: Deployed, interactions: list[dict[str, Any]]) -> None:
         )
 
 
-def test_an_award_reaches_a_queue_and_is_not_repeated(stack: Deployed) -> None:
+def test_an_award_reaches_a_queue_is_not_repeated_and_is_counted_once(stack: Deployed) -> None:
     ensure_content(stack.stack, [CatalogRow(f"{CODE}-{n}", CODE, "Storage", "beginner") for n in range(4)])
     url = subscribe(stack)
     start = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -82,6 +92,7 @@ def test_an_award_reaches_a_queue_and_is_not_repeated(stack: Deployed) -> None:
     put(stack, history)
     awards = published(stack, url, MAX_SECONDS, until=2)
     assert {detail["achievement_id"] for detail in awards} == {f"{CODE}:first", "streak-3"}
+    assert counted(stack) == 1
     before = earned(stack)
     put(stack, history)
     put(stack, history[::-1])
@@ -89,3 +100,4 @@ def test_an_award_reaches_a_queue_and_is_not_repeated(stack: Deployed) -> None:
     repeated = published(stack, url, SECONDS)
     assert earned(stack) == before
     assert {detail["event_id"] for detail in repeated} <= {detail["event_id"] for detail in awards}
+    assert counted(stack) == 1

@@ -140,12 +140,27 @@ def test_awards_of_one_achievement_need_one_transaction_for_99() -> None:
 
 
 def test_a_counter_is_the_sum_of_its_shards(world: World) -> None:
-    for n in range(40):
-        counter(world).count([Insert(f"USER#{n}", "STATE")])
-    assert world.store.rarity().learners == 40
+    for shard in range(SHARDS):
+        in_shard = LearnerCounter(aws.dynamodb(), VIEWS, shard=shard)
+        in_shard.count([Insert(f"USER#{shard}-{n}", "STATE") for n in range(3)])
+    assert world.store.rarity().learners == 3 * SHARDS
     shards = [sk for pk, sk in world.items() if pk == "RARITY"]
-    assert 1 < len(shards) <= SHARDS
-    assert set(shards) <= {f"LEARNERS#{n}" for n in range(SHARDS)}
+    assert sorted(shards) == [f"LEARNERS#{n}" for n in range(SHARDS)]
+
+
+def test_a_process_changes_its_key_only_after_it_has_met_another_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = counter(world)
+    for n in range(5):
+        alone.count([Insert(f"USER#{n}", "STATE")])
+    assert [sk for pk, sk in world.items() if pk == "RARITY"] == ["LEARNERS#0"]
+    monkeypatch.setattr(random, "randrange", lambda shards: shards - 1)
+    refuse_writes(monkeypatch, cancelled("None", "TransactionConflict"))
+    for n in range(5, 10):
+        alone.count([Insert(f"USER#{n}", "STATE")])
+    assert [sk for pk, sk in world.items() if pk == "RARITY"] == ["LEARNERS#0", f"LEARNERS#{SHARDS - 1}"]
+    assert world.store.rarity().learners == 10
 
 
 @pytest.mark.parametrize("achievements", [1, 30, 3_000])
