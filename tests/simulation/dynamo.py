@@ -218,16 +218,16 @@ class Dynamo:
             raise Violation(f"the simulated DynamoDB has no paginator for {operation}")
         return Paginator(self)
 
-    def query_pages(self, keys: Callable[[], list[Key]], consistent: bool) -> Iterator[Item]:
+    def query_pages(self, keys: Callable[[], list[Key]], consistent: bool, forward: bool) -> Iterator[Item]:
         """Yield the pages of a query. Each page is a call of its own and reads the items of that moment."""
         last: Key | None = None
         while True:
 
             def execute(last: Key | None = last) -> tuple[list[Item], Key | None]:
-                found = keys()
-                start = 0 if last is None else found.index(last) + 1
-                page = found[start : start + self.world.circumstances.page_items]
-                more = page[-1] if len(found) > start + len(page) else None
+                # The item at which the last page ended can be gone.
+                found = [key for key in keys() if last is None or (key > last if forward else key < last)]
+                page = found[: self.world.circumstances.page_items]
+                more = page[-1] if len(found) > len(page) else None
                 items = []
                 for key in page:
                     if self.world.chance(0.1):
@@ -395,7 +395,7 @@ class Paginator:
 
         else:
             raise Violation(f"the simulated DynamoDB does not know the query {KeyConditionExpression!r}")
-        return self.dynamo.query_pages(keys, ConsistentRead)
+        return self.dynamo.query_pages(keys, ConsistentRead, ScanIndexForward)
 
 
 def _key(item: Item) -> Key:

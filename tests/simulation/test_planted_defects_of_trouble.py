@@ -146,16 +146,17 @@ def records_of_unreadable_learners_are_dropped(patch: pytest.MonkeyPatch) -> Non
 LOST = "is neither in the views nor in quarantine"
 MISPLACED = "has not the payload that was sent there"
 OF_READABLE = "of a readable learner"
+HELD_UP = "is held up by the trouble of other learners"
 
 DEFECTS: dict[Defect, tuple[str, ...]] = {
     the_part_of_a_position_is_lost: (MISPLACED,),
     parts_are_counted_from_0: (MISPLACED,),
     a_frame_ends_at_its_first_bad_part: ("the consumer accounts for",),
     a_bad_part_refuses_its_whole_frame: (", but quarantined for",),
-    neighbours_of_an_unreadable_learner_are_refused: (OF_READABLE,),
+    neighbours_of_an_unreadable_learner_are_refused: (OF_READABLE, HELD_UP),
     an_unreadable_learner_fails_the_batch: ("the consumer fails with",),
     a_flood_is_refused_learner_by_learner: ("learners in trouble are refused at once",),
-    a_flood_stops_the_other_learners: ("is held up by the trouble of other learners",),
+    a_flood_stops_the_other_learners: (HELD_UP,),
     unreadable_digests_are_taken_for_empty: ("differs from its recomputation", LOST),
     later_formats_are_read_as_this_one: ("is written over a later format",),
     records_of_unreadable_learners_are_dropped: (LOST,),
