@@ -14,14 +14,13 @@ from domain.days import day_number
 from domain.fold import Change
 from domain.learner import Applied, Day, Learner
 from domain.streaks import StudyCalendar
-from domain.tally import Tally
 from functions import aws, items, project
 from functions.catalog import CatalogWriter
 from functions.errors import Contended, Unreadable
 from functions.observability import logger, metrics
 from functions.quarantine import Position
 from functions.store import STATES_PER_READ, Store
-from tests.factory import make_parsed
+from tests.factory import make_parsed, make_tally
 from tests.faults import client_error
 from tests.integration.conftest import (
     ARRIVAL,
@@ -532,7 +531,9 @@ def test_fields_of_a_later_release_are_written_back_unchanged(world: World) -> N
     track = state["tracks"]["M"]["SAA"]["M"]
     assert (state["mood"], track["badge"], day["weather"]) == ({"S": "new"},) * 3
     storage = items.learner_of(state).tracks["SAA"].tallies.categories["Storage"]
-    assert storage == Tally(4, 0, 4, 0, 240, 4, 32000, 0, (7, 9))
+    assert storage == make_tally(interactions=4, answers=4, seconds=240, scored=4, score=32000)._replace(
+        unknown=(7, 9)
+    )
     assert stored_learner(world).total.interactions == 4
 
 

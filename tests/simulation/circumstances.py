@@ -68,6 +68,7 @@ class Circumstances:
 def draw_circumstances(random: Random, sparse: bool) -> Circumstances:
     """Draw the circumstances of a history; a sparse one has small transactions, but no low size limits."""
     chance = random.random
+    damaged_learners = random.choice((1, 1, 2, 5, 5)) if chance() < 0.2 else 0
     return Circumstances(
         fault_rate=random.choice((0.0, 0.03, 0.08, 0.15, 0.25)),
         fault_budget=random.choice((3, 8, 16)),
@@ -88,7 +89,8 @@ def draw_circumstances(random: Random, sparse: bool) -> Circumstances:
         partitioned_by_learner=chance() < 0.6,
         shards=random.choice((1, 2, 2, 3)),
         reshards=chance() < 0.3,
-        batch_size=random.choice((20, 40, 60) if sparse else (3, 8, 16, 30, 60)),
+        # A batch of few records has too few learners in trouble to fail for it.
+        batch_size=random.choice((20, 40, 60) if sparse or damaged_learners > 3 else (3, 8, 16, 30, 60)),
         bisects=chance() < 0.6,
         redelivery_rate=random.choice((0.0, 0.0, 0.1, 0.2)),
         concurrent_delivery_rate=random.choice((0.0, 0.0, 0.2, 0.4)),
@@ -98,6 +100,6 @@ def draw_circumstances(random: Random, sparse: bool) -> Circumstances:
         freezes=random.choice((0, 0, 1, 2)),
         readers=1 if chance() < 0.15 else 0,
         next_release_rate=random.choice((0.3, 0.5, 0.7)) if chance() < 0.25 else 0.0,
-        damaged_learners=random.choice((1, 1, 2, 5, 5)) if chance() < 0.2 else 0,
+        damaged_learners=damaged_learners,
         framed_rate=random.choice((0.2, 0.5)) if chance() < 0.2 else 0.0,
     )

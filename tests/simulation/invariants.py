@@ -6,6 +6,7 @@ from typing import Any
 
 from greenlet import getcurrent
 
+from domain.catalog import Content
 from tests.simulation.damage import UNREADABLE, Damages
 from tests.simulation.dynamo import Item, Key, Written
 from tests.simulation.faults import Violation
@@ -19,8 +20,8 @@ UNKNOWN = {"unknown_content", "unknown_certification"}
 """The reasons for refusal that end once the catalog knows the content."""
 REDRIVABLE = UNKNOWN | UNREADABLE
 """The reasons for refusal that end in the course of a history."""
-KNOWN_FIELDS = 7
-"""The fields of a content in the catalog that this release knows."""
+KNOWN_FIELDS = len(Content._fields) - 2
+"""The stored fields of a content that this release knows: without its ordinal and `unknown`."""
 
 
 class Invariants:

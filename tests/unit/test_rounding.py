@@ -8,7 +8,13 @@ from domain.achievements import ACHIEVEMENTS
 from domain.catalog import Catalog
 from domain.learner import Learner, LearnerStanding, Track
 from domain.rounding import percent_text, round_percent
-from domain.standing import CategoryStanding, CertificationStanding, category_mastery, certification_percent
+from domain.standing import (
+    CategoryStanding,
+    CertificationStanding,
+    category_mastery,
+    certification_percent,
+    study_hours,
+)
 from domain.tally import Breakdown, values
 from domain.views import ViewContext, analytics
 from tests.factory import make_tally
@@ -58,6 +64,6 @@ def test_hours_shown_agree_with_the_achievements_for_hours(seconds: int) -> None
     context = ViewContext(Learner("ann", tracks={"SAA": track}), {}, (), Catalog(), 9_000)
     shown = analytics(context)["time_spent_total_hours"]
     for rule in ACHIEVEMENTS:
-        if rule.type == "time":
+        if rule.measure is study_hours:
             reached = rule.measure(LearnerStanding(0, 0, values(tally))) >= rule.target
             assert (shown >= rule.target) == reached
