@@ -92,24 +92,40 @@ class Catalog:
     """All certifications, each in one version of its catalog."""
 
     certifications: Mapping[str, Certification] = field(default_factory=dict)
+    _found: dict[tuple[str, str | None], Place] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """The places that were looked up. Few of a large catalog's contents are in use at a time."""
 
     @cached_property
-    def _places(self) -> Mapping[str, tuple[Place, ...]]:
-        places: dict[str, list[Place]] = {}
+    def _certification_of(self) -> Mapping[str, str | None]:
+        """The certification that has a content, by content_id; None if several have it."""
+        found: dict[str, str | None] = {}
         for code, certification in self.certifications.items():
-            for content in certification.contents:
-                places.setdefault(content.content_id, []).append(Place(code, content))
-        # The oldest comes first. It stays the oldest whatever is assigned later, so an interaction without a
-        # certification counts for the same one whenever it arrives.
-        return {
-            content_id: tuple(sorted(found, key=lambda p: (p.content.assigned_at, p.certification)))
-            for content_id, found in places.items()
-        }
+            several = found.keys() & certification.by_id.keys()
+            # Without a loop over the contents: each change of a large catalog builds this anew.
+            found.update(dict.fromkeys(certification.by_id, code))
+            found.update(dict.fromkeys(several))
+        return found
+
+    def _oldest(self, content_id: str) -> str:
+        """Return the certification whose entry for a content is oldest.
+
+        It stays the oldest whatever is assigned later, so an interaction without a certification counts for
+        the same one whenever it arrives.
+        """
+        _, code = min(
+            (content.assigned_at, code)
+            for code, certification in self.certifications.items()
+            if (content := certification.by_id.get(content_id)) is not None
+        )
+        return code
 
     def knows(self, content_id: str, certification: str | None) -> bool:
         """Return whether an interaction with this content has a place."""
-        found = self._places.get(content_id, ())
-        return any(certification in (None, place.certification) for place in found)
+        if certification is None:
+            return content_id in self._certification_of
+        return certification in self.certifications and content_id in self.certifications[certification].by_id
 
     def place(self, content_id: str, certification: str | None) -> Place:
         """Return the place that an interaction with this content counts for.
@@ -117,15 +133,19 @@ class Catalog:
         Without a certification, it counts for the one whose entry is oldest. Inactive content still counts,
         because the interaction happened. Raise UnknownContent or UnknownCertification if there is no place.
         """
-        found = self._places.get(content_id)
-        if not found:
+        found = self._found.get((content_id, certification))
+        if found is None:
+            found = self._found[content_id, certification] = self._place(content_id, certification)
+        return found
+
+    def _place(self, content_id: str, certification: str | None) -> Place:
+        if content_id not in self._certification_of:
             raise UnknownContent(content_id)
         if certification is None:
-            return found[0]
-        for place in found:
-            if place.certification == certification:
-                return place
-        raise UnknownCertification(certification)
+            certification = self._certification_of[content_id] or self._oldest(content_id)
+        elif not self.knows(content_id, certification):
+            raise UnknownCertification(certification)
+        return Place(certification, self.certifications[certification].by_id[content_id])
 
 
 class ContentMetadata(NamedTuple):

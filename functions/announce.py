@@ -4,9 +4,11 @@ An award is published at least once. Its event_id is always the same, so consume
 """
 
 import os
+import random
+import time
 from collections.abc import Iterable, Sequence
 from itertools import batched
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
@@ -22,24 +24,39 @@ if TYPE_CHECKING:
 SOURCE = "streakline"
 MAX_ENTRIES = 10
 """Maximum entries of one PutEvents call."""
+MAX_TRIES = 3
+"""Maximum attempts to put an announcement, before the whole batch is left for redelivery."""
 
 
 def put_events(events: "EventBridgeClient", bus: str, published: Sequence[Announcement]) -> None:
-    """Put announcements on the bus. Raise RuntimeError if it refuses one, so the batch is redelivered."""
-    for chunk in batched(published, MAX_ENTRIES):
-        entries = [
-            {
-                "EventBusName": bus,
-                "Source": SOURCE,
-                "DetailType": DETAIL_TYPES[type(announcement)],
-                "Detail": announcement.model_dump_json(),
-            }
-            for announcement in chunk
-        ]
-        answer = events.put_events(Entries=cast(Any, entries))
-        if answer["FailedEntryCount"]:
-            failed = [entry["ErrorCode"] for entry in answer["Entries"] if "ErrorCode" in entry]
-            raise RuntimeError(f"the bus refused {len(failed)} announcements: {failed[0]}")
+    """Put announcements on the bus, and those that it refuses once more.
+
+    Raise RuntimeError if it still refuses some, after all others have been put, so the batch is redelivered.
+    """
+    entries: list[Any] = [
+        {
+            "EventBusName": bus,
+            "Source": SOURCE,
+            "DetailType": DETAIL_TYPES[type(announcement)],
+            "Detail": announcement.model_dump_json(),
+        }
+        for announcement in published
+    ]
+    codes: list[str] = []
+    for attempt in range(MAX_TRIES):
+        if attempt:
+            time.sleep(random.uniform(0, 0.1 * 2**attempt))
+        refused = []
+        codes = []
+        for chunk in batched(entries, MAX_ENTRIES):
+            for entry, result in zip(chunk, events.put_events(Entries=chunk)["Entries"], strict=True):
+                if "ErrorCode" in result:
+                    refused.append(entry)
+                    codes.append(result["ErrorCode"])
+        if not refused:
+            return
+        entries = refused
+    raise RuntimeError(f"the bus refused {len(codes)} announcements: {codes[0]}")
 
 
 def publish(events: "EventBridgeClient", bus: str, images: Iterable[dict[str, Any]]) -> int:

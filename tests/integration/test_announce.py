@@ -1,6 +1,8 @@
 """Awards on the bus: each is published at least once, with a stable id."""
 
 import json
+import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,26 +13,29 @@ from tests.integration.conftest import BUS, World, interaction, table_stream
 
 
 class Bus:
-    """A bus that keeps its entries, or refuses them all."""
+    """A bus that keeps its entries, but refuses the first ones as often as it is told to."""
 
     def __init__(self) -> None:
         self.entries: list[dict[str, Any]] = []
-        self.refuses = False
+        self.refusals = 0
 
-    def put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:
-        if self.refuses:
-            return {
-                "FailedEntryCount": len(Entries),
-                "Entries": [{"ErrorCode": "ThrottlingException"} for _ in Entries],
-            }
+    def put_events(self, Entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
         assert len(Entries) <= 10
-        self.entries += Entries
-        return {"FailedEntryCount": 0, "Entries": [{} for _ in Entries]}
+        results = []
+        for entry in Entries:
+            if self.refusals:
+                self.refusals -= 1
+                results.append({"ErrorCode": "ThrottlingException"})
+            else:
+                self.entries.append(entry)
+                results.append({"EventId": "x"})
+        return {"FailedEntryCount": sum("ErrorCode" in result for result in results), "Entries": results}
 
 
 @pytest.fixture
 def bus(monkeypatch: pytest.MonkeyPatch) -> Bus:
     made = Bus()
+    monkeypatch.setattr(time, "sleep", lambda _: None)
     monkeypatch.setattr(aws, "eventbridge", lambda: made)
     return made
 
@@ -82,9 +87,20 @@ def test_a_silent_award_is_not_announced(world: World, bus: Bus) -> None:
 
 def test_a_bus_that_refuses_fails_the_batch(world: World, bus: Bus) -> None:
     complete_dva(world)
-    bus.refuses = True
+    bus.refusals = 10_000
     with pytest.raises(RuntimeError, match=r"^the bus refused \d+ announcements: ThrottlingException$"):
         deliver(table_stream(world, "AnnounceFunction"))
+
+
+def test_what_the_bus_refuses_for_a_moment_is_put_again_alone(world: World, bus: Bus) -> None:
+    for number in range(4):
+        complete_dva(world, f"learner-{number}")
+    bus.refusals = 3
+    event = table_stream(world, "AnnounceFunction")
+    deliver(event)
+    ids = [json.loads(entry["Detail"])["event_id"] for entry in bus.entries]
+    assert len(ids) == len(set(ids)) > 10, "nothing is repeated"
+    assert len(ids) == len(event["Records"]) + 4, "each completes a certification"
 
 
 def test_nothing_is_counted_or_written_so_that_no_write_repeats_announcements(world: World, bus: Bus) -> None:

@@ -8,9 +8,11 @@ import pytest
 from domain.catalog import NO_CATEGORY, NO_DIFFICULTY, ContentMetadata
 from functions import catalog, catalog_items, items
 from functions.catalog import CatalogWriter
+from functions.errors import MAX_RACES, Contended, TooLarge
 from functions.items import MAX_ITEM_BYTES, item_bytes
 from functions.observability import logger, metrics
 from functions.store import Store
+from tests.faults import cancelled, refuse_writes
 from tests.integration.conftest import CATALOG_TIME, VIEWS, World, interaction
 
 
@@ -203,6 +205,25 @@ def test_a_change_that_seems_done_is_checked_against_the_head(
     monkeypatch.setattr(Store, "head", head)
     assert writer.update({"SAA": wanted}, CATALOG_TIME) == 1
     assert world.store.full_catalog().certifications["SAA"].by_id["saa-1"].category == "Moved"
+
+
+def test_a_change_that_is_too_large_alone_is_an_error(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(items, "MAX_TRANSACTION_ITEMS", 1)
+    with pytest.raises(TooLarge):
+        CatalogWriter(world.store).update({"SAA": contents(0, 3)}, CATALOG_TIME)
+
+
+@pytest.mark.parametrize("lost", [1, 19, 20])
+def test_a_writer_that_loses_races_tries_again_up_to_a_limit(
+    world: World, monkeypatch: pytest.MonkeyPatch, lost: int
+) -> None:
+    refuse_writes(monkeypatch, cancelled("ConditionalCheckFailed", "None"), times=lost)
+    writer = CatalogWriter(world.store)
+    if lost < MAX_RACES:
+        assert writer.update({"SAA": contents(0, 1)}, CATALOG_TIME) == 1
+    else:
+        with pytest.raises(Contended, match=r"^lost 20 write races for the catalog of SAA$"):
+            writer.update({"SAA": contents(0, 1)}, CATALOG_TIME)
 
 
 def test_without_a_certification_the_oldest_entry_counts_whatever_is_added_later(

@@ -12,7 +12,7 @@ from tests.simulation.dynamo import Item, Key, Written
 from tests.simulation.faults import Violation
 from tests.simulation.history import Record
 from tests.simulation.quarantine import Message
-from tests.simulation.reading import day_number, digests_of, read
+from tests.simulation.reading import day_number, digests_of, ordinals, read
 from tests.simulation.releases import THIS
 from tests.simulation.world import World
 
@@ -56,6 +56,7 @@ class Invariants:
                     raise Violation(f"{pk} {sk} is written again")
                 self.awarded_by[pk, sk] = release
             elif sk in ("STATE", "HEAD"):
+                self._check_masteries(pk, old, new)
                 expected = 1 + (int(old["version"]["N"]) if old else 0)
                 if old and _format(old) > _format(new):
                     raise Violation(f"{pk} {sk} is written over a later format")
@@ -67,6 +68,20 @@ class Invariants:
                     self._check_unknown_fields(sk, old, new)
             for number, digest in digests_of(sk, new):
                 self.applied_by.setdefault((pk.removeprefix("USER#"), number, digest), release)
+
+    def _check_masteries(self, pk: str, old: Item | None, new: Item) -> None:
+        """Check that at least half of the contents of a new mastery are not in an earlier one."""
+        try:
+            before = _masteries(old or {})
+        except (AttributeError, LookupError, TypeError, ValueError):
+            return  # The item was damaged after the consumer had read it.
+        after = _masteries(new)
+        for (code, name), contents in after.items():
+            if (code, name) not in before:
+                mastered = set[int]().union(*(held for (of, _), held in before.items() if of == code))
+                if 2 * len(contents & mastered) > len(contents):
+                    raise Violation(f"{pk} {name}: most of its contents were mastered before")
+                self.world.seen["masteries"] += 1
 
     def _check_unknown_fields(self, sk: str, old: Item, new: Item) -> None:
         """Check that this release keeps the fields of contents that it does not know."""
@@ -135,3 +150,12 @@ class Invariants:
 def _format(item: Item) -> int:
     """Return the format of a state; 0 for an item without a readable one."""
     return int(item.get("format", {}).get("N", 0))
+
+
+def _masteries(state: Item) -> dict[tuple[str, str], set[int]]:
+    """Return the ordinals that each mastery of a state covers, by certification and achievement."""
+    return {
+        (code, name): ordinals(contents["B"])
+        for code, track in state.get("tracks", {"M": {}})["M"].items()
+        for name, contents in track["M"].get("mastered", {"M": {}})["M"].items()
+    }

@@ -147,3 +147,20 @@ class StoredCatalog:
     def active(self, certification: str) -> list[Content]:
         """Return the active contents of a certification."""
         return [c for c in self.contents if c.certification == certification and c.active]
+
+
+def ordinals(stored: bytes) -> set[int]:
+    """Return the ordinals in a stored set: a bitmap, or the gaps between them."""
+    form, *data = stored
+    if form == 0:
+        return {8 * place + bit for place, byte in enumerate(data) for bit in range(8) if byte >> bit & 1}
+    found: set[int] = set()
+    last, gap, shift = -1, 0, 0
+    for byte in data:
+        gap += (byte % 128) << shift
+        shift += 7
+        if byte < 128:
+            last += gap + 1
+            found.add(last)
+            gap = shift = 0
+    return found

@@ -86,3 +86,28 @@ def test_inactive_content_still_has_its_place() -> None:
     saa = assign(Certification("SAA"), [ContentMetadata("a", "Storage")], 1)
     removed = assign(saa, [ContentMetadata("a", active=False)], 2)
     assert Catalog({"SAA": removed}).place("a", None).content.category == "Storage"
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("ABC"), st.sampled_from("xyz")), max_size=12),
+    st.sampled_from("xyz"),
+    st.sampled_from([None, "A", "B", "C"]),
+)
+def test_a_place_is_the_oldest_entry_among_those_asked_for(
+    rows: list[tuple[str, str]], content_id: str, certification: str | None
+) -> None:
+    certifications: dict[str, Certification] = {}
+    for now, (code, content) in enumerate(rows):
+        before = certifications.get(code, Certification(code))
+        certifications[code] = assign(before, [ContentMetadata(content)], now)
+    catalog = Catalog(certifications)
+    entries = [code for code, content in rows if content == content_id and certification in (None, code)]
+    assert catalog.knows(content_id, certification) == bool(entries)
+    for _ in range(2):
+        if entries:
+            place = catalog.place(content_id, certification)
+            assert (place.certification, place.content.content_id) == (entries[0], content_id)
+        else:
+            anywhere = any(content == content_id for _, content in rows)
+            with pytest.raises(UnknownCertification if anywhere else UnknownContent):
+                catalog.place(content_id, certification)
