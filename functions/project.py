@@ -380,7 +380,7 @@ def projector() -> Projector:
     """Return the projector of this process, configured by the environment."""
     return Projector(
         Store(aws.dynamodb(), os.environ["VIEWS_TABLE"]),
-        Quarantine(aws.sqs(), aws.s3(), os.environ["QUARANTINE_URL"], os.environ["EVENT_LOG_BUCKET"]),
+        Quarantine(aws.sqs, aws.s3, os.environ["QUARANTINE_URL"], os.environ["EVENT_LOG_BUCKET"]),
         int(os.environ["STREAK_FREEZES"]),
         map_learners=ThreadPoolExecutor(WRITERS).map,
     )

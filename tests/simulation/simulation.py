@@ -75,7 +75,7 @@ class Simulation:
             self._check_replay()
 
     def _new_projector(self) -> Projector:
-        quarantine = Quarantine(cast(Any, self.sqs), cast(Any, self.s3), "queue", "bucket")
+        quarantine = Quarantine(lambda: cast(Any, self.sqs), lambda: cast(Any, self.s3), "queue", "bucket")
         return Projector(self.store, quarantine, self.history.circumstances.freezes, pause=self.world.sleep)
 
     def _check(self) -> None:
