@@ -1,4 +1,4 @@
-"""The packages that `sam build` makes: only what the functions need, compiled for the Python that runs them."""
+"""The packages that `sam build` makes: what the functions need, compiled for the Python that runs them."""
 
 import re
 from collections.abc import Iterator
