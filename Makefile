@@ -74,7 +74,7 @@ mutate: $(MUTATION) ## List changes of the core's code that no test notices; tak
 	$(BIN)/mutmut results
 
 bench: $(RUN) ## Time the hot paths, and measure the readiness estimate
-	@for benchmark in imports streaks readiness; do \
+	@for benchmark in imports streaks catalog rarity readiness; do \
 		echo "== $$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || failed=1; done; exit $${failed:-0}
 
 # `sam build` calls this for each function of the template.

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -154,15 +154,12 @@ def award_overdue(store: Store, learner: Learner, catalog: Catalog, freezes: int
     Raises Contended if other writers win every race for the learner's state.
     """
     for _ in range(MAX_RACES):
-        awards = overdue(learner, catalog, int(datetime.now(UTC).timestamp() * 1_000_000), freezes)
+        now = int(datetime.now(UTC).timestamp() * 1_000_000)
+        awards, after = overdue(learner, catalog, now, freezes)
         if not awards:
             return 0
-        after = replace(
-            learner,
-            version=learner.version + 1,
-            earned=learner.earned.union(award.achievement_id for award in awards),
-        )
-        current = store.commit(Change(after, (), tuple(awards), 0, 0, ()), silent=silent)
+        after = after._replace(version=learner.version + 1)
+        current = store.commit(Change(after, (), awards, 0, 0, ()), silent=silent)
         if current is None:
             return len(awards)
         learner = current

@@ -13,6 +13,7 @@ from cli.output import print_json
 from cli.stack import Stack, on_stack
 from domain import shapes
 from domain.rounding import round_within
+from domain.standing import ConditionKind
 from domain.views import READINESS_DAYS, dashboard
 from functions.view_context import load_view_context
 
@@ -82,7 +83,7 @@ def _totals(view: shapes.Dashboard) -> RenderableType:
         f"{totals['total_questions_answered']:,} times",
         f"{totals['total_content_completed']} items",
         _or_dash(totals["average_score"], "{:.2f} %"),
-        f"{totals['time_spent_total_hours']:.1f} h",
+        _hours(totals["time_spent_total_seconds"]),
         _or_dash(_whole(totals["completion_rate"]), "{:.0f} %"),
         f"[bold yellow]{view['total_points']:,}",
     )
@@ -120,7 +121,7 @@ def _certifications(progress: dict[str, shapes.CertificationProgress]) -> Render
             f"[bold]{code}",
             _or_dash(_whole(totals["completion_rate"]), "{:.0f} %"),
             _or_dash(totals["average_score"], "{:.2f} %"),
-            f"{totals['time_spent_total_hours']:.1f} h",
+            _hours(totals["time_spent_total_seconds"]),
             _or_dash(_whole(readiness["readiness_score"]), "{:.0f}"),
             _or_dash(_whole(_percent(readiness["predicted_pass_probability"])), "{:.0f} %"),
             ", ".join(weak) or "–",
@@ -147,21 +148,51 @@ def _achievements(view: shapes.Dashboard) -> RenderableType:
     earned = "  ".join(f"{a['badge_icon']} {a['title']}" for a in view["achievements"]) or "none yet"
     lines = [Text.assemble(("Achievements  ", "bold"), earned)]
     for goal in view["next_achievements"]:
-        value, target = goal["progress"]["value"], goal["progress"]["target"]
+        progress = goal["progress"]
+        value, target = progress["value"], progress["target"]
         filled = 20 * value // target
         lines.append(
             Text.assemble(
                 f"  next: {goal['title']:28} ",
                 ("━" * filled, "green"),
                 ("━" * (20 - filled), "dim"),
-                f" {value}/{target}",
+                f" {value}/{target}  {_missing(goal)}",
             )
         )
     return Group(*lines)
 
 
+_CONDITIONS: dict[ConditionKind, str] = {
+    "study_days": "{value:g} of {target} days in a row",
+    "scores": "{value:g} of {target} scores",
+    "average_score": "average {value:.2f} of {target} %",
+    "contents": "{value:g} of {target} contents",
+    "hours": "{value:g} of {target} hours",
+    "perfect_scores": "{value:g} of {target} scores of 100",
+    "count": "{value:g} of {target}",
+}
+
+
+def _missing(goal: shapes.NextAchievement) -> str:
+    """Return what an achievement lacks, or what brings one that is reached."""
+    if goal["progress"]["reached"]:
+        within = {"certification": f" in {goal['certification_type']}", "category": " in this category"}
+        return f"reached: your next interaction{within.get(goal['achievement_type'], '')} brings it"
+    return ", ".join(
+        f"no score yet (average {condition['target']} %)"
+        if condition["value"] is None
+        else _CONDITIONS[condition["kind"]].format(**condition)
+        for condition in goal["progress"]["missing"]
+    )
+
+
 def _days(count: int) -> str:
     return f"{count} day" if count == 1 else f"{count} days"
+
+
+def _hours(seconds: int) -> str:
+    """Return hours rounded down, so that a shown 10.0 has earned the achievement for 10."""
+    return f"{seconds * 10 // 3600 / 10:.1f} h"
 
 
 def _percent(share: float | None) -> float | None:

@@ -4,57 +4,39 @@ A rule measures a learner's standing and names the target. Adding an achievement
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from hashlib import sha256
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from domain.rounding import round_within
-from domain.tally import COUNTERS, HasSums, Sums, sum_of
-
-SCORES_BEFORE_AVERAGE = 10
-"""The number of scores before an average can earn an achievement: an average of fewer says little."""
-MASTERY_AVERAGE = 85
-"""The average, in per cent over a category's scored interactions, that mastery requires."""
-
-
-class Standing(HasSums, Protocol):
-    """The figures that a rule about the learner can use, over everything applied so far."""
-
-    @property
-    def longest_streak(self) -> int:
-        """The longest streak ever, in study days."""
-
-    @property
-    def completed_content(self) -> int:
-        """The number of distinct contents completed, summed over certifications."""
-
-
-class CertificationStanding(NamedTuple):
-    """The figures that a rule about a certification can use."""
-
-    completed: int
-    """The number of distinct contents completed, active or not."""
-    completed_active: int
-    active: int
-    """The number of contents in the catalog as it is now."""
-    sums: Sums
-    """The certification's counters."""
-
-
-class CategoryStanding(NamedTuple):
-    """The figures that a rule about a category can use."""
-
-    completed_active: int
-    active: int
-    sums: Sums
-    """The category's counters."""
+from domain.standing import (
+    MASTERY_AVERAGE,
+    SCORES_BEFORE_AVERAGE,
+    CategoryStanding,
+    CertificationStanding,
+    Condition,
+    Conditions,
+    Standing,
+    average_conditions,
+    average_score,
+    category_mastery,
+    certification_completed,
+    certification_percent,
+    completed_content,
+    mastery_conditions,
+    percent_conditions,
+    single,
+    streak_days,
+    study_hours,
+)
+from domain.tally import sum_of
 
 
 @dataclass(frozen=True, slots=True)
 class Achievement[S]:
-    """One rule: a learner earns it when `measure` reaches `target`.
+    """One rule: a learner earns it when `measure` reaches `target`, and so all its conditions are met.
 
     A rule about certifications or categories is a pattern. Its title and description name the certification
     or category in braces, and `of` turns it into the rule of one certification or category.
@@ -68,7 +50,17 @@ class Achievement[S]:
     points: int
     measure: Callable[[S], int]
     target: int
+    conditions: Conditions[S] | None = None
+    """None if the measure itself is the only condition."""
     certification: str | None = None
+
+    def missing(self, standing: S) -> tuple[Condition, ...]:
+        """Return the conditions that are not met; none if the achievement is reached."""
+        if self.conditions is None:
+            found: tuple[Condition, ...] = (Condition("count", self.measure(standing), self.target),)
+        else:
+            found = self.conditions(standing, self.target)
+        return tuple(condition for condition in found if not condition.is_met)
 
     def of(self, certification: str, category: str | None = None) -> "Achievement[S]":
         """Return the rule for one certification, or for one category of it."""
@@ -91,50 +83,31 @@ def slug(name: str) -> str:
     return f"{plain}-{sha256(name.encode()).hexdigest()[:6]}".strip("-")
 
 
-# -- measures --------------------------------------------------------------------------------------
+class _Ladder[S](NamedTuple):
+    """The rules with the same measure that are not fulfilled, by ascending target."""
 
-_SCORED, _SCORE, _SECONDS = (COUNTERS.index(counter) for counter in ("scored", "score", "seconds"))
-
-
-def streak_days(standing: Standing) -> int:
-    """Return the longest streak ever, in study days."""
-    return standing.longest_streak
-
-
-def average_score(standing: HasSums) -> int:
-    """Return the average score in whole per cent, rounded down; 0 until there are enough scores."""
-    scored = standing.sums[_SCORED]
-    return standing.sums[_SCORE] // (scored * 100) if scored >= SCORES_BEFORE_AVERAGE else 0
+    measure: Callable[[S], int]
+    target: int
+    """The target of the first rule."""
+    rules: tuple[Achievement[S], ...]
 
 
-def completed_content(standing: Standing) -> int:
-    """Return the number of distinct contents completed, over all certifications."""
-    return standing.completed_content
+@dataclass(frozen=True)
+class Rules[S]:
+    """Rules about the same kind of standing. Their order has no meaning."""
 
+    rules: tuple[Achievement[S], ...]
 
-def study_hours(standing: HasSums) -> int:
-    """Return the whole hours of study."""
-    return standing.sums[_SECONDS] // 3600
+    def __iter__(self) -> Iterator[Achievement[S]]:
+        return iter(self.rules)
 
-
-def certification_completed(standing: CertificationStanding) -> int:
-    """Return the number of distinct contents of the certification completed."""
-    return standing.completed
-
-
-def certification_percent(standing: CertificationStanding) -> int:
-    """Return how much of the active catalog is completed, in whole per cent, rounded down."""
-    return 100 * standing.completed_active // standing.active if standing.active else 0
-
-
-def category_mastery(standing: CategoryStanding) -> int:
-    """Return the progress in whole per cent: of the completion or of the average, whichever is less."""
-    scored = standing.sums[_SCORED]
-    if not standing.active or not scored:
-        return 0
-    completed = 100 * standing.completed_active // standing.active
-    average = standing.sums[_SCORE] // (scored * MASTERY_AVERAGE)
-    return min(completed, average)
+    @cached_property
+    def ladders(self) -> tuple[_Ladder[S], ...]:
+        """The rules by their measure."""
+        groups: dict[Callable[[S], int], list[Achievement[S]]] = {}
+        for rule in sorted(self.rules, key=lambda rule: rule.target):
+            groups.setdefault(rule.measure, []).append(rule)
+        return tuple(_Ladder(measure, found[0].target, tuple(found)) for measure, found in groups.items())
 
 
 # -- rules -----------------------------------------------------------------------------------------
@@ -142,47 +115,83 @@ def category_mastery(standing: CategoryStanding) -> int:
 
 def _streak(days: int, title: str) -> Achievement[Standing]:
     return Achievement(
-        f"streak-{days}", "streak", title, f"Study {days} days in a row", "🔥", days * 10, streak_days, days
+        f"streak-{days}",
+        "streak",
+        title,
+        f"Study {days} days in a row",
+        "🔥",
+        days * 10,
+        streak_days,
+        days,
+        single("study_days", streak_days),
     )
 
 
 def _score(percent: int, title: str, points: int) -> Achievement[Standing]:
     description = f"Average {percent} % or more over at least {SCORES_BEFORE_AVERAGE} scores"
-    return Achievement(f"score-{percent}", "score", title, description, "🎯", points, average_score, percent)
+    return Achievement(
+        f"score-{percent}",
+        "score",
+        title,
+        description,
+        "🎯",
+        points,
+        average_score,
+        percent,
+        average_conditions,
+    )
 
 
 def _completed(count: int, title: str, points: int) -> Achievement[Standing]:
     description = f"Complete {count} different contents"
     return Achievement(
-        f"completed-{count}", "completion", title, description, "✅", points, completed_content, count
+        f"completed-{count}",
+        "completion",
+        title,
+        description,
+        "✅",
+        points,
+        completed_content,
+        count,
+        single("contents", completed_content),
     )
 
 
 def _hours(hours: int, title: str, points: int) -> Achievement[Standing]:
     return Achievement(
-        f"hours-{hours}", "time", title, f"Study for {hours} hours", "⏱️", points, study_hours, hours
+        f"hours-{hours}",
+        "time",
+        title,
+        f"Study for {hours} hours",
+        "⏱️",
+        points,
+        study_hours,
+        hours,
+        single("hours", study_hours),
     )
 
 
-ACHIEVEMENTS: tuple[Achievement[Standing], ...] = (
-    _streak(3, "3 Day Streak"),
-    _streak(7, "7 Day Streak"),
-    _streak(14, "14 Day Streak"),
-    _streak(30, "30 Day Streak"),
-    _streak(60, "60 Day Streak"),
-    _streak(100, "100 Day Streak"),
-    _score(70, "Good Student", 100),
-    _score(80, "Great Student", 200),
-    _score(90, "Excellent Student", 500),
-    _score(95, "Master Student", 1000),
-    _completed(10, "Getting Started", 50),
-    _completed(50, "Making Progress", 250),
-    _completed(100, "Dedicated Learner", 500),
-    _completed(250, "Content Master", 1000),
-    _hours(10, "Time Invested", 100),
-    _hours(50, "Serious Student", 300),
-    _hours(100, "Dedicated Scholar", 600),
-    _hours(200, "Study Champion", 1200),
+ACHIEVEMENTS = Rules[Standing](
+    (
+        _streak(3, "3 Day Streak"),
+        _streak(7, "7 Day Streak"),
+        _streak(14, "14 Day Streak"),
+        _streak(30, "30 Day Streak"),
+        _streak(60, "60 Day Streak"),
+        _streak(100, "100 Day Streak"),
+        _score(70, "Good Student", 100),
+        _score(80, "Great Student", 200),
+        _score(90, "Excellent Student", 500),
+        _score(95, "Master Student", 1000),
+        _completed(10, "Getting Started", 50),
+        _completed(50, "Making Progress", 250),
+        _completed(100, "Dedicated Learner", 500),
+        _completed(250, "Content Master", 1000),
+        _hours(10, "Time Invested", 100),
+        _hours(50, "Serious Student", 300),
+        _hours(100, "Dedicated Scholar", 600),
+        _hours(200, "Study Champion", 1200),
+    )
 )
 """Rules about the learner."""
 
@@ -195,74 +204,83 @@ COMPLETE_CERTIFICATION: Achievement[CertificationStanding] = Achievement(
     points=1000,
     measure=certification_percent,
     target=100,
+    conditions=percent_conditions,
 )
 """Also announced as `certification.completed`."""
 
-CERTIFICATION_ACHIEVEMENTS: tuple[Achievement[CertificationStanding], ...] = (
-    Achievement(
-        id="first",
-        type="certification",
-        title="{certification}: First Step",
-        description="Complete a first content of {certification}",
-        icon="🌱",
-        points=20,
-        measure=certification_completed,
-        target=1,
-    ),
-    Achievement(
-        id="perfect-5",
-        type="certification",
-        title="{certification}: Five Times Perfect",
-        description="Score 100 five times in {certification}",
-        icon="💯",
-        points=100,
-        measure=sum_of("perfect"),
-        target=5,
-    ),
-    Achievement(
-        id="half",
-        type="certification",
-        title="{certification}: Halfway",
-        description="Complete half of the contents of {certification}",
-        icon="⛰️",
-        points=250,
-        measure=certification_percent,
-        target=50,
-    ),
-    COMPLETE_CERTIFICATION,
+CERTIFICATION_ACHIEVEMENTS = Rules[CertificationStanding](
+    (
+        Achievement(
+            id="first",
+            type="certification",
+            title="{certification}: First Step",
+            description="Complete a first content of {certification}",
+            icon="🌱",
+            points=20,
+            measure=certification_completed,
+            target=1,
+            conditions=single("contents", certification_completed),
+        ),
+        Achievement(
+            id="perfect-5",
+            type="certification",
+            title="{certification}: Five Times Perfect",
+            description="Score 100 five times in {certification}",
+            icon="💯",
+            points=100,
+            measure=sum_of("perfect"),
+            target=5,
+            conditions=single("perfect_scores", sum_of("perfect")),
+        ),
+        Achievement(
+            id="half",
+            type="certification",
+            title="{certification}: Halfway",
+            description="Complete half of the contents of {certification}",
+            icon="⛰️",
+            points=250,
+            measure=certification_percent,
+            target=50,
+            conditions=percent_conditions,
+        ),
+        COMPLETE_CERTIFICATION,
+    )
 )
 """Rules about each certification."""
 
-CATEGORY_ACHIEVEMENTS: tuple[Achievement[CategoryStanding], ...] = (
-    Achievement(
-        id="mastered",
-        type="category",
-        title="{category} Mastered",
-        description=f"Complete all of {{category}} in {{certification}}, {MASTERY_AVERAGE} % on average",
-        icon="🎓",
-        points=300,
-        measure=category_mastery,
-        target=100,
-    ),
+CATEGORY_ACHIEVEMENTS = Rules[CategoryStanding](
+    (
+        Achievement(
+            id="mastered",
+            type="category",
+            title="{category} Mastered",
+            description=f"Complete all of {{category}} in {{certification}}, {MASTERY_AVERAGE} % on average",
+            icon="🎓",
+            points=300,
+            measure=category_mastery,
+            target=100,
+            conditions=mastery_conditions,
+        ),
+    )
 )
 """Rules about each category of a certification."""
 
 
-def learner_rules() -> tuple[Achievement[Standing], ...]:
+def learner_rules() -> Rules[Standing]:
     """Return the rules about a learner."""
     return ACHIEVEMENTS
 
 
 @cache
-def certification_rules(certification: str) -> tuple[Achievement[CertificationStanding], ...]:
+def certification_rules(certification: str) -> Rules[CertificationStanding]:
     """Return the rules of one certification."""
-    return tuple(rule.of(certification) for rule in CERTIFICATION_ACHIEVEMENTS)
+    return Rules(tuple(rule.of(certification) for rule in CERTIFICATION_ACHIEVEMENTS))
 
 
 @cache
-def category_rules(certification: str, category: str) -> tuple[Achievement[CategoryStanding], ...]:
+def category_rules(certification: str, category: str) -> Rules[CategoryStanding]:
     """Return the rules of one category of a certification."""
-    return tuple(rule.of(certification, category) for rule in CATEGORY_ACHIEVEMENTS)
+    return Rules(tuple(rule.of(certification, category) for rule in CATEGORY_ACHIEVEMENTS))
 
 
 class Award(NamedTuple):
@@ -308,27 +326,32 @@ class Rarity:
         return round_within(min(1.0, self.earned.get(achievement_id, 0) / self.learners), 0, 1, 4)
 
 
-@dataclass(slots=True)
 class Waiting[S]:
-    """Rules that are not earned yet, grouped by their measure, with the nearest target last.
+    """The rules that a learner has not fulfilled yet.
 
     Each measure is taken once for all its rules, and one comparison is usually enough.
     """
 
-    rules: dict[Callable[[S], int], list[Achievement[S]]] = field(default_factory=dict)
+    __slots__ = ("_ladders",)
 
-    @classmethod
-    def of(cls, rules: Iterable[Achievement[S]], earned: frozenset[str]) -> "Waiting[S]":
-        """Return those of the rules that are not earned."""
-        groups: dict[Callable[[S], int], list[Achievement[S]]] = {}
-        for rule in sorted(rules, key=lambda r: -r.target):
-            if rule.id not in earned:
-                groups.setdefault(rule.measure, []).append(rule)
-        return cls(groups)
+    def __init__(self, rules: Rules[S]) -> None:
+        self._ladders = rules.ladders
 
-    def take(self, standing: S) -> Iterator[Achievement[S]]:
-        """Remove and yield the rules that this standing fulfils."""
-        for measure, rules in self.rules.items():
-            if rules and (value := measure(standing)) >= rules[-1].target:
-                while rules and rules[-1].target <= value:
-                    yield rules.pop()
+    def take(self, standing: S) -> Sequence[Achievement[S]]:
+        """Return the rules that this standing fulfils, each only the first time."""
+        for measure, target, _ in self._ladders:
+            if measure(standing) >= target:
+                return self._climb(standing)
+        return ()
+
+    def _climb(self, standing: S) -> list[Achievement[S]]:
+        taken: list[Achievement[S]] = []
+        left = []
+        for measure, _, rules in self._ladders:
+            value = measure(standing)
+            count = sum(rule.target <= value for rule in rules)
+            taken += rules[:count]
+            if count < len(rules):
+                left.append(_Ladder(measure, rules[count].target, rules[count:]))
+        self._ladders = tuple(left)
+        return taken

@@ -7,6 +7,7 @@ from domain.catalog import KNOWN, Certification
 from domain.estimate import Area, Prediction, Profile
 from domain.learner import Track
 from domain.practice import HALF_LIFE_DAYS, Practice
+from domain.rounding import percent_text
 
 MAX_ACTIONS = 5
 
@@ -103,7 +104,8 @@ def actions(
         return (Action("diagnostic_quiz", reason, largest, _next_content(largest, profile, certification)),)
     found: list[Action] = []
     if probability >= _READY:
-        reason = f"Your estimated chance of passing is {probability:.0%}. Take a mock exam to check it."
+        chance = percent_text(100 * probability)
+        reason = f"Your estimated chance of passing is {chance}. Take a mock exam to check it."
         found.append(Action("mock_exam", reason, _largest(areas)))
     for area in sorted(areas, key=lambda a: (-a.weight * (100 - (a.estimate or 0.0)), a.category)):
         if len(found) == MAX_ACTIONS:
@@ -125,12 +127,13 @@ def _category_advice(area: Area, practice: Practice, pass_mark: float) -> tuple[
     estimate = area.estimate or 0.0
     if area.answers < _FEW_ANSWERS:
         return "start", (
-            f"This category is {area.weight:.0%} of the exam, and you have {_few(area.answers)} in it. "
-            "Its estimate is uncertain."
+            f"This category is {percent_text(100 * area.weight)} of the exam, "
+            f"and you have {_few(area.answers)} in it. Its estimate is uncertain."
         )
     if estimate < pass_mark:
         return "practise", (
-            f"We expect {estimate:.0f}% in this category, below the pass mark of {pass_mark:.0f}%."
+            f"We expect {percent_text(estimate, pass_mark)} in this category, "
+            f"below the pass mark of {pass_mark:g}%."
         )
     if practice.memory(area.category) < _FADED:
         return "refresh", (

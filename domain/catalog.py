@@ -1,13 +1,15 @@
-"""The catalog: certifications, their content under stable ordinals, and sets of content.
+"""The catalog: certifications, and their content under stable ordinals.
 
 Each content of a certification gets an ordinal when it first appears and keeps it forever. Content that is
 removed becomes inactive. So a set of content is a bitmap, and a distinct count needs no read.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
+
+from domain.content_set import ContentSet
 
 DIFFICULTIES = ("beginner", "intermediate", "advanced")
 NO_DIFFICULTY = "unspecified"
@@ -16,48 +18,6 @@ MAX_CATEGORY_LENGTH = 100
 MAX_CATEGORY_BYTES = 160
 """Maximum length of a category in UTF-8. A thousand contents must fit into an item of 400 KB."""
 MAX_QUESTIONS = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class ContentSet:
-    """A set of contents of one certification, as a bitmap over their ordinals."""
-
-    bits: int = 0
-
-    def __and__(self, other: "ContentSet") -> "ContentSet":
-        return ContentSet(self.bits & other.bits)
-
-    def __or__(self, other: "ContentSet") -> "ContentSet":
-        return ContentSet(self.bits | other.bits)
-
-    def __len__(self) -> int:
-        return self.bits.bit_count()
-
-    def __contains__(self, ordinal: int) -> bool:
-        return bool(self.bits >> ordinal & 1)
-
-    def __iter__(self) -> Iterator[int]:
-        bits = self.bits
-        while bits:
-            yield (bits & -bits).bit_length() - 1
-            bits &= bits - 1
-
-    @classmethod
-    def of(cls, ordinals: Iterable[int]) -> "ContentSet":
-        """Return the set of these ordinals."""
-        bits = 0
-        for ordinal in ordinals:
-            bits |= 1 << ordinal
-        return cls(bits)
-
-    def to_bytes(self) -> bytes:
-        """Return the bitmap, little-endian and without trailing zeros, so that equal sets are equal bytes."""
-        return self.bits.to_bytes((self.bits.bit_length() + 7) // 8, "little")
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> "ContentSet":
-        """Return the set that `to_bytes` wrote."""
-        return cls(int.from_bytes(data, "little"))
 
 
 class Content(NamedTuple):
@@ -132,12 +92,6 @@ class Catalog:
     """All certifications, each in one version of its catalog."""
 
     certifications: Mapping[str, Certification] = field(default_factory=dict)
-
-    @property
-    def newest(self) -> int:
-        """The latest time of assignment of an ordinal, in microseconds since 1970; 0 without any."""
-        contents = (c for certification in self.certifications.values() for c in certification.contents)
-        return max((content.assigned_at for content in contents), default=0)
 
     @cached_property
     def _places(self) -> Mapping[str, tuple[Place, ...]]:

@@ -4,28 +4,29 @@
 changed, and the awards that were earned. The same interactions give the same result in any order or batching.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, assert_never
 
 from domain.achievements import (
     Achievement,
     Award,
-    CategoryStanding,
-    CertificationStanding,
-    Standing,
     Waiting,
     award,
     category_rules,
     certification_rules,
     learner_rules,
 )
-from domain.catalog import Catalog, Certification, ContentSet, Place, UnknownCertification, UnknownContent
+from domain.catalog import Catalog, Certification, Place, UnknownCertification, UnknownContent
+from domain.content_set import SCORE_BYTES, ContentSet, position_of
 from domain.interaction import NO_OFFSET, Interaction
 from domain.learner import Applied, Day, Learner, Track, Zone, standing
-from domain.streaks import streaks
+from domain.mastery import open_mastery
+from domain.standing import CategoryStanding, CertificationStanding
+from domain.streaks import longest_streak
 from domain.tally import EMPTY, Breakdown, Increments, Tally, all_values, increments, tally_of, values
+
+_NO_CONTENT = ContentSet()
 
 
 class Refusal(NamedTuple):
@@ -37,8 +38,7 @@ class Refusal(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """The result of a fold.
 
     `learner` is the next version of the state, or the same as before if nothing was applied. `days` and
@@ -82,8 +82,8 @@ def needed_buckets(learner: Learner, interactions: Sequence[Interaction]) -> Buc
     latest_day, latest_utc_day = learner.latest.number, learner.applied.number
     calendar = learner.calendar
     return BucketNumbers(
-        frozenset({i.day for i in interactions if i.day != latest_day and i.day in calendar}),
-        frozenset({day for i in interactions if (day := i.utc_day) < latest_utc_day}),
+        frozenset([day for i in interactions if (day := i.day) != latest_day and day in calendar]),
+        frozenset([day for i in interactions if (day := i.utc_day) < latest_utc_day]),
     )
 
 
@@ -94,11 +94,14 @@ def is_applied(learner: Learner, buckets: Buckets, interaction: Interaction) -> 
 
 def applied_on(learner: Learner, buckets: Buckets, utc_day: int) -> frozenset[int]:
     """Return the digests of the interactions that were applied on a UTC day. `buckets` is as for `fold`."""
+    return _applied_bucket(learner, buckets, utc_day).digests
+
+
+def _applied_bucket(learner: Learner, buckets: Buckets, utc_day: int) -> Applied:
     latest = learner.applied
     if latest is None or utc_day > latest.number:
-        return frozenset()
-    bucket = latest if utc_day == latest.number else buckets.applied.get(utc_day)
-    return bucket.digests if bucket else frozenset()
+        return Applied(utc_day)
+    return latest if utc_day == latest.number else buckets.applied.get(utc_day) or Applied(utc_day)
 
 
 def fold(
@@ -182,16 +185,27 @@ def _open(tallies: Mapping[str, Tally], name: str) -> list[int]:
 class _TrackDraft:
     """A track that is open for adding."""
 
-    __slots__ = ("answered", "before", "best", "completed", "sums", "tallies", "viewed")
+    __slots__ = (
+        *("answered", "before", "best", "by_category", "code", "completed", "mastered", "scored", "standing"),
+        *("sums", "tallies", "viewed", "waiting", "waiting_by_category"),
+    )
 
-    def __init__(self, before: Track) -> None:
+    def __init__(self, code: str, before: Track, total: Tally) -> None:
+        self.code = code
         self.before = before
         self.tallies = _Tallies(before.tallies)
-        self.sums = list(values(before.tallies.total))
+        self.sums = list(values(total))
         self.viewed = before.viewed.bits
         self.answered = before.answered.bits
         self.completed = before.completed.bits
+        self.scored = before.scored.bits
         self.best: bytearray | None = None
+        self.waiting = Waiting(certification_rules(code))
+        self.waiting_by_category: dict[str, Waiting[CategoryStanding]] = {}
+        # Standings are kept while the completed contents stay the same. Their sums are added to in place.
+        self.standing: CertificationStanding | None = None
+        self.by_category: dict[str, CategoryStanding] = {}
+        self.mastered = before.mastered
 
     def touch(self, interaction: Interaction, ordinal: int) -> None:
         bit = 1 << ordinal
@@ -201,30 +215,72 @@ class _TrackDraft:
             case "answered":
                 self.answered |= bit
             case "completed":
-                self.completed |= bit
+                if not self.completed & bit:
+                    self.completed |= bit
+                    self.standing = None
+                    self.by_category.clear()
             case _:
                 assert_never(interaction.kind)
         if interaction.score is not None:
-            self._raise_best(ordinal, interaction.score + 1)
+            self._raise_best(ordinal, bit, interaction.score)
 
-    def _raise_best(self, ordinal: int, mark: int) -> None:
+    def _raise_best(self, ordinal: int, bit: int, score: int) -> None:
         if self.best is None:
             self.best = bytearray(self.before.best)
-        start = 2 * ordinal
-        if len(self.best) < start + 2:
-            self.best.extend(bytes(start + 2 - len(self.best)))
-        if mark > int.from_bytes(self.best[start : start + 2]):
-            self.best[start : start + 2] = mark.to_bytes(2)
+        start = SCORE_BYTES * position_of(self.scored, ordinal)
+        end = start + SCORE_BYTES
+        if not self.scored & bit:
+            self.scored |= bit
+            self.best[start:start] = score.to_bytes(SCORE_BYTES)
+        elif score > int.from_bytes(self.best[start:end]):
+            self.best[start:end] = score.to_bytes(SCORE_BYTES)
+
+    def reached(
+        self, certification: Certification, category: str, earned: frozenset[str]
+    ) -> list[Achievement[Any]]:
+        """Return the rules that are fulfilled now, about the certification and one of its categories.
+
+        Those that were fulfilled before this batch are returned once, too, but for masteries.
+        """
+        if self.standing is None:
+            self.standing = CertificationStanding(
+                self.completed.bit_count(),
+                (self.completed & certification.active.bits).bit_count(),
+                len(certification.active),
+                self.sums,
+            )
+        of_category = self.by_category.get(category)
+        if of_category is None:
+            contents = certification.categories.get(category, _NO_CONTENT)
+            of_category = self.by_category[category] = CategoryStanding(
+                (self.completed & contents.bits).bit_count(), len(contents), self.tallies.categories[category]
+            )
+        waiting = self.waiting_by_category.get(category)
+        if waiting is None:
+            waiting = self.waiting_by_category[category] = Waiting(category_rules(self.code, category))
+        reached: list[Achievement[Any]] = [*self.waiting.take(self.standing)]
+        for rule in waiting.take(of_category):
+            mastery = open_mastery(rule, category, certification, self.mastered, earned)
+            if mastery is not None:
+                self.mastered = {**self.mastered, mastery.id: certification.categories[category]}
+                reached.append(mastery)
+        return reached
 
     def freeze(self) -> Track:
         return Track(
             self.tallies.freeze(),
-            ContentSet(self.viewed),
-            ContentSet(self.answered),
-            ContentSet(self.completed),
+            _changed(self.before.viewed, self.viewed),
+            _changed(self.before.answered, self.answered),
+            _changed(self.before.completed, self.completed),
+            _changed(self.before.scored, self.scored),
             self.before.best if self.best is None else bytes(self.best),
+            self.mastered,
             self.before.unknown,
         )
+
+
+def _changed(before: ContentSet, bits: int) -> ContentSet:
+    return before if bits == before.bits else ContentSet(bits)
 
 
 class _DayDraft:
@@ -259,33 +315,33 @@ class _Draft:
         self._given = buckets
         self._freezes = freezes
         self._days: dict[int, _DayDraft] = {}
-        self._digests: dict[int, set[int]] = {}
-        self._changed_digests: set[int] = set()
+        self._applied: dict[int, tuple[Applied, set[int]]] = {}
         self._tracks: dict[str, _TrackDraft] = {}
         self._calendar = learner.calendar
         self._named_zone = learner.named_zone
         self._plain_offset = learner.plain_offset
-        before = standing(learner, freezes)
+        self._totals = learner.totals
+        before = standing(learner, self._totals, freezes)
         self.longest_streak = before.longest_streak
         self.completed_content = before.completed_content
         self.sums = list(before.sums)
         self._earned = learner.earned
-        self._waiting: Waiting[Standing] = Waiting.of(learner_rules(), learner.earned)
-        self._waiting_by_certification: dict[str, Waiting[CertificationStanding]] = {}
-        self._waiting_by_category: dict[tuple[str, str], Waiting[CategoryStanding]] = {}
+        self._waiting = Waiting(learner_rules())
 
     def has(self, utc_day: int, digest: int) -> bool:
-        digests = self._digests.get(utc_day)
-        if digests is None:
-            digests = self._digests[utc_day] = set(applied_on(self._before, self._given, utc_day))
-        return digest in digests
+        bucket = self._applied.get(utc_day)
+        if bucket is None:
+            bucket = (_applied_bucket(self._before, self._given, utc_day), set())
+            self._applied[utc_day] = bucket
+        before, new = bucket
+        return digest in before.digests or digest in new
 
     def apply(self, interaction: Interaction, utc_day: int, digest: int, place: Place) -> None:
         code, content = place
         amounts = increments(interaction)
         track = self._tracks.get(code)
         if track is None:
-            track = self._tracks[code] = _TrackDraft(self._before.tracks.get(code, Track()))
+            track = self._tracks[code] = self._open_track(code)
         track.tallies.add(content.category, content.difficulty, amounts)
         of_track, of_learner = track.sums, self.sums
         for counter, amount in amounts:
@@ -295,12 +351,17 @@ class _Draft:
         track.touch(interaction, content.ordinal)
         self.completed_content += track.completed != completed
         self._day(interaction.day).add(place, amounts)
-        self._digests[utc_day].add(digest)
-        self._changed_digests.add(utc_day)
+        self._applied[utc_day][1].add(digest)
         if interaction.day not in self._calendar:
             self._calendar = self._calendar.add(interaction.day)
-            self.longest_streak = streaks(self._calendar, freezes=self._freezes).longest
+            self.longest_streak = longest_streak(self._calendar, self._freezes)
         self._note_zone(interaction)
+
+    def _open_track(self, code: str) -> _TrackDraft:
+        before = self._before.tracks.get(code)
+        if before is None:
+            return _TrackDraft(code, Track(), Tally())
+        return _TrackDraft(code, before, self._totals[code])
 
     def _note_zone(self, interaction: Interaction) -> None:
         zone = (interaction.at, interaction.zone)
@@ -312,42 +373,17 @@ class _Draft:
 
     def newly_earned(
         self, interaction: Interaction, place: Place, certification: Certification
-    ) -> Iterator[Award]:
-        """Yield what the interaction that was just applied has earned, each achievement once."""
-        for rule in self._reached(place, certification):
-            # Categories whose names differ in case alone share an achievement.
+    ) -> list[Award]:
+        """Return what the interaction that was just applied has earned, each achievement once."""
+        of_learner = self._waiting.take(self)
+        track = self._tracks[place.certification]
+        of_track = track.reached(certification, place.content.category, self._earned)
+        earned = []
+        for rule in (*of_learner, *of_track):
             if rule.id not in self._earned:
                 self._earned |= {rule.id}
-                yield award(rule, interaction.at)
-
-    def _reached(self, place: Place, certification: Certification) -> Iterator[Achievement[Any]]:
-        """Yield the rules that are fulfilled now and were not before."""
-        code, content = place
-        track = self._tracks[code]
-        yield from self._waiting.take(self)
-
-        waiting = self._waiting_by_certification.get(code)
-        if waiting is None:
-            waiting = Waiting.of(certification_rules(code), self._before.earned)
-            self._waiting_by_certification[code] = waiting
-        of_certification = CertificationStanding(
-            track.completed.bit_count(),
-            (track.completed & certification.active.bits).bit_count(),
-            len(certification.active),
-            track.sums,
-        )
-        yield from waiting.take(of_certification)
-
-        category = content.category
-        waiting_here = self._waiting_by_category.get((code, category))
-        if waiting_here is None:
-            waiting_here = Waiting.of(category_rules(code, category), self._before.earned)
-            self._waiting_by_category[code, category] = waiting_here
-        contents = certification.categories.get(category, ContentSet())
-        of_category = CategoryStanding(
-            (track.completed & contents.bits).bit_count(), len(contents), track.tallies.categories[category]
-        )
-        yield from waiting_here.take(of_category)
+                earned.append(award(rule, interaction.at))
+        return earned
 
     def _day(self, number: int) -> _DayDraft:
         draft = self._days.get(number)
@@ -370,8 +406,12 @@ class _Draft:
         latest = self._before.latest
         if latest:
             days.setdefault(latest.number, latest)
-        digests = {n: Applied(n, frozenset(self._digests[n])) for n in self._changed_digests}
         applied = self._before.applied
+        digests = {
+            number: Applied(number, before.digests | new, before.unknown)
+            for number, (before, new) in self._applied.items()
+            if new
+        }
         if applied:
             digests.setdefault(applied.number, applied)
         newest_day, newest_digests = days.pop(max(days)), digests.pop(max(digests))

@@ -1,63 +1,65 @@
 """A learner's state, and how far the learner is towards each achievement."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from domain.achievements import (
     Achievement,
     Award,
-    CategoryStanding,
-    CertificationStanding,
     award,
     category_rules,
     certification_rules,
     learner_rules,
 )
-from domain.catalog import Catalog, Certification, ContentSet
+from domain.catalog import Catalog, Certification
+from domain.content_set import ContentSet, score_of
 from domain.days import instant, zone_names, zone_of
-from domain.streaks import StudyCalendar, streaks
+from domain.mastery import Mastered, open_mastery
+from domain.standing import CategoryStanding, CertificationStanding, Condition
+from domain.streaks import StudyCalendar, longest_streak
 from domain.tally import EMPTY, Breakdown, Sums, Tally, total, values
 
 type Unknown = Mapping[str, Any]
 """Stored attributes that a later release added. This one writes them back as they are."""
-_NOTHING: Unknown = MappingProxyType({})
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
+_NO_CONTENT = ContentSet()
 
 
-@dataclass(frozen=True, slots=True)
-class Track:
+class Track(NamedTuple):
     """What a learner did towards one certification."""
 
     tallies: Breakdown = EMPTY
-    viewed: ContentSet = ContentSet()
-    answered: ContentSet = ContentSet()
-    completed: ContentSet = ContentSet()
+    viewed: ContentSet = _NO_CONTENT
+    answered: ContentSet = _NO_CONTENT
+    completed: ContentSet = _NO_CONTENT
+    scored: ContentSet = _NO_CONTENT
+    """The contents that have a score."""
     best: bytes = b""
-    """Best scores by ordinal: two bytes each, big-endian, hundredths + 1. Zero or no entry: no score."""
+    """The best score of each content in `scored`, by ordinal: hundredths in two bytes, big-endian."""
+    mastered: Mastered = _NOTHING
+    """The contents of each category that was mastered, as they were then, by the achievement's id."""
     unknown: Unknown = _NOTHING
 
     def best_score(self, ordinal: int) -> int | None:
         """Return the best score of a content, in hundredths; None if it has no score."""
-        mark = int.from_bytes(self.best[2 * ordinal : 2 * ordinal + 2])
-        return mark - 1 if mark else None
+        return score_of(self.scored, self.best, ordinal)
 
 
-@dataclass(frozen=True, slots=True)
-class Day:
+class Day(NamedTuple):
     """The bucket of one local day: its sums by certification."""
 
     number: int
-    tallies: Mapping[str, Breakdown] = field(default_factory=dict)
+    tallies: Mapping[str, Breakdown] = _NOTHING
     unknown: Unknown = _NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(NamedTuple):
     """The bucket of one UTC day: the digests of the interactions that were applied."""
 
     number: int
     digests: frozenset[int] = frozenset()
+    unknown: Unknown = _NOTHING
 
 
 class Zone(NamedTuple):
@@ -67,6 +69,8 @@ class Zone(NamedTuple):
     """Microseconds since 1970 (UTC)."""
     name: str
     """An IANA name, or an offset such as `+02:00`."""
+    unknown: tuple[Any, ...] = ()
+    """Fields that a later release added. This one writes them back as long as it keeps the zone."""
 
 
 def latest_zone(named: Zone | None, offset: Zone | None) -> str | None:
@@ -84,14 +88,13 @@ def latest_zone(named: Zone | None, offset: Zone | None) -> str | None:
     return named.name if agrees else offset.name
 
 
-@dataclass(frozen=True, slots=True)
-class Learner:
+class Learner(NamedTuple):
     """The state of a learner. Only the buckets of the latest days are in it; earlier ones are closed."""
 
     user_id: str
     version: int = 0
     """The number of writes that made this state; 0 if it is not stored."""
-    tracks: Mapping[str, Track] = field(default_factory=dict)
+    tracks: Mapping[str, Track] = _NOTHING
     calendar: StudyCalendar = StudyCalendar()
     named_zone: Zone | None = None
     """The latest interaction that names a zone."""
@@ -112,7 +115,12 @@ class Learner:
     @property
     def total(self) -> Tally:
         """The sum over everything applied."""
-        return total(track.tallies.total for track in self.tracks.values())
+        return total(self.totals.values())
+
+    @property
+    def totals(self) -> Mapping[str, Tally]:
+        """The sum over everything applied, by certification."""
+        return {code: track.tallies.total for code, track in self.tracks.items()}
 
 
 class LearnerStanding(NamedTuple):
@@ -123,12 +131,15 @@ class LearnerStanding(NamedTuple):
     sums: Sums
 
 
-def standing(learner: Learner, freezes: int) -> LearnerStanding:
-    """Return what the rules about a learner read. `freezes` is the streak policy."""
+def standing(learner: Learner, totals: Mapping[str, Tally], freezes: int) -> LearnerStanding:
+    """Return what the rules about a learner read.
+
+    `totals` holds the total of each track, and `freezes` is the streak policy.
+    """
     return LearnerStanding(
-        streaks(learner.calendar, freezes=freezes).longest,
-        sum(len(track.completed) for track in learner.tracks.values()),
-        values(learner.total),
+        longest_streak(learner.calendar, freezes),
+        sum([track.completed.bits.bit_count() for track in learner.tracks.values()]),
+        values(total(totals.values())),
     )
 
 
@@ -139,41 +150,71 @@ class Goal(NamedTuple):
     """The award as it would be given. Its `earned_at` has no meaning."""
     value: int
     target: int
+    missing: tuple[Condition, ...]
+    """The conditions that are not met. None are missing if it was reached without an interaction."""
+    contents: ContentSet | None = None
+    """The contents that a mastery would cover."""
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether the next interaction brings it, because the catalog or the rules have changed."""
+        return self.value >= self.target
 
 
 def goals(learner: Learner, catalog: Catalog, freezes: int = 0) -> list[Goal]:
     """Return every rule that is not earned, about the learner and the certifications that they started."""
-    of_learner = standing(learner, freezes)
-    found = [_goal(rule, of_learner) for rule in learner_rules()]
+    totals = learner.totals
+    of_learner = standing(learner, totals, freezes)
+    found = [_goal(rule, of_learner) for rule in learner_rules() if rule.id not in learner.earned]
     for code, track in learner.tracks.items():
         certification = catalog.certifications.get(code, Certification(code))
         of_certification = CertificationStanding(
             len(track.completed),
             len(track.completed & certification.active),
             len(certification.active),
-            values(track.tallies.total),
+            values(totals[code]),
         )
-        found += [_goal(rule, of_certification) for rule in certification_rules(code)]
+        rules = certification_rules(code)
+        found += [_goal(rule, of_certification) for rule in rules if rule.id not in learner.earned]
         for category, contents in certification.categories.items():
             of_category = CategoryStanding(
                 len(track.completed & contents),
                 len(contents),
                 values(track.tallies.categories.get(category, Tally())),
             )
-            found += [_goal(rule, of_category) for rule in category_rules(code, category)]
-    return [goal for goal in found if goal.achievement.achievement_id not in learner.earned]
+            for rule in category_rules(code, category):
+                mastery = open_mastery(rule, category, certification, track.mastered, learner.earned)
+                if mastery is not None:
+                    found.append(_goal(mastery, of_category, contents))
+    return found
 
 
-def overdue(learner: Learner, catalog: Catalog, now: int, freezes: int = 0) -> list[Award]:
-    """Return the awards that today's rules grant but no interaction has brought, because the rules are newer.
+class Overdue(NamedTuple):
+    """Awards that are overdue, and the learner with them, in the version that was given."""
 
-    `now`, in microseconds since 1970, becomes their earned_at: nobody knows when the learner reached them.
+    awards: tuple[Award, ...]
+    learner: Learner
+
+
+def overdue(learner: Learner, catalog: Catalog, now: int, freezes: int = 0) -> Overdue:
+    """Return the awards that today's rules grant but no interaction has brought.
+
+    The rules are newer, or the catalog has changed. `now`, in microseconds since 1970, becomes their
+    earned_at: nobody knows when the learner reached them.
     """
-    reached = [goal.achievement for goal in goals(learner, catalog, freezes) if goal.value >= goal.target]
+    reached = [goal for goal in goals(learner, catalog, freezes) if goal.is_reached]
     # Categories whose names differ in case alone share an achievement.
-    once = {achievement.achievement_id: achievement for achievement in reached}
-    return [achievement._replace(earned_at=now) for achievement in once.values()]
+    once = {goal.achievement.achievement_id: goal for goal in reached}
+    tracks = dict(learner.tracks)
+    for achievement_id, goal in once.items():
+        code = goal.achievement.certification_type
+        if code is not None and goal.contents is not None:
+            mastered = {**tracks[code].mastered, achievement_id: goal.contents}
+            tracks[code] = tracks[code]._replace(mastered=mastered)
+    after = learner._replace(earned=learner.earned.union(once), tracks=tracks)
+    return Overdue(tuple(goal.achievement._replace(earned_at=now) for goal in once.values()), after)
 
 
-def _goal[S](rule: Achievement[S], reached: S) -> Goal:
-    return Goal(award(rule, 0), min(rule.measure(reached), rule.target), rule.target)
+def _goal[S](rule: Achievement[S], reached: S, contents: ContentSet | None = None) -> Goal:
+    value = min(rule.measure(reached), rule.target)
+    return Goal(award(rule, 0), value, rule.target, rule.missing(reached), contents)

@@ -3,13 +3,12 @@
 The inputs are sums and maxima, so late and shuffled interactions give the same result.
 """
 
-import sys
-from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress
 from math import sumprod
 from operator import itemgetter
+from struct import iter_unpack
 from typing import NamedTuple
 
 from domain.learner import Day, Track
@@ -122,9 +121,7 @@ def best_scores(track: Track, length: int) -> Sequence[int]:
 
     The result has at least `length` entries.
     """
-    best = array("H", track.best)
-    if sys.byteorder == "little":
-        best.byteswap()
-    if len(best) < length:
-        best.frombytes(bytes(2 * (length - len(best))))
+    best = [0] * max(length, track.scored.bits.bit_length())
+    for ordinal, (score,) in zip(track.scored, iter_unpack(">H", track.best), strict=True):
+        best[ordinal] = score + 1
     return best

@@ -16,3 +16,8 @@ def round_within(value: float, lowest: float, highest: float, digits: int) -> fl
 def round_percent(part: int, whole: int, digits: int = 1) -> float | None:
     """Return a part of a whole in per cent; None if the whole is 0."""
     return round_within(100 * part / whole, 0, 100, digits) if whole else None
+
+
+def percent_text(percent: float, highest: float = 100) -> str:
+    """Return a number as whole per cent for people. It is 0 or `highest` only if the number is."""
+    return f"{round_within(percent, 0, highest, 0):.0f}%"

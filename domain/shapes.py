@@ -7,6 +7,8 @@ from typing import Annotated, Literal, TypedDict
 
 from pydantic import Field
 
+from domain.standing import ConditionKind
+
 Percent = Annotated[float, Field(ge=0, le=100, examples=[87.5])]
 Share = Annotated[float, Field(ge=0, le=1, examples=[0.12])]
 Count = Annotated[int, Field(ge=0, examples=[42])]
@@ -232,11 +234,28 @@ class EarnedAchievement(Achievement):
     earned_at: Annotated[Time, Field(description="occurred_at of the interaction that reached it")]
 
 
+class MissingCondition(TypedDict):
+    """A condition of an achievement that is not met yet: `value` of `target`."""
+
+    kind: Annotated[ConditionKind, Field(description="What is measured")]
+    value: Annotated[float | None, Field(ge=0, description="null if there is nothing to measure yet")]
+    target: Count
+
+
 class Progress(TypedDict):
     """The learner's progress: `value` of `target`."""
 
     value: Count
     target: Count
+    missing: Annotated[list[MissingCondition], Field(description="What is lacking; empty if `reached`")]
+    reached: Annotated[
+        bool,
+        Field(
+            description="Whether nothing is lacking any more, because the catalog or the rules have changed. "
+            "The learner's next interaction brings the award: for an achievement of a certification or "
+            "category, the next one in it."
+        ),
+    ]
 
 
 class NextAchievement(Achievement):

@@ -110,6 +110,13 @@ def streaks(calendar: StudyCalendar, today: int | None = None, freezes: int = 0)
     return Streaks(current, _longest_run(bits), len(calendar))
 
 
+def longest_streak(calendar: StudyCalendar, freezes: int = 0) -> int:
+    """Return the longest streak ever, in study days. `freezes` is as for `streaks`."""
+    if freezes:
+        return streaks(calendar, freezes=freezes).longest
+    return _longest_run(calendar.bits) if calendar.bits else 0
+
+
 def _longest_run(bits: int) -> int:
     """Return the most ones in a row. There can be thousands, so runs are found by doubling."""
     # A bit of starts[k] is set if a run of 2**k ones begins there.

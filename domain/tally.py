@@ -4,11 +4,9 @@ Sums of integers commute exactly, so the same interactions give the same tally i
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
 from functools import cache
 from itertools import zip_longest
-from operator import attrgetter
-from typing import Any, Literal, Protocol, assert_never
+from typing import Literal, NamedTuple, Protocol, assert_never
 
 from domain.interaction import KINDS, MAX_HUNDREDTHS, Interaction, Kind
 
@@ -32,13 +30,24 @@ def counter_of(kind: Kind) -> Literal["views", "answers", "completions"]:
 _COUNTERS_OF_KINDS = {kind: counter_of(kind) for kind in KINDS}
 
 
-def counts(measure: Callable[[Interaction], int]) -> Any:
+type Measure = Callable[[Interaction], int]
+"""Returns the amount that one interaction adds to a counter."""
+
+
+class _Counter(int):
+    """The value 0 of a counter, with the measure that adds to it."""
+
+    measure: Measure
+
+
+def counts(measure: Measure) -> int:
     """Declare a counter by the amount that one interaction adds to it."""
-    return field(default=0, metadata={"measure": measure})
+    counter = _Counter()
+    counter.measure = measure
+    return counter
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(NamedTuple):
     """Sums over interactions.
 
     A new counter is one line after the last counter. Their order never changes, and none is removed, because
@@ -57,9 +66,6 @@ class Tally:
     unknown: tuple[int, ...] = ()
     """Counters of a later release, which this one keeps as they are."""
 
-    def __add__(self, other: "Tally") -> "Tally":
-        return total((self, other))
-
     @property
     def average_score(self) -> float | None:
         """The mean of the scored interactions, 0 to 100, rounded down to two decimals; None without any.
@@ -75,38 +81,63 @@ type Sums = Sequence[int]
 type Increments = tuple[tuple[int, int], ...]
 """Pairs of a counter's position and the amount to add. Counters that stay the same are left out."""
 
-_COUNTER_FIELDS = [f for f in fields(Tally) if "measure" in f.metadata]
-_MEASURES: tuple[Callable[[Interaction], int], ...] = tuple(f.metadata["measure"] for f in _COUNTER_FIELDS)
-_tally: Callable[..., Tally] = Tally
-COUNTERS = tuple(f.name for f in _COUNTER_FIELDS)
-values: Callable[[Tally], tuple[int, ...]] = attrgetter(*COUNTERS)
-"""Return the counters of a tally that this release knows, in their order."""
+COUNTERS = Tally._fields[:-1]
+_MEASURES: tuple[Measure, ...] = tuple(Tally._field_defaults[name].measure for name in COUNTERS)
+_NOTHING = Tally()
+_make: Callable[..., Tally] = Tally
+
+
+def values(tally: Tally) -> tuple[int, ...]:
+    """Return the counters of a tally that this release knows, in their order."""
+    known: tuple[int, ...] = tally[:-1]
+    return known
 
 
 def increments(interaction: Interaction) -> Increments:
     """Return what an interaction adds to every tally that it belongs to."""
-    return tuple((n, int(amount)) for n, measure in enumerate(_MEASURES) if (amount := measure(interaction)))
+    return tuple(
+        [(n, int(amount)) for n, measure in enumerate(_MEASURES) if (amount := measure(interaction))]
+    )
 
 
 def all_values(tally: Tally) -> list[int]:
     """Return all counters of a tally in their order, those of a later release included."""
-    return [*values(tally), *tally.unknown]
+    return [*tally[:-1], *tally.unknown]
+
+
+def rows_of_sums(tallies: Sequence[Tally]) -> list[Sums]:
+    """Return the counters of each tally, those of a later release included. All rows have the same length."""
+    later = max([len(tally.unknown) for tally in tallies], default=0)
+    if not later:
+        return [tally[:-1] for tally in tallies]
+    return [(*tally[:-1], *tally.unknown, *[0] * (later - len(tally.unknown))) for tally in tallies]
+
+
+def tallies_of(rows: Sequence[tuple[int, ...]]) -> list[Tally]:
+    """Return the tallies with these counters. Rows have at least all counters that this release knows."""
+    known = len(COUNTERS)
+    if rows and len(rows[0]) > known:
+        return [_make(*row[:known], row[known:]) for row in rows]
+    return [tuple.__new__(Tally, (*row, ())) for row in rows]
 
 
 def tally_of(sums: Sums) -> Tally:
     """Return the tally with these counters. Missing ones are 0; additional ones belong to a later release."""
     known = len(COUNTERS)
-    return _tally(*sums) if len(sums) <= known else _tally(*sums[:known], unknown=tuple(sums[known:]))
+    return _make(*sums) if len(sums) <= known else _make(*sums[:known], tuple(sums[known:]))
 
 
 def total(tallies: Iterable[Tally]) -> Tally:
     """Return the sum of tallies."""
     tallies = list(tallies)
-    known = map(sum, zip(*map(values, tallies), strict=True))
-    if not any(tally.unknown for tally in tallies):
-        return _tally(*known)
-    later = zip_longest(*(tally.unknown for tally in tallies), fillvalue=0)
-    return _tally(*known, unknown=tuple(map(sum, later)))
+    if len(tallies) == 1:
+        return tallies[0]
+    if not tallies:
+        return _NOTHING
+    *known, later = zip(*tallies, strict=True)
+    if not any(later):
+        return _make(*map(sum, known))
+    return _make(*map(sum, known), tuple(map(sum, zip_longest(*later, fillvalue=0))))
 
 
 class HasSums(Protocol):
@@ -129,8 +160,7 @@ def sum_of(counter: str) -> Callable[[HasSums], int]:
     return lambda standing: standing.sums[position]
 
 
-@dataclass(frozen=True, slots=True)
-class Breakdown:
+class Breakdown(NamedTuple):
     """The interactions of one certification by category and by difficulty. Each is in one of both."""
 
     categories: Mapping[str, Tally]

@@ -61,7 +61,8 @@ def _iso(at: int) -> str:
 
 
 def _hours(seconds: int) -> float:
-    return round(seconds / 3600, 2)
+    """Return hours rounded down to two decimals, so that a shown 10 has earned the achievement for 10."""
+    return seconds * 100 // 3600 / 100
 
 
 def _tracks(learner: Learner, certification: str | None) -> dict[str, Track]:
@@ -113,11 +114,11 @@ def _categories(context: ViewContext, tracks: Mapping[str, Track]) -> dict[str, 
 
 
 def _merged(groups: Iterable[Mapping[str, Tally]]) -> dict[str, Tally]:
-    merged: dict[str, Tally] = {}
+    found: dict[str, list[Tally]] = {}
     for group in groups:
         for name, tally in group.items():
-            merged[name] = merged[name] + tally if name in merged else tally
-    return dict(sorted(merged.items()))
+            found.setdefault(name, []).append(tally)
+    return {name: total(tallies) for name, tallies in sorted(found.items())}
 
 
 def _sums(tally: Tally) -> shapes.Sums:
@@ -168,7 +169,8 @@ def activity(context: ViewContext, period_days: int, certification: str | None =
     period = [
         (day, found) for day in context.period(period_days) if (found := _day_breakdowns(day, certification))
     ]
-    sums = total(breakdown.total for _, found in period for breakdown in found)
+    by_day = {day.number: total(breakdown.total for breakdown in found) for day, found in period}
+    sums = total(by_day.values())
     by_certification = _merged(
         {code: breakdown.total for code, breakdown in day.tallies.items() if certification in (None, code)}
         for day, _ in period
@@ -181,12 +183,8 @@ def activity(context: ViewContext, period_days: int, certification: str | None =
         "period_days": period_days,
         "total_interactions": sums.interactions,
         "daily_activity": [
-            {
-                "date": day_text(day.number),
-                "interactions": (day_sums := total(b.total for b in found)).interactions,
-                "time_spent": day_sums.seconds,
-            }
-            for day, found in period
+            {"date": day_text(number), "interactions": of_day.interactions, "time_spent": of_day.seconds}
+            for number, of_day in by_day.items()
         ],
         "certification_breakdown": {code: tally.interactions for code, tally in by_certification.items()},
         "category_breakdown": {name: tally.interactions for name, tally in by_category.items()},
@@ -336,7 +334,12 @@ def _earned(award: Award, rarity: Rarity) -> shapes.EarnedAchievement:
 
 
 def _next(goal: Goal, rarity: Rarity) -> shapes.NextAchievement:
-    progress: shapes.Progress = {"value": goal.value, "target": goal.target}
+    progress: shapes.Progress = {
+        "value": goal.value,
+        "target": goal.target,
+        "missing": [{"kind": c.kind, "value": c.value, "target": c.target} for c in goal.missing],
+        "reached": goal.is_reached,
+    }
     return {**_achievement(goal.achievement, rarity), "progress": progress}
 
 

@@ -1,12 +1,10 @@
-"""Publish new awards on the bus, and count how many learners have each achievement.
+"""Publish new awards on the bus.
 
-An award is published at least once. Its event_id is always the same, so consumers can ignore repetitions. It
-is counted exactly once.
+An award is published at least once. Its event_id is always the same, so consumers can ignore repetitions.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from collections.abc import Iterable, Sequence
 from itertools import batched
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,10 +12,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from domain.announcements import DETAIL_TYPES, Announcement, announcements
 from functions import aws
-from functions.errors import Unreadable
-from functions.items import NewAward, NewLearner, inserted
+from functions.items import name_of, new_award
 from functions.observability import logger, metrics
-from functions.store import Store
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -46,41 +42,29 @@ def put_events(events: "EventBridgeClient", bus: str, published: Sequence[Announ
             raise RuntimeError(f"the bus refused {len(failed)} announcements: {failed[0]}")
 
 
-def publish(store: Store, events: "EventBridgeClient", bus: str, images: Iterable[dict[str, Any]]) -> int:
-    """Announce and count newly inserted `STATE` and `EARNED#` items. Return the number of announcements."""
-    inserts = list(_readable(images))
-    published = [
-        announcement
-        for insert in inserts
-        if isinstance(insert, NewAward) and not insert.silent
-        for announcement in announcements(insert.user_id, insert.award)
-    ]
+def publish(events: "EventBridgeClient", bus: str, images: Iterable[dict[str, Any]]) -> int:
+    """Announce newly inserted `EARNED#` items. Return the number of announcements."""
+    published = [announcement for image in images for announcement in _announcements(image)]
     put_events(events, bus, published)
-    for insert in inserts:
-        store.count(insert)
     return len(published)
 
 
-def _readable(images: Iterable[dict[str, Any]]) -> Iterator[NewLearner | NewAward]:
-    for image in images:
-        try:
-            yield inserted(image)
-        except Unreadable:
-            # No delivery can succeed, and the awards behind it must not wait for a repair.
-            logger.exception("an award can't be read, and is not announced")
-            metrics.add_metric("UnreadableAwards", MetricUnit.Count, 1)
-
-
-@cache
-def store() -> Store:
-    """Return the store of this process, configured by the environment."""
-    return Store(aws.dynamodb(), os.environ["VIEWS_TABLE"])
+def _announcements(image: dict[str, Any]) -> list[Announcement]:
+    try:
+        new = new_award(image)
+        return [] if new.silent else announcements(new.user_id, new.award)
+    except Exception:
+        # Nothing here depends on the network, so no delivery can succeed, and the awards behind this one must
+        # not wait for a repair.
+        logger.exception("an award can't be read, and is not announced", extra={"item": name_of(image)})
+        metrics.add_metric("UnreadableAwards", MetricUnit.Count, 1)
+        return []
 
 
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: "LambdaContext") -> None:
-    """Announce and count the new learners and awards in a stream event of the views table."""
+    """Announce the new awards in a stream event of the views table."""
     images = [record["dynamodb"]["NewImage"] for record in event["Records"]]
-    published = publish(store(), aws.eventbridge(), os.environ["BUS_NAME"], images)
+    published = publish(aws.eventbridge(), os.environ["BUS_NAME"], images)
     metrics.add_metric("Announcements", MetricUnit.Count, published)
     logger.info("published", extra={"inserts": len(images), "announcements": published})

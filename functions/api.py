@@ -173,11 +173,11 @@ def _content(body: Any) -> bytes:
 
 def _without_drift(value: Any) -> Any:
     if isinstance(value, dict):
-        # A category may have one of these names, but then its value is an object.
+        # A category may have one of these names, but then its value is an object or a count.
         return {
             name: _without_drift(inner)
             for name, inner in value.items()
-            if name not in {"generated_at", "rarity"} or isinstance(inner, dict)
+            if name not in {"generated_at", "rarity"} or isinstance(inner, dict | int)
         }
     return [_without_drift(each) for each in value] if isinstance(value, list) else value
 

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -17,14 +18,13 @@ from domain.catalog import (
     MAX_QUESTIONS,
     NO_CATEGORY,
     NO_DIFFICULTY,
-    Catalog,
     Certification,
     ContentMetadata,
     assign,
 )
 from domain.interaction import CertificationCode, ContentId
 from functions import aws
-from functions.errors import MAX_RACES, Contended
+from functions.errors import MAX_RACES, Contended, TooLarge
 from functions.observability import logger, metrics
 from functions.store import Store
 
@@ -35,36 +35,51 @@ _CONTROL = re.compile(r"[\x00-\x1f]+")
 _key = TypeAdapter(tuple[ContentId, CertificationCode])
 
 
-@cache
-def store() -> Store:
-    """Return the store of this process, configured by the environment."""
-    return Store(aws.dynamodb(), os.environ["VIEWS_TABLE"])
+@dataclass(slots=True)
+class CatalogWriter:
+    """Writes the catalog. It remembers what it has written, and reads only what others have changed."""
 
+    store: Store
+    known: dict[str, Certification] = field(default_factory=dict)
 
-def update_catalog(views: Store, changes: Mapping[str, list[ContentMetadata]], now: int) -> int:
-    """Apply changes, by certification, to the catalog. Return the number of certifications that changed.
+    def update(self, changes: Mapping[str, Sequence[ContentMetadata]], now: int) -> int:
+        """Apply changes, by certification, to the catalog. Return the number of certifications that changed.
 
-    `now` is in microseconds since 1970. Applying a change again changes nothing. Raise Contended if other
-    writers are always faster.
-    """
-    changed = 0
-    catalog = Catalog()
-    for code, of_certification in sorted(changes.items()):
+        `now` is in microseconds since 1970. Applying a change again changes nothing. Raise Contended if other
+        writers are always faster.
+        """
+        return sum(self._update(code, changes[code], now) for code in sorted(changes))
+
+    def _update(self, code: str, changes: Sequence[ContentMetadata], now: int) -> bool:
+        """Apply changes to one certification's catalog. Return whether it changed."""
         for _ in range(MAX_RACES):
-            head = views.head()
-            catalog = views.catalog(catalog, head)
-            before = catalog.certifications.get(code, Certification(code))
+            head = self.store.head()
+            before = self.known[code] = self.store.certification(code, self.known.get(code), head)
             # Clocks differ, and an invocation can be delayed. Later assignments must have later times, or an
             # interaction without a certification would count for another one from then on.
-            after = assign(before, of_certification, max(now, catalog.newest + 1))
-            if after is before:
-                break
-            if views.commit_catalog(head, before, after):
-                changed += 1
-                break
-        else:
-            raise Contended(f"lost {MAX_RACES} write races for the catalog of {code}")
-    return changed
+            after = assign(before, changes, max(now, head.newest + 1))
+            try:
+                if after is before:
+                    # Parts that are newer than the head can hide that a change was taken back meanwhile.
+                    if self.store.head().version == head.version:
+                        return False
+                elif self.store.commit_catalog(head, before, after):
+                    self.known[code] = after
+                    return True
+            except TooLarge:
+                # The changes are spread over more parts than one transaction can hold.
+                if len(changes) == 1:
+                    raise
+                middle = len(changes) // 2
+                first = self._update(code, changes[:middle], now)
+                return self._update(code, changes[middle:], now) or first
+        raise Contended(f"lost {MAX_RACES} write races for the catalog of {code}")
+
+
+@cache
+def writer() -> CatalogWriter:
+    """Return the catalog writer of this process, configured by the environment."""
+    return CatalogWriter(Store(aws.dynamodb(), os.environ["VIEWS_TABLE"]))
 
 
 def changes_of(records: Iterable[Mapping[str, Any]]) -> tuple[dict[str, list[ContentMetadata]], int]:
@@ -99,18 +114,21 @@ def metadata(content_id: str, image: Mapping[str, Any]) -> ContentMetadata:
         category=category[:MAX_CATEGORY_LENGTH].encode()[:MAX_CATEGORY_BYTES].decode(errors="ignore"),
         difficulty=difficulty if difficulty in DIFFICULTIES else NO_DIFFICULTY,
         questions=min(max(1, int(float(questions))), MAX_QUESTIONS),
-        pass_mark=_pass_mark(content_id, image.get("pass_mark", {}).get("N")),
+        pass_mark=_pass_mark(content_id, image.get("pass_mark", {})),
     )
 
 
-def _pass_mark(content_id: str, number: str | None) -> float | None:
-    """Return a pass mark in per cent. A mark above 100 and up to 1,000 is a scaled score, as AWS gives."""
-    if number is None:
+def _pass_mark(content_id: str, given: Mapping[str, Any]) -> float | None:
+    """Return a pass mark in per cent. A mark above 100 and up to 1,000 is a scaled score, as AWS gives.
+
+    Any other is not used: a share such as 0.72 would let everybody pass.
+    """
+    if not given or "NULL" in given:
         return None
-    mark = float(number)
-    if 0 <= mark <= 1000:
+    mark = float(given["N"]) if "N" in given else None
+    if mark is not None and (mark == 0 or 1 <= mark <= 1000):
         return mark if mark <= 100 else mark / 10
-    logger.error("content with an impossible pass_mark", extra={"content_id": content_id, "pass_mark": mark})
+    logger.error("content with an impossible pass_mark", extra={"content_id": content_id, "pass_mark": given})
     metrics.add_metric("ImpossiblePassMarks", MetricUnit.Count, 1)
     return None
 
@@ -120,7 +138,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> None:
     """Apply a stream event of the content table to the catalog."""
     changes, unusable = changes_of(event["Records"])
     now = int(datetime.now(UTC).timestamp() * 1_000_000)
-    changed = update_catalog(store(), changes, now)
+    changed = writer().update(changes, now)
     logger.info("catalog", extra={"certifications_changed": changed, "unusable": unusable})
     metrics.add_metric("CertificationsChanged", MetricUnit.Count, changed)
     if unusable:

@@ -36,6 +36,9 @@ _CONTENTION = {
     "TransactionConflict",
 }
 
+_THROTTLED = {"ThrottlingError", "ProvisionedThroughputExceeded"}
+"""Reasons why DynamoDB throttles one item of a transaction. botocore does not retry them."""
+
 _INVALID = {"ValidationException", "ValidationError"}
 
 
@@ -56,6 +59,11 @@ def is_contention(error: ClientError) -> bool:
     Nothing was written, and a new fold can succeed.
     """
     return bool(_codes(error) & _CONTENTION)
+
+
+def is_throttled(error: ClientError) -> bool:
+    """Return whether a transaction was cancelled because one of its keys takes no more for the moment."""
+    return bool(_codes(error) & _THROTTLED)
 
 
 def is_transient(error: Exception) -> bool:

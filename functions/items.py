@@ -1,4 +1,4 @@
-"""The items of the views table: keys, sizes, and the conversion to the domain and back.
+"""The items of learners and counters in the views table: keys, sizes, the conversion to the domain and back.
 
 | pk          | sk                  | content                                                  |
 |-------------|---------------------|----------------------------------------------------------|
@@ -7,30 +7,31 @@
 | USER#<id>   | APPLIED#2026-11-22  | `Applied`: the bucket of a closed UTC day                |
 | USER#<id>   | EARNED#<id>         | `Award`                                                  |
 | USER#<id>   | COUNTED             | a mark: the count of all learners includes this one      |
-| RARITY      | LEARNERS            | the number of learners                                   |
-| RARITY      | HELD#<id>           | the number of learners who have an achievement           |
-| CATALOG     | HEAD                | the version of each certification's catalog              |
-| CATALOG     | CERT#<code>#<part>  | 1,000 ordinals of a certification                        |
+| RARITY      | LEARNERS#<shard>    | a part of the number of learners                         |
+| RARITY      | HELD#<id>#<shard>   | a part of the number of learners who have an achievement |
+
+The catalog's items are in `functions/catalog_items.py`.
 
 A dashboard reads all sort keys from a DAY# on, and so no APPLIED# item. Equal values make equal items: keys
 are sorted, and there are no trailing zeros and no empty attributes.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from struct import error as struct_error
 from struct import pack, unpack
-from typing import Any
+from typing import Any, get_type_hints
+
+from pydantic_core import from_json
 
 from domain.achievements import Award
-from domain.catalog import Certification, Content, ContentSet
-from domain.days import day_date, day_number
+from domain.content_set import ContentSet, pack_scores, unpack_scores
+from domain.days import day_date, day_number, instant
 from domain.learner import Applied, Day, Learner, Track, Zone
 from domain.streaks import StudyCalendar
-from domain.tally import Breakdown, Tally, all_values, tally_of
+from functions.breakdowns import breakdown_fields, breakdown_of, dumps, latest_fields, latest_of
 from functions.errors import LaterFormat, TooLarge, Unreadable
 
 type Item = dict[str, Any]
@@ -42,35 +43,21 @@ FORMAT = 2
 MAX_ITEM_BYTES = 400 * 1024
 MAX_TRANSACTION_ITEMS = 100
 MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
-ORDINALS_PER_PART = 1000
 
-CATALOG_PK = "CATALOG"
 RARITY_PK = "RARITY"
+STATE = "STATE"
+COUNTED = "COUNTED"
+LEARNERS = "LEARNERS"
+HELD_PREFIX = "HELD#"
+"""The start of the sort keys of counters of awards. An insert under EARNED# would look like an award."""
 DAY_PREFIX = "DAY#"
 AWARD_PREFIX = "EARNED#"
 APPLIED_PREFIX = "APPLIED#"
-HEAD: Item = {"pk": {"S": CATALOG_PK}, "sk": {"S": "HEAD"}}
-"""The key of the catalog's head."""
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The catalog's head: its own version, and that of each certification's catalog."""
-
-    version: int
-    certifications: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class NewLearner:
-    """An insert into the table that adds a learner."""
-
-    user_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class NewAward:
-    """An insert into the table that is an award. A `silent` award is not announced."""
+    """A newly inserted award. A `silent` award is not announced."""
 
     user_id: str
     award: Award
@@ -114,9 +101,14 @@ def award_sk(achievement_id: str) -> str:
     return f"{AWARD_PREFIX}{achievement_id}"
 
 
-def certification_prefix(code: str) -> str:
-    """Return the start of the sort keys of a certification's parts."""
-    return f"CERT#{code}#"
+def counter_of(sk: str) -> str:
+    """Return the counter that the insert of a `STATE` or `EARNED#` item adds to, without its shard."""
+    return LEARNERS if sk == STATE else HELD_PREFIX + sk.removeprefix(AWARD_PREFIX)
+
+
+def counter_in(sk: str) -> str:
+    """Return the counter that a key of it, with its shard, belongs to."""
+    return sk.rpartition("#")[0]
 
 
 # -- sizes -----------------------------------------------------------------------------------------
@@ -124,18 +116,22 @@ def certification_prefix(code: str) -> str:
 
 def item_bytes(item: Item) -> int:
     """Return the bytes that DynamoDB counts for an item, or slightly more."""
-    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
+    return sum([_text_bytes(name) + _value_bytes(value) for name, value in item.items()])
 
 
 def _value_bytes(value: Item) -> int:
     [(kind, content)] = value.items()
-    if kind == "M":
-        return 3 + sum(1 + len(name.encode()) + _value_bytes(inner) for name, inner in content.items())
     if kind == "S":
-        return len(content.encode())
+        return _text_bytes(content)
+    if kind == "M":
+        return 3 + sum([1 + _text_bytes(name) + _value_bytes(inner) for name, inner in content.items()])
     if kind == "BOOL":
         return 1
     return len(content) + 1
+
+
+def _text_bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def check_size(items: list[Item]) -> None:
@@ -161,12 +157,16 @@ def _decoding(item: Item) -> Iterator[None]:
     try:
         yield
     except (*_DECODING_ERRORS, struct_error) as error:
-        name = f"{item.get('pk')} {item.get('sk')}"
-        raise Unreadable(f"the item {name} can't be decoded: {error!r}") from error
+        raise Unreadable(f"the item {name_of(item)} can't be decoded: {error!r}") from error
+
+
+def name_of(item: Item) -> str:
+    """Return an item's key for people, whatever is wrong with the item."""
+    return f"{item.get('pk')} {item.get('sk')}"
 
 
 def _unknown(item: Item, known: frozenset[str]) -> Item:
-    return {name: value for name, value in item.items() if name not in known}
+    return {name: item[name] for name in item.keys() - known}
 
 
 _KNOWN_OF_STATE = frozenset({"pk", "sk", "version", "format", "tracks", "calendar_first", "calendar"}) | {
@@ -176,41 +176,17 @@ _KNOWN_OF_STATE = frozenset({"pk", "sk", "version", "format", "tracks", "calenda
     "applied",
     "earned",
 }
-_KNOWN_OF_TRACK = frozenset({"tallies", "viewed", "answered", "completed", "best"})
+_KNOWN_OF_TRACK = frozenset(
+    {"names", "sums", "viewed", "answered", "completed", "scored", "best", "mastered"}
+)
 _KNOWN_OF_DAY = frozenset({"pk", "sk", "day", "tallies"})
-_CONTENT_FIELDS = len(Content._fields) - 2
-"""The stored fields of a content that this release knows: without its ordinal and `unknown`."""
+_KNOWN_OF_APPLIED = frozenset({"pk", "sk", "day", "digests"})
 
 # -- items to the domain and back ------------------------------------------------------------------
 
 
-def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-
-
-def _sums(tally: Tally) -> list[int]:
-    sums = all_values(tally)
-    while sums and not sums[-1]:
-        sums.pop()
-    return sums
-
-
-def _breakdown_json(breakdown: Breakdown) -> Any:
-    return [
-        {name: _sums(tally) for name, tally in group.items()}
-        for group in (breakdown.categories, breakdown.difficulties)
-    ]
-
-
-def _tally(sums: Any) -> Tally:
-    if not isinstance(sums, list) or not all(type(amount) is int for amount in sums):
-        raise TypeError(f"{sums!r} are not sums")
-    return tally_of(sums)
-
-
-def _breakdown(groups: Any) -> Breakdown:
-    categories, difficulties = ({name: _tally(sums) for name, sums in group.items()} for group in groups)
-    return Breakdown(categories, difficulties)
+def _sorted(values: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(sorted(values.items()))
 
 
 def state_item(learner: Learner) -> Item:
@@ -223,14 +199,16 @@ def state_item(learner: Learner) -> Item:
         "tracks": {"M": {code: {"M": _track_item(track)} for code, track in learner.tracks.items()}},
         "calendar_first": {"N": str(learner.calendar.first)},
         "calendar": {"B": learner.calendar.to_bytes()},
-        "earned": {"S": _dumps(sorted(learner.earned))},
+        "earned": {"S": dumps(sorted(learner.earned))},
     }
     if learner.named_zone:
-        item["named_zone"] = {"S": _dumps(learner.named_zone)}
+        item["named_zone"] = {"S": _zone_json(learner.named_zone)}
     if learner.plain_offset:
-        item["plain_offset"] = {"S": _dumps(learner.plain_offset)}
+        item["plain_offset"] = {"S": _zone_json(learner.plain_offset)}
     if learner.latest:
-        item["latest"] = {"M": {"day": {"N": str(learner.latest.number)}, **_day_fields(learner.latest)}}
+        latest = learner.latest
+        fields = {"day": {"N": str(latest.number)}, "tallies": {"M": latest_fields(latest, learner.tracks)}}
+        item["latest"] = {"M": {**latest.unknown, **fields}}
     if learner.applied:
         fields = _applied_fields(learner.applied)
         item["applied"] = {"M": {"day": {"N": str(learner.applied.number)}, **fields}}
@@ -244,29 +222,39 @@ def learner_of(item: Item) -> Learner:
             raise LaterFormat(f"the state has format {item['format']['N']}; this release reads {FORMAT}")
         if int(item["format"]["N"]) < FORMAT:
             raise ValueError(f"its format is {item['format']['N']}, and no release has migrated it")
+        tracks = {code: _track(track["M"]) for code, track in sorted(item["tracks"]["M"].items())}
         latest = item["latest"]["M"] if "latest" in item else None
         applied = item["applied"]["M"] if "applied" in item else None
         return Learner(
             user_id=user_id_of(item),
             version=int(item["version"]["N"]),
-            tracks={code: _track(track["M"]) for code, track in sorted(item["tracks"]["M"].items())},
+            tracks=tracks,
             calendar=StudyCalendar.from_bytes(int(item["calendar_first"]["N"]), item["calendar"]["B"]),
             named_zone=_zone(item.get("named_zone")),
             plain_offset=_zone(item.get("plain_offset")),
-            latest=_day(int(latest["day"]["N"]), latest) if latest else None,
+            latest=_latest(latest, tracks) if latest else None,
             applied=_applied(int(applied["day"]["N"]), applied) if applied else None,
-            earned=_texts(json.loads(item["earned"]["S"])),
+            earned=_texts(from_json(item["earned"]["S"])),
             unknown=_unknown(item, _KNOWN_OF_STATE),
         )
+
+
+def _zone_json(zone: Zone) -> str:
+    return dumps([zone.at, zone.name, *zone.unknown])
+
+
+def _latest(item: Item, tracks: Mapping[str, Track]) -> Day:
+    breakdowns = latest_of(item["tallies"]["M"], tracks)
+    return Day(int(item["day"]["N"]), breakdowns, _unknown(item, _KNOWN_OF_DAY))
 
 
 def _zone(value: Item | None) -> Zone | None:
     if value is None:
         return None
-    at, name, *_ = json.loads(value["S"])
+    at, name, *unknown = from_json(value["S"])
     if type(at) is not int or not isinstance(name, str):
         raise TypeError(f"{value['S']} is not a zone")
-    return Zone(at, name)
+    return Zone(at, name, tuple(unknown))
 
 
 def _texts(values: Any) -> frozenset[str]:
@@ -276,56 +264,69 @@ def _texts(values: Any) -> frozenset[str]:
 
 
 def _track_item(track: Track) -> Item:
-    bitmaps = {
+    packed = {
         "viewed": track.viewed.to_bytes(),
         "answered": track.answered.to_bytes(),
         "completed": track.completed.to_bytes(),
-        "best": track.best,
+        # Most platforms score exactly what is answered. Then the set is not stored again.
+        "scored": b"" if track.scored == track.answered else track.scored.to_bytes(),
+        "best": pack_scores(track.best),
     }
     return {
         **track.unknown,
-        "tallies": {"S": _dumps(_breakdown_json(track.tallies))},
-        **{name: {"B": data} for name, data in bitmaps.items() if data},
+        **breakdown_fields(track.tallies),
+        **{name: {"B": data} for name, data in packed.items() if data},
+        **_mastered_fields(track),
     }
 
 
-def _track(item: Item) -> Track:
-    def data(name: str) -> bytes:
-        return bytes(item[name]["B"]) if name in item else b""
+def _mastered_fields(track: Track) -> Item:
+    if not track.mastered:
+        return {}
+    covered = {name: {"B": contents.to_bytes()} for name, contents in track.mastered.items()}
+    return {"mastered": {"M": covered}}
 
+
+def _track(item: Item) -> Track:
+    answered = _contents(item, "answered")
+    scored = _contents(item, "scored") if "scored" in item else answered if "best" in item else ContentSet()
+    mastered = item["mastered"]["M"] if "mastered" in item else {}
     return Track(
-        tallies=_breakdown(json.loads(item["tallies"]["S"])),
-        viewed=ContentSet.from_bytes(data("viewed")),
-        answered=ContentSet.from_bytes(data("answered")),
-        completed=ContentSet.from_bytes(data("completed")),
-        best=data("best"),
+        tallies=breakdown_of(item),
+        viewed=_contents(item, "viewed"),
+        answered=answered,
+        completed=_contents(item, "completed"),
+        scored=scored,
+        best=unpack_scores(bytes(item["best"]["B"]), len(scored)) if "best" in item else b"",
+        mastered={name: ContentSet.from_bytes(bytes(contents["B"])) for name, contents in mastered.items()},
         unknown=_unknown(item, _KNOWN_OF_TRACK),
     )
 
 
-def _day_fields(day: Day) -> Item:
-    tallies = {code: _breakdown_json(breakdown) for code, breakdown in day.tallies.items()}
-    return {**day.unknown, "tallies": {"S": _dumps(tallies)}}
+def _contents(item: Item, name: str) -> ContentSet:
+    return ContentSet.from_bytes(bytes(item[name]["B"])) if name in item else ContentSet()
 
 
 def _day(number: int, item: Item) -> Day:
-    tallies = json.loads(item["tallies"]["S"])
-    breakdowns = {code: _breakdown(groups) for code, groups in tallies.items()}
+    breakdowns = {code: breakdown_of(found["M"]) for code, found in item["tallies"]["M"].items()}
     return Day(number, breakdowns, _unknown(item, _KNOWN_OF_DAY))
 
 
 def _applied_fields(applied: Applied) -> Item:
-    return {"digests": {"B": pack(f">{len(applied.digests)}Q", *sorted(applied.digests))}}
+    digests = pack(f">{len(applied.digests)}Q", *sorted(applied.digests))
+    return {**applied.unknown, "digests": {"B": digests}}
 
 
 def _applied(number: int, item: Item) -> Applied:
     data = bytes(item["digests"]["B"])
-    return Applied(number, frozenset(unpack(f">{len(data) // 8}Q", data)))
+    digests = frozenset(unpack(f">{len(data) // 8}Q", data))
+    return Applied(number, digests, _unknown(item, _KNOWN_OF_APPLIED))
 
 
 def day_item(user_id: str, day: Day) -> Item:
     """Return the item of a closed local day."""
-    return {**key(user_id, day_sk(day.number)), **_day_fields(day)}
+    tallies = {code: {"M": breakdown_fields(breakdown)} for code, breakdown in day.tallies.items()}
+    return {**day.unknown, **key(user_id, day_sk(day.number)), "tallies": {"M": tallies}}
 
 
 def day_of(item: Item) -> Day:
@@ -349,7 +350,7 @@ def award_item(user_id: str, award: Award, silent: bool) -> Item:
     """Return the item of an award."""
     return {
         **key(user_id, award_sk(award.achievement_id)),
-        "award": {"S": _dumps(award._asdict())},
+        "award": {"S": dumps(_sorted(award._asdict()))},
         **({"silent": {"BOOL": True}} if silent else {}),
     }
 
@@ -357,47 +358,19 @@ def award_item(user_id: str, award: Award, silent: bool) -> Item:
 def award_of(item: Item) -> Award:
     """Return the award in an item. Raise Unreadable if it can't be decoded."""
     with _decoding(item):
-        fields = json.loads(item["award"]["S"])
+        fields = from_json(item["award"]["S"])
         award = Award(**{name: value for name, value in fields.items() if name in Award._fields})
-        if type(award.earned_at) is not int or type(award.points) is not int:
-            raise TypeError(f"{fields!r} is not an award")
+        for name, kind in _AWARD_TYPES.items():
+            value = getattr(award, name)
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise TypeError(f"{name} of the award is {value!r}")
+        instant(award.earned_at)
         return award
 
 
-def inserted(item: Item) -> NewLearner | NewAward:
-    """Return the meaning of a newly inserted `STATE` or `EARNED#` item."""
-    if item["sk"]["S"] == "STATE":
-        return NewLearner(user_id_of(item))
+_AWARD_TYPES = get_type_hints(Award)
+
+
+def new_award(item: Item) -> NewAward:
+    """Return a newly inserted award. Raise Unreadable if it can't be decoded."""
     return NewAward(user_id_of(item), award_of(item), "silent" in item)
-
-
-def head_of(item: Item) -> Head:
-    """Return the catalog's head in an item."""
-    return Head(int(item["version"]["N"]), json.loads(item["certifications"]["S"]))
-
-
-def head_item(head: Head) -> Item:
-    """Return the item of the catalog's head."""
-    return {
-        **HEAD,
-        "version": {"N": str(head.version)},
-        "certifications": {"S": _dumps(head.certifications)},
-    }
-
-
-def part_item(certification: Certification, start: int) -> Item:
-    """Return the item of the part of a certification's catalog that begins with the ordinal `start`."""
-    contents = certification.contents[start : start + ORDINALS_PER_PART]
-    return {
-        "pk": {"S": CATALOG_PK},
-        "sk": {"S": f"{certification_prefix(certification.code)}{start // ORDINALS_PER_PART:06}"},
-        "contents": {"S": _dumps([[*content[1:-1], *content.unknown] for content in contents])},
-    }
-
-
-def contents_of(item: Item) -> Iterator[Content]:
-    """Yield the contents in one part of a certification's catalog."""
-    start = int(item["sk"]["S"].rpartition("#")[2]) * ORDINALS_PER_PART
-    for ordinal, fields in enumerate(json.loads(item["contents"]["S"]), start):
-        content = Content(ordinal, *fields[:_CONTENT_FIELDS])
-        yield content._replace(unknown=tuple(fields[_CONTENT_FIELDS:]))

@@ -169,10 +169,11 @@ class Projector:
         return outcome
 
     def _is_flooded(self, troubles: Sequence[Trouble], learners: int) -> bool:
-        """Return whether so many learners of this batch and of the last minutes are in trouble.
+        """Return whether too many learners are in trouble, of this batch or of those of the last minutes.
 
         The last minutes count, because the event source halves a batch that failed: a half with few learners
-        would otherwise go to quarantine, although the release is at fault.
+        would otherwise go to quarantine, although the release is at fault. They are not the only measure,
+        because the many good batches before a bad one would hide its trouble.
         """
         now = self.clock()
         while self._recent and self._recent[0].at <= now - FLOOD_SECONDS:
@@ -183,7 +184,7 @@ class Projector:
             return False
         troubled = frozenset[str]().union(*(batch.troubled for batch in self._recent))
         seen = sum(batch.learners for batch in self._recent)
-        return len(troubled) > max(MAX_TROUBLES, MAX_TROUBLED_SHARE * seen)
+        return _is_flood(len(troubles), learners) or _is_flood(len(troubled), seen)
 
     def apply(
         self, received: Iterable[Received | Quarantined], time_left: Callable[[], float] = lambda: math.inf
@@ -225,19 +226,18 @@ class Projector:
 
         def attempt(user_id: str) -> Outcome:
             outcome = Outcome()
+            parts = [batch[user_id]]
             try:
                 learner = _readable(learners[user_id])
-                self._project_learner(
-                    learner, _readable(buckets[user_id]), batch[user_id], time_left, outcome
-                )
+                self._project_learner(learner, _readable(buckets[user_id]), parts, time_left, outcome)
             except Exception as error:
                 if isinstance(error, OutOfTime) or is_transient(error):
                     outcome.errors.append(error)
                 else:
                     # It would fail every delivery, and block the learners behind this one.
                     code = error.code if isinstance(error, Unreadable) else "failed"
-                    outcome.quarantined.clear()
-                    outcome.troubles.append(Trouble(code, error, batch[user_id]))
+                    left = [received for part in parts for received in part]
+                    outcome.troubles.append(Trouble(code, error, left))
             return outcome
 
         outcome = Outcome()
@@ -252,22 +252,22 @@ class Projector:
         self,
         learner: Learner,
         buckets: Buckets,
-        received: Sequence[Received],
+        parts: list[list[Received]],
         time_left: Callable[[], float],
         outcome: Outcome,
     ) -> None:
-        """Apply one learner's part of a batch, mostly in one fold and one write, and add to the outcome.
+        """Apply one learner's parts of a batch, mostly in one fold and one write, and add to the outcome.
 
-        A part that is too large for one write is halved by time until it fits. An interaction that is too
-        large alone is refused, together with everything else that is new to its days.
+        What is done is taken out of `parts`, so that an error concerns the others alone. A part that is too
+        large for one write is halved by time until it fits. An interaction that is too large alone is
+        refused, together with everything else that is new to its days.
         """
         full: set[tuple[int, int]] = set()
-        parts = [list(received)]
         races = 0
         while parts:
             if time_left() < SECONDS_NEEDED:
                 raise OutOfTime
-            part = parts.pop()
+            part = parts[-1]
             fresh = [
                 r
                 for r in part
@@ -283,12 +283,12 @@ class Projector:
                     raise Unreadable(f"{error} is missing") from error
             except TooLarge:
                 if len(fresh) > 1:
-                    parts += _halves(part)
+                    parts[-1:] = _halves(part)
                 else:
                     full.add(_days(fresh[0].interaction))
-                    parts.append(part)
                 continue
             if stored is None:
+                parts.pop()
                 outcome.add(_outcome(change, part, fresh))
                 learner = change.learner
             else:
@@ -297,11 +297,14 @@ class Projector:
                     raise Contended(f"lost {races} write races for the state of one learner")
                 self.pause(random.uniform(0, min(MAX_PAUSE, FIRST_PAUSE * 2**races)))
                 learner = stored
-                parts.append(part)
             # Always read buckets after the state that guards them.
             left = [r.interaction for part in parts for r in part]
             wanted = {learner.user_id: needed_buckets(learner, left)}
             buckets = _readable(self.store.load_buckets(wanted)[learner.user_id])
+
+
+def _is_flood(troubled: int, learners: int) -> bool:
+    return troubled > max(MAX_TROUBLES, MAX_TROUBLED_SHARE * learners)
 
 
 def _readable[T](found: T | Unreadable) -> T:

@@ -1,12 +1,13 @@
-"""The views table's calls: load and commit states, read views, count rarity, update the catalog.
+"""The views table's calls: load and commit states, read views, update the catalog.
 
-This module and `functions/items.py` are the only ones that know DynamoDB.
+This module, `functions/rarity.py` and the modules of items are the only ones that know DynamoDB.
 """
 
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import batched, chain
 from typing import TYPE_CHECKING, Any, assert_never
 
 from botocore.exceptions import ClientError
@@ -15,11 +16,10 @@ from domain.achievements import Award, Rarity
 from domain.catalog import Catalog, Certification
 from domain.fold import BucketNumbers, Buckets, Change, applied_on
 from domain.learner import Applied, Day, Learner
-from functions import items
+from functions import catalog_items, items
 from functions.errors import (
     TooLarge,
     Unreadable,
-    cancellation_reasons,
     is_contention,
     is_oversize,
     stored_item,
@@ -36,8 +36,6 @@ MAX_CATALOG_READS = 20
 """Maximum attempts to read a catalog that other writers keep changing."""
 MAX_READ_TRIES = 10
 """Maximum attempts of a batch read that DynamoDB leaves unfinished."""
-MAX_COUNT_TRIES = 20
-"""Maximum attempts to add to a contended counter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ class Store:
 
     # -- states, for the consumer ------------------------------------------------------------------
 
-    def load(self, user_ids: Iterable[str]) -> tuple[dict[str, Learner | Unreadable], items.Head]:
+    def load(self, user_ids: Iterable[str]) -> tuple[dict[str, Learner | Unreadable], catalog_items.Head]:
         """Return the states of at most 99 learners, and the catalog's head, in one strongly consistent read.
 
         A learner that is not stored yet has an empty state. A state that can't be decoded is returned as the
@@ -67,10 +65,12 @@ class Store:
         """
         users = list(user_ids)
         learners: dict[str, Learner | Unreadable] = {user_id: Learner(user_id) for user_id in users}
-        head = items.Head(0, {})
-        for item in self._batch_get([items.HEAD, *(items.key(user_id, "STATE") for user_id in users)]):
-            if item["pk"]["S"] == items.CATALOG_PK:
-                head = items.head_of(item)
+        head = catalog_items.Head(0, {})
+        for item in self._batch_get(
+            [catalog_items.HEAD, *(items.key(user_id, "STATE") for user_id in users)]
+        ):
+            if item["pk"]["S"] == catalog_items.CATALOG_PK:
+                head = catalog_items.head_of(item)
             else:
                 learners[items.user_id_of(item)] = _decoded(items.learner_of, item)
         return learners, head
@@ -192,76 +192,41 @@ class Store:
 
     # -- rarity ------------------------------------------------------------------------------------
 
-    def count(self, insert: items.NewLearner | items.NewAward) -> None:
-        """Count a new learner or an award exactly once, however often this is called for it."""
-        if isinstance(insert, items.NewLearner):
-            key, counter = items.key(insert.user_id, "COUNTED"), "LEARNERS"
-            condition = "attribute_not_exists(pk)"
-        else:
-            # The counter's key must not begin with EARNED#, or its insert would look like an award.
-            counter = f"HELD#{insert.award.achievement_id}"
-            key = items.key(insert.user_id, items.award_sk(insert.award.achievement_id))
-            condition = "attribute_exists(pk) AND attribute_not_exists(counted)"
-        mark: Any = {
-            "Key": key,
-            "TableName": self.table,
-            "UpdateExpression": "SET counted = :yes",
-            "ConditionExpression": condition,
-            "ExpressionAttributeValues": {":yes": {"BOOL": True}},
-        }
-        add: Any = {
-            "Key": {"pk": {"S": items.RARITY_PK}, "sk": {"S": counter}},
-            "TableName": self.table,
-            # Not a bare ADD: it is applied together with the mark, or not at all.
-            "UpdateExpression": "ADD learners :one",
-            "ExpressionAttributeValues": {":one": {"N": "1"}},
-        }
-        for attempt in range(MAX_COUNT_TRIES):
-            try:
-                self.client.transact_write_items(TransactItems=[{"Update": mark}, {"Update": add}])
-            except ClientError as error:
-                if not is_contention(error):
-                    raise
-                if cancellation_reasons(error)[0].get("Code") == "ConditionalCheckFailed":
-                    return
-                # Many learners earn the same achievement at the same time.
-                time.sleep(random.uniform(0, min(0.5, 0.01 * 2**attempt)))
-            else:
-                return
-        raise TimeoutError(f"the counter {counter} is contended")
-
     def rarity(self) -> Rarity:
-        """Return the number of learners, and the number of learners who have each achievement."""
-        counts = {
-            item["sk"]["S"]: int(item["learners"]["N"]) for item in self._query(items.RARITY_PK, "HELD#")
-        }
-        learners = counts.pop("LEARNERS", 0)
-        return Rarity(learners, {sk.removeprefix("HELD#"): count for sk, count in counts.items()})
+        """Return the number of learners, and the number of learners who have each achievement.
+
+        `functions/rarity.py` counts them.
+        """
+        counts: dict[str, int] = {}
+        for item in self._query(items.RARITY_PK, items.HELD_PREFIX):
+            counter = items.counter_in(item["sk"]["S"])
+            counts[counter] = counts.get(counter, 0) + int(item["learners"]["N"])
+        learners = counts.pop(items.LEARNERS, 0)
+        return Rarity(learners, {name.removeprefix(items.HELD_PREFIX): n for name, n in counts.items()})
 
     # -- the catalog -------------------------------------------------------------------------------
 
-    def head(self) -> items.Head:
+    def head(self) -> catalog_items.Head:
         """Return the catalog's head."""
-        item = self._get(items.HEAD)
-        return items.head_of(item) if item else items.Head(0, {})
+        item = self._get(catalog_items.HEAD)
+        return catalog_items.head_of(item) if item else catalog_items.Head(0, {})
 
-    def catalog(self, known: Catalog, head: items.Head) -> Catalog:
-        """Return the catalog as of this head or a later one. Only certifications with a new version are read.
+    def catalog(self, known: Catalog, head: catalog_items.Head) -> Catalog:
+        """Return the catalog as of this head or a later one. Only the parts that changed are read.
 
         Raise TimeoutError if the catalog keeps changing.
         """
         for _ in range(MAX_CATALOG_READS):
-            certifications = {
-                code: certification
-                for code, certification in known.certifications.items()
-                if head.certifications.get(code) == certification.version
+            changed = {
+                code
+                for code in head.certifications
+                if _known_version(known.certifications.get(code)) != head.version_of(code)
             }
-            if certifications.keys() == head.certifications.keys() == known.certifications.keys():
+            if not changed and head.certifications.keys() == known.certifications.keys():
                 return known
-            for code, version in head.certifications.items():
-                if code not in certifications:
-                    certifications[code] = self._certification(code, version)
-            # These reads can be newer than the head, and then miss a certification that was added meanwhile.
+            kept = {code: known.certifications[code] for code in head.certifications.keys() - changed}
+            certifications = {**kept, **self._certifications(known.certifications, head, changed)}
+            # These parts can be newer than the head, and then miss a certification that was added meanwhile.
             # An interaction without a certification would count for the wrong one. The catalog belongs to one
             # moment only if the head is still the same.
             known, read, head = Catalog(certifications), head, self.head()
@@ -273,32 +238,87 @@ class Store:
         """Return the catalog as it is now."""
         return self.catalog(Catalog(), self.head())
 
-    def _certification(self, code: str, version: int) -> Certification:
-        query = self.client.get_paginator("query").paginate(
-            TableName=self.table,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :part)",
-            ExpressionAttributeValues={
-                ":pk": {"S": items.CATALOG_PK},
-                ":part": {"S": items.certification_prefix(code)},
-            },
-            ConsistentRead=True,
-        )
-        contents = (
-            content for page in query for item in page["Items"] for content in items.contents_of(item)
-        )
-        return Certification(code, version, tuple(contents))
+    def certification(
+        self, code: str, known: Certification | None, head: catalog_items.Head
+    ) -> Certification:
+        """Return a certification's catalog, with each of its parts as of this head or later."""
+        if known is not None and known.version == head.version_of(code):
+            return known
+        if code not in head.certifications:
+            return Certification(code)
+        return self._certifications({} if known is None else {code: known}, head, {code})[code]
 
-    def commit_catalog(self, head: items.Head, before: Certification, after: Certification) -> bool:
-        """Write a certification's catalog if the stored head is still this one. Return whether it did."""
-        parts = [
-            items.part_item(after, start)
-            for start in range(0, len(after.contents), items.ORDINALS_PER_PART)
-            if after.contents[start : start + items.ORDINALS_PER_PART]
-            != before.contents[start : start + items.ORDINALS_PER_PART]
-        ]
-        moved = items.Head(head.version + 1, {**head.certifications, after.code: after.version})
+    def _certifications(
+        self, known: Mapping[str, Certification], head: catalog_items.Head, codes: Iterable[str]
+    ) -> dict[str, Certification]:
+        """Return these certifications' catalogs. Only parts that are newer than the known ones are read."""
+        wanted = {
+            (code, number): version
+            for code in codes
+            for number, version in enumerate(head.certifications[code])
+            if version > _known_version(known.get(code))
+        }
+        read = self._parts(wanted)
+        found = {}
+        for code in codes:
+            before = known.get(code, Certification(code)).contents
+            contents = (
+                read[code, number].contents
+                if (code, number) in read
+                else catalog_items.part_of(before, number)
+                for number in range(len(head.certifications[code]))
+            )
+            # Some parts can be newer than this version. They are read again when the head says so.
+            found[code] = Certification(code, head.version_of(code), tuple(chain.from_iterable(contents)))
+        return found
+
+    def _parts(self, wanted: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], catalog_items.Part]:
+        """Return parts of the catalog by certification and number, each in the wanted version or a later one.
+
+        An eventually consistent read costs half. Only parts that it returns too old are read consistently,
+        and again if need be: items that were written together become visible one after the other.
+        """
+        found: dict[tuple[str, int], catalog_items.Part] = {}
+        for attempt in range(MAX_READ_TRIES):
+            if attempt > 1:
+                time.sleep(random.uniform(0, min(1.0, 0.02 * 2**attempt)))
+            for keys in batched(wanted.keys() - found.keys(), MAX_BATCH_GET):
+                read = self._batch_get([catalog_items.part_key(*key) for key in keys], consistent=attempt > 0)
+                for part in map(catalog_items.stored_part, read):
+                    if part.version >= wanted[part.code, part.number]:
+                        found[part.code, part.number] = part
+            if len(found) == len(wanted):
+                return found
+        raise TimeoutError(f"{len(wanted) - len(found)} parts of the catalog are older than its head")
+
+    def commit_catalog(self, head: catalog_items.Head, before: Certification, after: Certification) -> bool:
+        """Write a certification's catalog if the stored head is still this one. Return whether it did.
+
+        Raise TooLarge if one transaction can't hold all parts that changed.
+        """
+        versions = list(head.certifications.get(after.code, ()))
+        parts = []
+        for number in range(-(-len(after.contents) // catalog_items.ORDINALS_PER_PART)):
+            if catalog_items.part_of(after.contents, number) != catalog_items.part_of(
+                before.contents, number
+            ):
+                parts.append(catalog_items.part_item(after, number))
+                versions[number : number + 1] = [after.version]
+        assigned = [content.assigned_at for content in after.contents[len(before.contents) :]]
+        moved = catalog_items.Head(
+            head.version + 1,
+            {**head.certifications, after.code: tuple(versions)},
+            max([head.newest, *assigned]),
+        )
+        items.check_size([catalog_items.head_item(moved), *parts])
         puts: list[Any] = [
-            {"Put": {"Item": items.head_item(moved), "TableName": self.table, **_if_version(head.version)}},
+            {
+                "Put": {
+                    "Item": catalog_items.head_item(moved),
+                    "TableName": self.table,
+                    **_if_version(head.version),
+                }
+            },
             *({"Put": {"Item": part, "TableName": self.table}} for part in parts),
         ]
         try:
@@ -326,8 +346,8 @@ class Store:
         for page in pages:
             yield from page["Items"]
 
-    def _batch_get(self, keys: list[Item]) -> Iterator[Item]:
-        request: Any = {self.table: {"Keys": keys, "ConsistentRead": True}}
+    def _batch_get(self, keys: list[Item], *, consistent: bool = True) -> Iterator[Item]:
+        request: Any = {self.table: {"Keys": keys, "ConsistentRead": consistent}}
         for attempt in range(MAX_READ_TRIES):
             answer: Any = self.client.batch_get_item(RequestItems=request)
             yield from answer["Responses"].get(self.table, [])
@@ -350,6 +370,11 @@ def checked_items(change: Change, silent: bool = False) -> list[Item]:
     ]
     items.check_size(written)
     return written
+
+
+def _known_version(certification: Certification | None) -> int:
+    """Return the version of a certification's catalog in memory; 0 without one."""
+    return 0 if certification is None else certification.version
 
 
 def _if_version(version: int) -> Item:

@@ -10,6 +10,7 @@ from benchmarks.evaluation.baselines import Baseline, SoFar
 from benchmarks.evaluation.log import LearnerState, Row
 from benchmarks.evaluation.measures import Outcome
 from domain.catalog import Certification
+from domain.content_set import ContentSet
 from domain.days import day_number
 from domain.estimate import content_share
 from domain.learner import Track
@@ -229,6 +230,8 @@ def _share_with_practice(state: LearnerState, rest: Sequence[Row], certification
 
 def _with_best(track: Track, ordinal: int, best: int) -> Track:
     """Return the track with another best score of one content: hundredths + 1, or 0 for none."""
-    scores = bytearray(track.best.ljust(2 * ordinal + 2, b"\0"))
-    scores[2 * ordinal : 2 * ordinal + 2] = best.to_bytes(2)
-    return Track(track.tallies, track.viewed, track.answered, track.completed, bytes(scores))
+    scores = {n: score for n in track.scored if n != ordinal and (score := track.best_score(n)) is not None}
+    if best:
+        scores[ordinal] = best - 1
+    packed = b"".join(scores[n].to_bytes(2) for n in sorted(scores))
+    return track._replace(scored=ContentSet.of(scores), best=packed)

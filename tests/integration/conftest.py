@@ -20,7 +20,8 @@ os.environ |= {
     "POWERTOOLS_TRACE_DISABLED": "true",
 }
 
-from functions import announce, aws, catalog, project, read
+from functions import aws, catalog, project, rarity, read
+from functions.catalog import CatalogWriter
 from functions.project import Outcome, Projector
 from functions.quarantine import Quarantine
 from functions.store import Store
@@ -127,7 +128,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         made = World(url)
-        catalog.update_catalog(made.store, CATALOG, CATALOG_TIME)
+        CatalogWriter(made.store).update(CATALOG, CATALOG_TIME)
 
         def record(params: dict[str, Any], model: Any, **_: Any) -> None:
             made.calls.append((model.name, params))
@@ -143,9 +144,23 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 def _forget() -> None:
     """Clear the caches of a process, except its clients."""
-    for kept in (announce.store, catalog.store, project.projector, read.store):
+    for kept in (rarity.counter, catalog.writer, project.projector, read.store):
         kept.cache_clear()
     read._shared = read._Shared()
+
+
+def table_stream(world: World, function: str) -> dict[str, Any]:
+    """Return an event with every item of the views table that a function's filters in the template pass."""
+    [source] = template()["Resources"][function]["Properties"]["Events"].values()
+    patterns = [json.loads(f["Pattern"]) for f in source["Properties"]["FilterCriteria"]["Filters"]]
+    wanted = [pattern["dynamodb"]["Keys"]["sk"]["S"][0] for pattern in patterns]
+    return {
+        "Records": [
+            {"dynamodb": {"Keys": {name: image[name] for name in ("pk", "sk")}, "NewImage": image}}
+            for (_, sk), image in world.items().items()
+            if any(sk.startswith(w["prefix"]) if isinstance(w, dict) else sk == w for w in wanted)
+        ]
+    }
 
 
 def streamed() -> list[dict[str, Any]]:

@@ -3,6 +3,13 @@
 from functions.items import Item
 from tests.integration.conftest import interaction
 
+
+def numbers(text: str) -> Item:
+    """Return lists of numbers as they are stored: half a byte for each character."""
+    half_bytes = text.translate(str.maketrans(",;-", "abc"))
+    return {"B": bytes.fromhex(half_bytes + "f" * (len(half_bytes) % 2))}
+
+
 STORED: list[Item] = [
     {
         "pk": {"S": "USER#ann"},
@@ -17,14 +24,16 @@ STORED: list[Item] = [
             "M": {
                 "SAA": {
                     "M": {
-                        "viewed": {"B": b"\x02"},
-                        "answered": {"B": b"\x01"},
-                        "completed": {"B": b"\x04"},
-                        "best": {"B": b"\x1fA\x00\x00$#"},
-                        "tallies": {
-                            "S": '[{"Compute":[1,0,0,1,60,1,9250],"Storage":[2,1,1,0,120,1,8000]},'
-                            '{"advanced":[1,1,0,0,60],"beginner":[2,0,1,1,120,2,17250]}]'
-                        },
+                        "viewed": {"B": b"\x00\x02"},
+                        "answered": {"B": b"\x00\x01"},
+                        "completed": {"B": b"\x00\x04"},
+                        "scored": {"B": b"\x00\x05"},
+                        "best": {"B": b"\x00\x1f@$\x22"},
+                        "mastered": {"M": {"SAA:mastered:compute": {"B": b"\x00\x04"}}},
+                        "names": {"S": '[["Compute","Storage"],["advanced","beginner"]]'},
+                        "sums": numbers(
+                            "1,2,1,2;0,1,1,0;0,1,0,1;1,0,0,1;60,120,60,120;1,1,0,2;9250,8000,0,17250"
+                        ),
                     }
                 }
             }
@@ -32,9 +41,8 @@ STORED: list[Item] = [
         "latest": {
             "M": {
                 "day": {"N": "9557"},
-                "tallies": {
-                    "S": '{"SAA":[{"Compute":[1,0,0,1,60,1,9250]},{"beginner":[1,0,0,1,60,1,9250]}]}'
-                },
+                # The first two lists are positions among the names of the track.
+                "tallies": {"M": {"SAA": numbers("0;1;1,1;;;-1;60,60;-1;9250,9250")}},
             }
         },
         "applied": {"M": {"day": {"N": "9557"}, "digests": {"B": b">#\xe8\x16\x009YJ"}}},
@@ -43,8 +51,14 @@ STORED: list[Item] = [
         "pk": {"S": "USER#ann"},
         "sk": {"S": "DAY#2026-03-01"},
         "tallies": {
-            "S": '{"SAA":[{"Storage":[2,1,1,0,120,1,8000]},'
-            '{"advanced":[1,1,0,0,60],"beginner":[1,0,1,0,60,1,8000]}]}'
+            "M": {
+                "SAA": {
+                    "M": {
+                        "names": {"S": '[["Storage"],["advanced","beginner"]]'},
+                        "sums": numbers("2,1,1;1,1,0;1,0,1;;120,60,60;-3;8000,0,8000"),
+                    }
+                }
+            }
         },
     },
     {
@@ -69,16 +83,19 @@ STORED: list[Item] = [
         "pk": {"S": "CATALOG"},
         "sk": {"S": "HEAD"},
         "version": {"N": "2"},
-        "certifications": {"S": '{"DVA":1,"SAA":1}'},
+        "certifications": {"S": '{"DVA":[1],"SAA":[1]}'},
+        "newest": {"N": "1700000000000001"},
     },
     {
         "pk": {"S": "CATALOG"},
         "sk": {"S": "CERT#DVA#000000"},
+        "version": {"N": "1"},
         "contents": {"S": '[["dva-1","Deployment","intermediate",true,1700000000000000,1,null]]'},
     },
     {
         "pk": {"S": "CATALOG"},
         "sk": {"S": "CERT#SAA#000000"},
+        "version": {"N": "1"},
         "contents": {
             "S": '[["saa-1","Storage","beginner",true,1700000000000001,1,null],'
             '["saa-2","Storage","advanced",true,1700000000000001,1,null],'

@@ -8,7 +8,7 @@ import pytest
 
 from cli.backfill import SEGMENTS, Checkpoint, backfill
 from domain import achievements
-from domain.achievements import ACHIEVEMENTS, Achievement
+from domain.achievements import ACHIEVEMENTS, Achievement, Rules
 from domain.days import day_number
 from domain.fold import Change
 from domain.learner import Learner
@@ -37,7 +37,7 @@ def new_rule(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.project(
         *(make_interaction(event_id="a", user_id=user, time_spent=60) for user in ("ann", "bob", "cho"))
     )
-    monkeypatch.setattr(achievements, "ACHIEVEMENTS", (*ACHIEVEMENTS, NEW_RULE))
+    monkeypatch.setattr(achievements, "ACHIEVEMENTS", Rules((*ACHIEVEMENTS, NEW_RULE)))
 
 
 def run(store: Store, path: Path, *, silent: bool = True) -> tuple[int, int]:

@@ -1,13 +1,17 @@
 """The catalog function: the content table's stream becomes the catalog, with permanent ordinals."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from domain.catalog import NO_CATEGORY, NO_DIFFICULTY, ContentMetadata
-from functions import catalog
+from functions import catalog, catalog_items, items
+from functions.catalog import CatalogWriter
 from functions.items import MAX_ITEM_BYTES, item_bytes
-from tests.integration.conftest import CATALOG_TIME, World, interaction
+from functions.observability import logger, metrics
+from functions.store import Store
+from tests.integration.conftest import CATALOG_TIME, VIEWS, World, interaction
 
 
 def row(
@@ -80,6 +84,11 @@ def test_a_row_with_an_invalid_key_is_skipped_and_the_others_are_applied(world: 
         ({"pass_mark": {"N": "1000"}}, ContentMetadata("c", pass_mark=100)),
         ({"pass_mark": {"N": "1000.1"}}, ContentMetadata("c")),
         ({"pass_mark": {"N": "-1"}}, ContentMetadata("c")),
+        ({"pass_mark": {"N": "0.72"}}, ContentMetadata("c")),
+        ({"pass_mark": {"S": "72"}}, ContentMetadata("c")),
+        ({"pass_mark": {"NULL": True}}, ContentMetadata("c")),
+        ({"pass_mark": {"N": "0"}}, ContentMetadata("c", pass_mark=0)),
+        ({"pass_mark": {"N": "1"}}, ContentMetadata("c", pass_mark=1)),
     ],
 )
 def test_missing_and_unknown_values_of_a_row_get_a_default(
@@ -88,26 +97,119 @@ def test_missing_and_unknown_values_of_a_row_get_a_default(
     assert catalog.metadata("c", image) == expected
 
 
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [
+        ({"N": "1000.1"}, 1),
+        ({"N": "-1"}, 1),
+        ({"N": "0.72"}, 1),
+        ({"S": "72"}, 1),
+        ({"N": "720"}, 0),
+        ({"N": "0"}, 0),
+        ({"NULL": True}, 0),
+    ],
+)
+def test_an_impossible_pass_mark_is_refused_loudly(
+    world: World, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], refused: int
+) -> None:
+    counted: list[str] = []
+    logged: list[str] = []
+    monkeypatch.setattr(metrics, "add_metric", lambda name, *_: counted.append(name))
+    monkeypatch.setattr(logger, "error", lambda message, **_: logged.append(message))
+    deliver(row("saa-4", image={"pass_mark": given}))
+    assert counted.count("ImpossiblePassMarks") == len(logged) == refused
+
+
 def test_a_catalog_of_more_than_a_thousand_contents_is_stored_in_parts(world: World) -> None:
     many = [ContentMetadata(f"big-{n}", "Storage") for n in range(2_500)]
-    catalog.update_catalog(world.store, {"BIG": many}, CATALOG_TIME)
+    CatalogWriter(world.store).update({"BIG": many}, CATALOG_TIME)
     parts = [sk for pk, sk in world.items() if sk.startswith("CERT#BIG#")]
     assert len(parts) == 3
     contents = world.store.full_catalog().certifications["BIG"].contents
     assert [c.content_id for c in contents] == [m.content_id for m in many]
     assert [c.ordinal for c in contents] == list(range(2_500))
     world.calls.clear()
-    catalog.update_catalog(world.store, {"BIG": [ContentMetadata("big-2400", "Compute")]}, CATALOG_TIME)
+    CatalogWriter(world.store).update({"BIG": [ContentMetadata("big-2400", "Compute")]}, CATALOG_TIME)
     [written] = [params["TransactItems"] for name, params in world.calls if name == "TransactWriteItems"]
     assert len(written) == 2, "the head, and the part that changed"
     assert world.store.full_catalog().certifications["BIG"].by_id["big-2400"].category == "Compute"
+
+
+def contents(first: int, last: int, category: str = "Storage") -> list[ContentMetadata]:
+    return [ContentMetadata(f"big-{n}", category) for n in range(first, last)]
+
+
+def test_a_writer_reads_the_head_alone_and_writes_only_the_parts_that_change(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog_items, "ORDINALS_PER_PART", 5)
+    writer = CatalogWriter(world.store)
+    for start in range(0, 50, 10):
+        world.calls.clear()
+        assert writer.update({"BIG": contents(start, start + 10)}, CATALOG_TIME) == 1
+        assert world.operations() == ["GetItem", "TransactWriteItems"]
+        assert len(world.calls[-1][1]["TransactItems"]) == 3, "the head, and two new parts"
+    world.calls.clear()
+    assert writer.update({"BIG": contents(50, 51)}, CATALOG_TIME) == 1
+    assert world.operations() == ["GetItem", "TransactWriteItems"]
+    assert len(world.calls[-1][1]["TransactItems"]) == 2, "the head, and one part"
+
+
+def test_a_writer_reads_only_the_parts_that_another_one_has_changed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog_items, "ORDINALS_PER_PART", 5)
+    writer, other = CatalogWriter(world.store), CatalogWriter(world.store)
+    writer.update({"BIG": contents(0, 12)}, CATALOG_TIME)
+    other.update({"BIG": [ContentMetadata("big-7", "Moved")]}, CATALOG_TIME)
+    world.calls.clear()
+    writer.update({"BIG": [ContentMetadata("big-1", "Moved, too")]}, CATALOG_TIME)
+    [read] = [params["RequestItems"][VIEWS]["Keys"] for name, params in world.calls if name == "BatchGetItem"]
+    assert [key["sk"]["S"] for key in read] == ["CERT#BIG#000001"]
+    stored = world.store.full_catalog().certifications["BIG"]
+    assert [stored.by_id[f"big-{n}"].category for n in (1, 2, 7)] == ["Moved, too", "Storage", "Moved"]
+
+
+def test_changes_to_more_parts_than_a_transaction_holds_are_split_in_order(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog_items, "ORDINALS_PER_PART", 1)
+    monkeypatch.setattr(items, "MAX_TRANSACTION_ITEMS", 4)
+    writer = CatalogWriter(world.store)
+    twice = [*contents(0, 10), *contents(0, 10, "Moved")]
+    assert writer.update({"BIG": twice}, CATALOG_TIME) == 1
+    stored = world.store.full_catalog().certifications["BIG"]
+    assert [(c.content_id, c.category) for c in stored.contents] == [(f"big-{n}", "Moved") for n in range(10)]
+
+
+def test_a_change_that_seems_done_is_checked_against_the_head(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the writer reads, another one puts the change into the catalog, and a third takes it back."""
+    wanted = [ContentMetadata("saa-1", "Moved")]
+    writer = CatalogWriter(world.store)
+    stale = writer.store.head()
+    CatalogWriter(world.store).update({"SAA": wanted}, CATALOG_TIME)
+    heads = iter([stale])
+    real = Store.head
+
+    def head(store: Store) -> catalog_items.Head:
+        if (before := next(heads, None)) is None:
+            return real(store)
+        writer.known["SAA"] = replace(world.store.certification("SAA", None, real(store)), version=1)
+        CatalogWriter(world.store).update({"SAA": [ContentMetadata("saa-1", "Storage")]}, CATALOG_TIME)
+        return before
+
+    monkeypatch.setattr(Store, "head", head)
+    assert writer.update({"SAA": wanted}, CATALOG_TIME) == 1
+    assert world.store.full_catalog().certifications["SAA"].by_id["saa-1"].category == "Moved"
 
 
 def test_without_a_certification_the_oldest_entry_counts_whatever_is_added_later(
     world: World,
 ) -> None:
     world.project(interaction("a"))
-    catalog.update_catalog(world.store, {"AAA": [ContentMetadata("saa-1")]}, 1)  # A clock that is far behind.
+    CatalogWriter(world.store).update({"AAA": [ContentMetadata("saa-1")]}, 1)  # A clock that is far behind.
     world.project(interaction("b"))
     learner = world.store.read_state("ann")
     assert learner is not None
@@ -116,7 +218,7 @@ def test_without_a_certification_the_oldest_entry_counts_whatever_is_added_later
 
 
 def test_a_code_that_begins_with_another_code_has_its_own_catalog(world: World) -> None:
-    catalog.update_catalog(world.store, {"SAA-C03": [ContentMetadata("new-1")]}, CATALOG_TIME)
+    CatalogWriter(world.store).update({"SAA-C03": [ContentMetadata("new-1")]}, CATALOG_TIME)
     certifications = world.store.full_catalog().certifications
     assert [c.content_id for c in certifications["SAA-C03"].contents] == ["new-1"]
     assert len(certifications["SAA"].contents) == 3
@@ -133,6 +235,6 @@ def test_a_part_of_a_catalog_fits_into_an_item_whatever_its_categories_contain(
         "pass_mark": {"N": "66.66666666666667"},
     }
     longest = [catalog.metadata(f"{n:0128}", image) for n in range(1_000)]
-    catalog.update_catalog(world.store, {"X" * 64: longest}, CATALOG_TIME)
+    CatalogWriter(world.store).update({"X" * 64: longest}, CATALOG_TIME)
     [part] = [item for (_, sk), item in world.items().items() if sk.startswith("CERT#XX")]
     assert item_bytes(part) < MAX_ITEM_BYTES

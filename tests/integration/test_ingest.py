@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -48,6 +48,24 @@ def test_omitted_fields_of_a_post_are_filled_in(world: World) -> None:
     assert records[0]["user_id"] == "ann"
     fold_stream(world)
     assert get("analytics")[1]["total_interactions"] == 2
+
+
+def test_the_oldest_age_bounds_a_bought_streak_but_zones_add_days(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """See "Offline study and bought streaks" in docs/operations.md."""
+    monkeypatch.setenv("API_MAX_EVENT_AGE_DAYS", "1")
+    offsets = {"-12:00": timedelta(days=1), "+00:00": timedelta(hours=12), "+14:00": timedelta()}
+    days: set[date] = set()
+    for offset, age in offsets.items():
+        moment = ARRIVAL - age
+        local = moment.astimezone(datetime.fromisoformat(f"2026-01-01T00:00{offset}").tzinfo)
+        posted = interaction(f"e{len(days)}", occurred_at=local.isoformat(), timezone=None)
+        assert post(posted)[0] == 202
+        days.add(local.date())
+    assert len(days) == 3
+    too_old = interaction("old", occurred_at=(ARRIVAL - timedelta(days=1, seconds=1)).isoformat())
+    assert faulty_fields(post(too_old)) == {"occurred_at"}
 
 
 def test_an_idempotency_key_is_used_as_the_event_id(world: World) -> None:

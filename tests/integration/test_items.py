@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from domain.learner import Zone
 from functions import aws, items
-from functions.errors import LaterFormat, TooLarge
-from functions.items import NewAward, NewLearner, inserted, item_bytes
+from functions.errors import LaterFormat, TooLarge, Unreadable
+from functions.items import award_of, item_bytes, new_award
 from tests.integration.conftest import VIEWS, World
 from tests.integration.stored import STORED, STUDY
 
@@ -25,7 +27,7 @@ def test_a_release_reads_the_items_of_earlier_releases(world: World) -> None:
     assert stored is not None
     assert stored.learner.total.seconds == 180
     assert stored.learner.zone == "Europe/Helsinki"
-    assert stored.learner.named_zone == (1772348400000000, "Europe/Helsinki")
+    assert stored.learner.named_zone == Zone(1772348400000000, "Europe/Helsinki")
     assert [award.points for award in stored.awards] == [20, 300]
     assert [stored.learner.tracks["SAA"].best_score(n) for n in range(4)] == [8_000, None, 9_250, None]
 
@@ -36,14 +38,35 @@ def test_a_state_of_a_later_format_is_refused(world: World) -> None:
         world.store.read_state("ann")
 
 
-def test_an_insert_is_a_learner_or_an_award_that_may_be_silent() -> None:
-    assert inserted(STORED[0]) == NewLearner("ann")
-    announced, silent = inserted(STORED[2]), inserted({**STORED[2], "silent": {"BOOL": True}})
-    assert isinstance(announced, NewAward)
+def test_a_new_award_may_be_silent() -> None:
+    announced, silent = new_award(STORED[2]), new_award({**STORED[2], "silent": {"BOOL": True}})
     assert announced.user_id == "ann"
     assert announced.award._asdict() == json.loads(STORED[2]["award"]["S"])
     assert not announced.silent
     assert silent == replace(announced, silent=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("achievement_id", 7),
+        ("achievement_type", None),
+        ("title", ["a"]),
+        ("description", {}),
+        ("badge_icon", 1.5),
+        ("points", "30"),
+        ("points", True),
+        ("points", None),
+        ("earned_at", 1.5),
+        ("earned_at", "2026-03-01"),
+        ("earned_at", 10**30),
+        ("certification_type", 7),
+    ],
+)
+def test_an_award_with_a_field_of_a_wrong_type_is_unreadable(name: str, value: Any) -> None:
+    fields = {**json.loads(STORED[2]["award"]["S"]), name: value}
+    with pytest.raises(Unreadable):
+        award_of({**STORED[2], "award": {"S": json.dumps(fields)}})
 
 
 def test_the_size_of_an_item_includes_its_names_and_values() -> None:

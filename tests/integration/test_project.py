@@ -1,6 +1,7 @@
 """The consumer: batches of the stream become items, also after lost races and failures."""
 
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
@@ -13,8 +14,10 @@ from domain.days import day_number
 from domain.fold import Change
 from domain.learner import Applied, Day, Learner
 from domain.streaks import StudyCalendar
-from functions import aws, catalog, items, project
-from functions.errors import Contended
+from domain.tally import Tally
+from functions import aws, items, project
+from functions.catalog import CatalogWriter
+from functions.errors import Contended, Unreadable
 from functions.observability import logger, metrics
 from functions.quarantine import Position
 from functions.store import STATES_PER_READ, Store
@@ -112,14 +115,15 @@ def test_a_learners_part_of_a_batch_costs_one_read_and_one_conditional_put(world
 def test_the_catalog_is_read_once_and_again_only_if_its_head_moves(world: World) -> None:
     projector = world.projector()
     projector.project(stream_event(interaction("a"))["Records"])
-    assert world.operations().count("Query") == 2, "one for each certification"
+    assert world.operations()[:2] == ["BatchGetItem", "BatchGetItem"], "the states, and the catalog"
     world.calls.clear()
     projector.project(stream_event(interaction("b"))["Records"])
-    assert "Query" not in world.operations()
-    catalog.update_catalog(world.store, {"DVA": [ContentMetadata("dva-2")]}, CATALOG_TIME)
+    assert world.operations() == ["BatchGetItem", "PutItem"]
+    CatalogWriter(world.store).update({"DVA": [ContentMetadata("dva-2")]}, CATALOG_TIME)
     world.calls.clear()
     projector.project(stream_event(interaction("c"))["Records"])
-    assert world.operations().count("Query") == 1, "only the certification that changed"
+    [_, parts] = [params["RequestItems"][VIEWS] for name, params in world.calls if name == "BatchGetItem"]
+    assert [key["sk"]["S"] for key in parts["Keys"]] == ["CERT#DVA#000000"], "only what changed"
 
 
 def test_one_read_takes_the_states_of_at_most_99_learners(world: World) -> None:
@@ -127,7 +131,7 @@ def test_one_read_takes_the_states_of_at_most_99_learners(world: World) -> None:
     sizes = [
         len(params["RequestItems"][VIEWS]["Keys"]) for name, params in world.calls if name == "BatchGetItem"
     ]
-    assert sizes == [100, 2], "with the head of the catalog in each"
+    assert sizes == [100, 2, 2], "with the head of the catalog in each; the catalog's two parts once"
 
 
 @pytest.mark.parametrize(
@@ -370,7 +374,7 @@ DAMAGED: dict[str, tuple[str, dict[str, Any], str]] = {
     "a zone of another type": ("STATE", {"named_zone": {"S": '["now","UTC"]'}}, "unreadable_state"),
     "sums that are texts": (
         "DAY#2026-02-28",
-        {"tallies": {"S": '{"SAA":[{"Storage":["1"]},{"beginner":["1"]}]}'}},
+        {"tallies": {"M": {"SAA": {"M": {"names": {"S": '[["Storage"],[]]'}, "sums": {"S": "1"}}}}}},
         "unreadable_state",
     ),
     "a state with a text for a number": ("STATE", {"format": {"S": "2"}}, "unreadable_state"),
@@ -406,6 +410,24 @@ def test_a_day_that_the_state_promises_and_that_is_gone_is_unreadable(world: Wor
     aws.dynamodb().delete_item(TableName=VIEWS, Key=key)
     world.project(interaction("late", occurred_at="2026-02-27T10:00:00+02:00"))
     assert codes(world) == ["unreadable_state"]
+
+
+def test_what_was_written_before_a_learner_became_unreadable_is_not_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(items, "MAX_TRANSACTION_ITEMS", 10)
+    load, calls = Store.load_buckets, []
+
+    def load_damaged_later(self: Store, wanted: Any) -> Any:
+        calls.append(wanted)
+        return load(self, wanted) if len(calls) < 3 else {"ann": Unreadable("damaged meanwhile")}
+
+    monkeypatch.setattr(Store, "load_buckets", load_damaged_later)
+    days = [interaction(f"e{n}", occurred_at=f"2026-02-{n:02}T09:00:00+00:00") for n in range(1, 29)]
+    unknown = interaction("x", content_id="never", occurred_at="2026-02-01T10:00:00+00:00")
+    outcome = world.project(*days, unknown)
+    assert outcome.applied == stored_learner(world).total.interactions > 0
+    assert Counter(codes(world)) == {"unknown_content": 1, "unreadable_state": 28 - outcome.applied}
 
 
 def test_a_repair_between_the_state_and_its_days_is_a_lost_race(
@@ -465,6 +487,18 @@ def test_the_halves_of_a_batch_that_failed_for_trouble_fail_too(world: World) ->
     assert codes(world) == ["later_format"], "one learner alone, and the others are forgotten"
 
 
+def test_many_good_batches_do_not_hide_the_trouble_of_a_bad_one(world: World) -> None:
+    batch = [interaction("a", user_id=f"learner-{n}") for n in range(4)]
+    projector = world.projector()
+    for _ in range(30):
+        projector.project(stream_event(*batch)["Records"])
+    for n in range(4):
+        damage(world, f"learner-{n}", "STATE", {"format": {"N": "3"}})
+    with pytest.raises(ExceptionGroup, match=r"^4 parts of the batch failed"):
+        projector.project(stream_event(*({**each, "event_id": "b"} for each in batch))["Records"])
+    assert codes(world) == []
+
+
 def test_trouble_is_counted_even_if_it_fails_the_batch(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     counted: dict[str, float] = {}
     monkeypatch.setattr(metrics, "add_metric", lambda name, _, value: counted.update({name: value}))
@@ -483,11 +517,12 @@ def test_fields_of_a_later_release_are_written_back_unchanged(world: World) -> N
     state, day = world.item("ann", "STATE"), world.item("ann", "DAY#2026-02-27")
     assert state is not None
     assert day is not None
-    tallies = state["tracks"]["M"]["SAA"]["M"]["tallies"]["S"]
+    learner = items.learner_of(state)
     # The tally of Storage gets two counters more.
-    later = tallies.replace('"Storage":[2,0,2,0,120,2,16000]', '"Storage":[2,0,2,0,120,2,16000,0,7,9]')
-    assert later != tallies
-    track = {**state["tracks"]["M"]["SAA"]["M"], "tallies": {"S": later}, "badge": {"S": "new"}}
+    tallies = learner.tracks["SAA"].tallies
+    later = tallies._replace(categories={"Storage": tallies.categories["Storage"]._replace(unknown=(7, 9))})
+    learner = learner._replace(tracks={"SAA": learner.tracks["SAA"]._replace(tallies=later)})
+    track = {**items.state_item(learner)["tracks"]["M"]["SAA"]["M"], "badge": {"S": "new"}}
     damage(world, "ann", "STATE", {"mood": {"S": "new"}, "tracks": {"M": {"SAA": {"M": track}}}})
     damage(world, "ann", "DAY#2026-02-27", {"weather": {"S": "new"}})
     world.project(interaction("c", occurred_at="2026-02-27T10:00:00+02:00"), interaction("d"))
@@ -496,13 +531,44 @@ def test_fields_of_a_later_release_are_written_back_unchanged(world: World) -> N
     assert day is not None
     track = state["tracks"]["M"]["SAA"]["M"]
     assert (state["mood"], track["badge"], day["weather"]) == ({"S": "new"},) * 3
-    assert '"Storage":[4,0,4,0,240,4,32000,0,7,9]' in track["tallies"]["S"]
+    storage = items.learner_of(state).tracks["SAA"].tallies.categories["Storage"]
+    assert storage == Tally(4, 0, 4, 0, 240, 4, 32000, 0, (7, 9))
     assert stored_learner(world).total.interactions == 4
+
+
+def test_fields_of_a_later_release_stay_with_the_digests_and_the_zone_they_belong_to(world: World) -> None:
+    at = {"timezone": None, "occurred_at": "2026-03-01T09:00:00+02:00"}
+    world.project(interaction("a", occurred_at="2026-02-27T09:00:00+02:00"), interaction("b", **at))
+    state = world.item("ann", "STATE")
+    assert state is not None
+    applied = {"M": {**state["applied"]["M"], "source": {"S": "new"}}}
+    zones = {
+        name: {"S": state[name]["S"].replace("]", ',{"via":"GPS"},1]')}
+        for name in ("named_zone", "plain_offset")
+    }
+    damage(world, "ann", "STATE", {"applied": applied, **zones})
+    damage(world, "ann", "APPLIED#2026-02-27", {"source": {"S": "new"}})
+
+    # Both buckets get another digest. The named zone changes, and the offset stays.
+    world.project(interaction("c", occurred_at="2026-02-27T10:00:00+02:00"), interaction("d"))
+    state, closed = world.item("ann", "STATE"), world.item("ann", "APPLIED#2026-02-27")
+    assert state is not None
+    assert closed is not None
+    assert state["applied"]["M"]["source"] == closed["source"] == {"S": "new"}
+    assert (len(state["applied"]["M"]["digests"]["B"]), len(closed["digests"]["B"])) == (16, 16)
+    assert state["plain_offset"] == zones["plain_offset"]
+    assert state["named_zone"] == {"S": '[1772348400000000,"Europe/Helsinki"]'}
+
+    # The bucket is closed with what belongs to it.
+    world.project(interaction("e", occurred_at="2026-03-02T09:00:00+02:00"))
+    closed = world.item("ann", "APPLIED#2026-03-01")
+    assert closed is not None
+    assert closed["source"] == {"S": "new"}
 
 
 def test_categories_that_differ_only_in_case_earn_one_award(world: World) -> None:
     same_name = [ContentMetadata("net-1", "Networking"), ContentMetadata("net-2", "networking")]
-    catalog.update_catalog(world.store, {"SAA": same_name}, CATALOG_TIME)
+    CatalogWriter(world.store).update({"SAA": same_name}, CATALOG_TIME)
     both = [
         interaction(f"e{n}", content_id=f"net-{n}", interaction_type="completed", score=100) for n in (1, 2)
     ]
@@ -548,7 +614,7 @@ def test_a_batch_fails_if_the_quarantine_refuses_a_record(
 def test_content_added_after_the_catalog_was_read_is_found(world: World) -> None:
     projector = world.projector()
     projector.project(stream_event(interaction("a"))["Records"])
-    catalog.update_catalog(world.store, {"SAA": [ContentMetadata("saa-new", "Storage")]}, 1)
+    CatalogWriter(world.store).update({"SAA": [ContentMetadata("saa-new", "Storage")]}, 1)
     outcome = projector.project(stream_event(interaction("b", content_id="saa-new"))["Records"])
     assert outcome.applied == 1
 
@@ -562,7 +628,7 @@ def test_known_content_added_to_another_certification_meanwhile_is_found(
 
     def load_before_it_is_added(self: Store, user_ids: Any) -> Any:
         loaded = load(self, user_ids)
-        catalog.update_catalog(world.store, {"DVA": [ContentMetadata("saa-1", "Storage")]}, 1)
+        CatalogWriter(world.store).update({"DVA": [ContentMetadata("saa-1", "Storage")]}, 1)
         return loaded
 
     monkeypatch.setattr(Store, "load", load_before_it_is_added)

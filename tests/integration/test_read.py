@@ -11,9 +11,9 @@ from pydantic import TypeAdapter
 
 from domain import shapes
 from domain.catalog import ContentMetadata
-from functions import announce, aws, catalog, read
-from functions.items import NewLearner
-from tests.integration.conftest import ARRIVAL, VIEWS, World, interaction
+from functions import aws, rarity, read
+from functions.catalog import CatalogWriter
+from tests.integration.conftest import ARRIVAL, VIEWS, World, interaction, table_stream
 from tests.integration.http_events import (
     VIEW_NAMES,
     answer_of,
@@ -73,7 +73,7 @@ def test_one_of_three_contents_completed_is_a_rate_of_a_third(world: World) -> N
 
 def test_1500_contents_of_one_learner_are_all_counted_and_listed(world: World) -> None:
     many = [ContentMetadata(f"c-{n}", "Bulk", "beginner") for n in range(1500)]
-    catalog.update_catalog(world.store, {"BULK": many}, 1)
+    CatalogWriter(world.store).update({"BULK": many}, 1)
     world.project(*(interaction(f"e{n}", content_id=f"c-{n}", score=None) for n in range(1500)))
     assert get("analytics")[1]["total_content_answered"] == 1500
     listed: list[str] = []
@@ -130,10 +130,9 @@ def test_an_achievement_says_how_rare_it_is(world: World) -> None:
     world.project(
         interaction("a", content_id="dva-1", interaction_type="completed"), interaction("b", user_id="bob")
     )
-    counted = [item for (_, sk), item in world.items().items() if sk == "STATE" or sk.startswith("EARNED#")]
-    announce.publish(world.store, aws.eventbridge(), "bus", counted)
-    rarity = {a["achievement_id"]: a["rarity"] for a in get("achievements")[1]["achievements"]}
-    assert rarity["DVA:all"] == 0.5
+    rarity.handler(table_stream(world, "RarityFunction"), None)
+    found = {a["achievement_id"]: a["rarity"] for a in get("achievements")[1]["achievements"]}
+    assert found["DVA:all"] == 0.5
 
 
 def test_a_learner_with_366_full_days_gets_complete_views(world: World) -> None:
@@ -306,8 +305,8 @@ def test_content_newer_than_the_readers_catalog_is_shown_at_once(
     monkeypatch.setattr("functions.read.time.monotonic", lambda: next(clock))
     world.project(interaction("a"))
     assert len(get("content")[1]["content"]) == 1
-    catalog.update_catalog(world.store, {"SAA": [ContentMetadata("saa-new", "Storage")]}, 1)
-    catalog.update_catalog(world.store, {"NEW": [ContentMetadata("new-1", "Storage")]}, 1)
+    CatalogWriter(world.store).update({"SAA": [ContentMetadata("saa-new", "Storage")]}, 1)
+    CatalogWriter(world.store).update({"NEW": [ContentMetadata("new-1", "Storage")]}, 1)
     world.project(interaction("b", content_id="saa-new"), interaction("c", content_id="new-1"))
     found = [content["content_id"] for content in get("content")[1]["content"]]
     assert found == ["new-1", "saa-1", "saa-new"]
@@ -319,7 +318,7 @@ def test_a_catalog_that_stays_behind_is_answered_503_and_read_again_only_after_s
     monkeypatch.setattr("functions.read.time.monotonic", lambda: 1000.0)
     world.project(interaction("a"))
     get("content")
-    catalog.update_catalog(world.store, {"SAA": [ContentMetadata("saa-new", "Storage")]}, 1)
+    CatalogWriter(world.store).update({"SAA": [ContentMetadata("saa-new", "Storage")]}, 1)
     world.project(interaction("b", content_id="saa-new"))
     world.calls.clear()
     assert get("content")[0] == 503
@@ -352,7 +351,7 @@ def test_an_etag_does_not_change_with_the_rarity_of_achievements(
     world.project(interaction("a", interaction_type="completed"))
     before = get("achievements")
     monkeypatch.setattr(read, "_shared", read._Shared())
-    world.store.count(NewLearner("bob"))
+    rarity.counter().count([rarity.Insert("USER#bob", "STATE")])
     after = get("achievements")
     assert after[1] != before[1]
     assert after[2]["ETag"] == before[2]["ETag"]

@@ -18,7 +18,8 @@ from cli.redrive import redrive, redrive_records
 from cli.stack import Stack
 from domain.catalog import ContentMetadata
 from domain.days import zone_names
-from functions import aws, catalog, items, project
+from functions import aws, items, project
+from functions.catalog import CatalogWriter
 from functions.errors import LaterFormat, Unreadable
 from functions.store import Store
 from tests.factory import make_interaction
@@ -61,7 +62,7 @@ def project_all(world: World) -> Any:
 
 
 def add_content(world: World, content_id: str = "later") -> None:
-    catalog.update_catalog(world.store, {"SAA": [ContentMetadata(content_id, "Storage")]}, 1)
+    CatalogWriter(world.store).update({"SAA": [ContentMetadata(content_id, "Storage")]}, 1)
 
 
 def codes(stack: Stack) -> list[str]:
@@ -145,8 +146,8 @@ def test_a_redrive_for_one_reason_leaves_other_records_alone(world: World, stack
         make_interaction(event_id="x", content_id="later"),
         make_interaction(event_id="y", certification_type="DVA"),
     )
-    catalog.update_catalog(
-        world.store, {"DVA": [ContentMetadata("saa-1")], "SAA": [ContentMetadata("later")]}, 1
+    CatalogWriter(world.store).update(
+        {"DVA": [ContentMetadata("saa-1")], "SAA": [ContentMetadata("later")]}, 1
     )
     result = redrive_records(stack, "unknown_certification")
     assert result.redriven == {"unknown_certification": 1}

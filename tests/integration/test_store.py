@@ -2,6 +2,7 @@
 
 import random
 import time
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -9,15 +10,16 @@ import pytest
 from botocore.exceptions import ClientError
 
 from domain.achievements import Award
-from domain.catalog import ContentMetadata
+from domain.catalog import ContentMetadata, assign
 from domain.days import day_number
 from domain.fold import BucketNumbers, Buckets, Change
 from domain.learner import Applied, Day, Learner
-from functions import aws, catalog, items, store
+from functions import aws, catalog_items, store
+from functions.catalog import CatalogWriter
 from functions.errors import TooLarge
-from functions.items import Item, NewLearner, inserted
+from functions.items import Item
 from tests.faults import cancelled, client_error, refuse_writes
-from tests.integration.conftest import VIEWS, World, interaction
+from tests.integration.conftest import CATALOG_TIME, VIEWS, World, interaction
 from tests.integration.stored import STORED, STUDY
 
 
@@ -198,9 +200,9 @@ def test_a_batch_read_that_returns_nothing_is_repeated(
 
 
 def test_the_catalog_is_empty_before_any_content_is_added(world: World) -> None:
-    aws.dynamodb().delete_item(TableName=VIEWS, Key=items.HEAD)
-    assert world.store.load(["ann"]) == ({"ann": Learner("ann")}, items.Head(0, {}))
-    assert world.store.head() == items.Head(0, {})
+    aws.dynamodb().delete_item(TableName=VIEWS, Key=catalog_items.HEAD)
+    assert world.store.load(["ann"]) == ({"ann": Learner("ann")}, catalog_items.Head(0, {}))
+    assert world.store.head() == catalog_items.Head(0, {})
     assert world.store.full_catalog().certifications == {}
 
 
@@ -295,62 +297,95 @@ def test_a_scan_finds_all_states_over_many_pages(world: World) -> None:
     assert all(params["ConsistentRead"] is True for _, params in world.calls)
 
 
-# -- counting --------------------------------------------------------------------------------------
-
-
-def test_counting_marks_the_counted_items_and_counts_them_once(world: World) -> None:
-    world.project(*STUDY)
-    award = inserted(STORED[2])
-    for _ in range(2):
-        world.store.count(NewLearner("ann"))
-        world.store.count(award)
-    found = world.items()
-    assert found["USER#ann", "COUNTED"]["counted"] == {"BOOL": True}
-    assert found["USER#ann", "EARNED#SAA:first"] == {**STORED[2], "counted": {"BOOL": True}}
-    assert found["RARITY", "LEARNERS"]["learners"] == {"N": "1"}
-    assert found["RARITY", "HELD#SAA:first"]["learners"] == {"N": "1"}
-    assert world.store.rarity().earned == {"SAA:first": 1}
-
-
-def test_a_contended_counter_is_retried_with_growing_pauses_up_to_a_limit(
-    world: World, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
-) -> None:
-    conflict = cancelled("None", "TransactionConflict")
-    refuse_writes(monkeypatch, conflict, times=3)
-    world.store.count(NewLearner("ann"))
-    assert world.store.rarity().learners == 1
-    assert pauses == [0.01, 0.02, 0.04]
-    pauses.clear()
-    refuse_writes(monkeypatch, conflict, times=30)
-    with pytest.raises(TimeoutError, match=r"^the counter LEARNERS is contended$"):
-        world.store.count(NewLearner("bob"))
-    assert pauses == [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, *[0.5] * 14]
-    refuse_writes(monkeypatch, client_error("InternalServerError", "TransactWriteItems"))
-    with pytest.raises(ClientError, match="InternalServerError"):
-        world.store.count(NewLearner("bob"))
-
-
 # -- the catalog -----------------------------------------------------------------------------------
 
 
-def test_only_the_changed_part_of_the_catalog_is_read_again(world: World) -> None:
+def part_reads(world: World) -> list[tuple[list[str], bool]]:
+    """Return the parts of the catalog that each call reads, and whether it reads them consistently."""
+    requests = [params["RequestItems"][VIEWS] for name, params in world.calls if name == "BatchGetItem"]
+    return [(sorted(key["sk"]["S"] for key in r["Keys"]), r["ConsistentRead"]) for r in requests]
+
+
+def test_only_the_changed_part_of_the_catalog_is_read_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog_items, "ORDINALS_PER_PART", 2)
+    CatalogWriter(world.store).update({"BIG": [ContentMetadata(f"big-{n}") for n in range(5)]}, 1)
     known = world.store.full_catalog()
     assert world.store.catalog(known, world.store.head()) is known
-    catalog.update_catalog(world.store, {"DVA": [ContentMetadata("dva-2")]}, 1)
+    CatalogWriter(world.store).update({"BIG": [ContentMetadata("big-2", "Moved")]}, 1)
     world.calls.clear()
     again = world.store.catalog(known, world.store.head())
+    assert part_reads(world) == [(["CERT#BIG#000001"], False)]
     assert again.certifications["SAA"] is known.certifications["SAA"]
-    assert [c.content_id for c in again.certifications["DVA"].contents] == ["dva-1", "dva-2"]
-    [query] = [params for name, params in world.calls if name == "Query"]
-    assert query["ExpressionAttributeValues"][":part"] == {"S": "CERT#DVA#"}
-    assert query["ConsistentRead"] is True
+    before, after = known.certifications["BIG"], again.certifications["BIG"]
+    assert [c.content_id for c in after.contents] == [f"big-{n}" for n in range(5)]
+    assert after.by_id["big-2"].category == "Moved"
+    assert after.contents[0] is before.contents[0]
+
+
+def test_a_cold_reader_reads_the_catalog_eventually_consistently_in_few_calls(world: World) -> None:
+    CatalogWriter(world.store).update({f"C{n:03}": [ContentMetadata(f"c-{n}")] for n in range(120)}, 1)
+    world.calls.clear()
+    assert len(world.store.full_catalog().certifications) == 122
+    reads = part_reads(world)
+    assert [len(keys) for keys, _ in reads] == [100, 22]
+    assert not any(consistent for _, consistent in reads)
+
+
+def stale_reads(monkeypatch: pytest.MonkeyPatch, stale: list[Item], times: int) -> None:
+    """Make the next batch reads, whether consistent or not, return these older items."""
+    client = aws.dynamodb()
+    real = client.batch_get_item
+    left = iter(range(times))
+
+    def batch_get_item(**params: Any) -> Any:
+        if next(left, None) is not None:
+            real(**params)
+            return {"Responses": {VIEWS: stale}}
+        return real(**params)
+
+    monkeypatch.setattr(client, "batch_get_item", batch_get_item)
+
+
+@pytest.mark.parametrize("part_is_new", [True, False])
+def test_parts_that_are_older_than_the_head_are_read_again_consistently(
+    world: World, monkeypatch: pytest.MonkeyPatch, pauses: list[float], part_is_new: bool
+) -> None:
+    key = {"pk": {"S": "CATALOG"}, "sk": {"S": "CERT#DVA#000000"}}
+    old = aws.dynamodb().get_item(TableName=VIEWS, Key=key)["Item"]
+    CatalogWriter(world.store).update({"DVA": [ContentMetadata("dva-2")]}, 1)
+    known, head = world.store.full_catalog(), world.store.head()
+    known = replace(known, certifications={"SAA": known.certifications["SAA"]})
+    stale_reads(monkeypatch, [] if part_is_new else [old], times=3)
+    world.calls.clear()
+    found = world.store.catalog(known, head).certifications["DVA"]
+    assert [c.content_id for c in found.contents] == ["dva-1", "dva-2"]
+    assert [consistent for _, consistent in part_reads(world)] == [False, True, True, True]
+    assert pauses == [0.08, 0.16]
+
+
+def test_parts_that_stay_older_than_the_head_raise_a_timeout(
+    world: World, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    stale_reads(monkeypatch, [], times=99)
+    with pytest.raises(TimeoutError, match=r"^2 parts of the catalog are older than its head$"):
+        world.store.full_catalog()
+
+
+PART = catalog_items.Part("SAA", 0, 1, ())
 
 
 def test_a_catalog_that_keeps_changing_raises_a_timeout(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heads = iter(range(100, 200))
-    monkeypatch.setattr(store.Store, "head", lambda _: items.Head(version := next(heads), {"SAA": version}))
+
+    def moved(_: Any) -> catalog_items.Head:
+        return catalog_items.Head(number := next(heads), {"SAA": (number,), "DVA": (1,)})
+
+    monkeypatch.setattr(store.Store, "head", moved)
+    monkeypatch.setattr(store.Store, "_parts", lambda _, wanted: dict.fromkeys(wanted, PART))
     with pytest.raises(TimeoutError, match=r"^the catalog changes faster than it can be read$"):
         world.store.full_catalog()
     assert next(heads) == 121
@@ -361,10 +396,11 @@ def test_a_catalog_that_others_have_changed_is_not_written(
 ) -> None:
     head = world.store.head()
     saa = world.store.full_catalog().certifications["SAA"]
-    assert world.store.commit_catalog(head, saa, saa)
-    assert world.store.head() == items.Head(3, {"DVA": 1, "SAA": 1})
-    assert not world.store.commit_catalog(head, saa, saa)
+    after = assign(saa, [ContentMetadata("saa-4")], CATALOG_TIME + 7)
+    assert world.store.commit_catalog(head, saa, after)
+    assert world.store.head() == catalog_items.Head(3, {"DVA": (1,), "SAA": (2,)}, CATALOG_TIME + 7)
+    assert not world.store.commit_catalog(head, saa, after)
     assert world.store.head().version == 3
     refuse_writes(monkeypatch, client_error("InternalServerError", "TransactWriteItems"))
     with pytest.raises(ClientError, match="InternalServerError"):
-        world.store.commit_catalog(world.store.head(), saa, saa)
+        world.store.commit_catalog(world.store.head(), saa, after)

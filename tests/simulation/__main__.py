@@ -132,6 +132,10 @@ def _smaller(failing: History, result: Result) -> Iterator[History]:
     for size in (len(records) // 2, len(records) // 4, 1):
         for start in range(0, len(records), size) if size else ():
             yield failing.but(records=records[:start] + records[start + size :])
+    for n, record in enumerate(records):
+        if record.parts:
+            # Without its frame.
+            yield failing.but(records=(*records[:n], *record.parts, *records[n + 1 :]))
     for n in range(len(failing.rows)):
         yield failing.but(rows=failing.rows[:n] + failing.rows[n + 1 :])
     for fault in result.fired:

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import functions.catalog
-from functions.store import Store
 from tests.simulation.faults import Crash, Violation
 from tests.simulation.history import Row
+from tests.simulation.releases import Releases
 from tests.simulation.transient import is_transient
 from tests.simulation.world import World
 
@@ -16,11 +15,13 @@ UNUSABLE = {"dynamodb": {"Keys": {"content_id": {"S": "ä"}, "certification_type
 class CatalogWriter:
     """Applies the content table's changes to the catalog, batch after batch."""
 
-    def __init__(self, world: World, store: Store) -> None:
+    def __init__(self, world: World, releases: Releases) -> None:
         self.world = world
-        self.store = store
+        self.releases = releases
         self.now = 1_790_000_000_000_000
         """Microseconds since 1970."""
+        self.idle: dict[str, list[Any]] = {release.name: [] for release in releases.all}
+        """Processes of each release that wait for a batch, with the catalog in their memory."""
 
     def apply(self, batches: tuple[tuple[Row, ...], ...]) -> None:
         """Deliver each batch until it succeeds, some to two consumers at the same time."""
@@ -47,14 +48,19 @@ class CatalogWriter:
         self.now += 1 + world.below(1_000_000)
         # The consumers' clocks differ.
         now = self.now - world.below(3) * world.below(3_000_000)
-        changes, _ = functions.catalog.changes_of(records)
+        release = self.releases.either()
+        changes, _ = release.catalog.changes_of(records)
+        idle = self.idle[release.name]
+        writer = idle.pop() if idle else release.catalog.CatalogWriter(self.releases.stores[release.name])
         try:
-            functions.catalog.update_catalog(self.store, changes, now)
+            writer.update(changes, now)
         except Crash:
             return False
         except Exception as error:
+            idle.append(writer)
             if not is_transient(error):
                 raise Violation(f"updating the catalog fails with {error!r}") from error
             world.seen[f"{type(error).__name__} while updating the catalog"] += 1
             return False
+        idle.append(writer)
         return True

@@ -50,6 +50,12 @@ class Circumstances:
     freezes: int = 0
     """The streak policy: maximum number of banked freezes."""
     readers: int = 0
+    next_release_rate: float = 0.0
+    """Share of the deliveries that the next release handles."""
+    damaged_learners: int = 0
+    """Number of learners who have an unreadable item at the same time."""
+    framed_rate: float = 0.0
+    """Probability that a record begins a frame of several records."""
 
     @property
     def may_refuse(self) -> bool:
@@ -91,4 +97,7 @@ def draw_circumstances(random: Random, sparse: bool) -> Circumstances:
         content_moves=chance() < 0.3,
         freezes=random.choice((0, 0, 1, 2)),
         readers=1 if chance() < 0.15 else 0,
+        next_release_rate=random.choice((0.3, 0.5, 0.7)) if chance() < 0.25 else 0.0,
+        damaged_learners=random.choice((1, 1, 2, 5, 5)) if chance() < 0.2 else 0,
+        framed_rate=random.choice((0.2, 0.5)) if chance() < 0.2 else 0.0,
     )

@@ -5,6 +5,7 @@ Any other request raises a Violation, because the simulator must not guess what 
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -82,12 +83,20 @@ class Call(NamedTuple):
 class Dynamo:
     """One table, with the methods of boto3's low-level client."""
 
-    def __init__(self, world: "World", check_writes: Callable[[list[Written]], None]) -> None:
+    def __init__(self, world: "World", check_writes: Callable[[list[Written], str], None]) -> None:
         self.world = world
         self.check_writes = check_writes
+        self.release = ""
+        """The name of the release whose calls these are."""
         self.items: dict[Key, Item] = {}
         self.before: dict[Key, list[Item | None]] = {}
         """Earlier versions of each item. An eventually consistent read may return one of them."""
+
+    def client_of(self, release: str) -> "Dynamo":
+        """Return a client of the same table for a release."""
+        client = copy(self)
+        client.release = release
+        return client
 
     # -- the client's operations -------------------------------------------------------------------
 
@@ -325,7 +334,7 @@ class Dynamo:
         if expression == "attribute_not_exists(pk)":
             holds = item is None
         elif expression == "version = :read":
-            holds = item is not None and item["version"] == put["ExpressionAttributeValues"][":read"]
+            holds = item is not None and item.get("version") == put["ExpressionAttributeValues"][":read"]
         else:
             raise Violation(f"the simulated DynamoDB does not know the condition {expression!r}")
         if not holds:
@@ -346,7 +355,7 @@ class Dynamo:
             self.items[key] = item
             self.before.setdefault(key, []).append(old)
             changes.append((key, old, item))
-        self.check_writes(changes)
+        self.check_writes(changes, self.release)
 
 
 class Paginator:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from functions.project import Projector
+from tests.simulation.damage import UNREADABLE
 from tests.simulation.faults import Crash, Violation
-from tests.simulation.history import Record
-from tests.simulation.invariants import UNKNOWN, Invariants
+from tests.simulation.history import MAX_TROUBLES, Record
+from tests.simulation.invariants import REDRIVABLE, Invariants
 from tests.simulation.quarantine import Message
+from tests.simulation.releases import Release, Releases
 from tests.simulation.transient import is_transient, leaves
 from tests.simulation.world import World
 
@@ -28,19 +29,33 @@ class Logged:
     event: dict[str, Any]
     """The record as the consumer receives it."""
 
+    def sent(self) -> list[tuple[str, Record]]:
+        """Return the records without their frame, with the position of each."""
+        if not self.record.parts:
+            return [(self.position, self.record)]
+        return [(f"{self.position}:{n}", part) for n, part in enumerate(self.record.parts, 1)]
+
 
 class EventSource:
     """Delivers a stream's records to consumers until each batch succeeds or expires."""
 
-    def __init__(self, world: World, invariants: Invariants, new_projector: Callable[[], Projector]) -> None:
+    def __init__(
+        self,
+        world: World,
+        invariants: Invariants,
+        releases: Releases,
+        new_projector: Callable[[Release], Any],
+    ) -> None:
         self.world = world
         self.circumstances = world.circumstances
         self.invariants = invariants
+        self.releases = releases
         self.new_projector = new_projector
-        self.warm: list[Projector] = []
-        """Consumers of finished invocations, which keep their catalog for the next."""
+        self.warm: dict[str, list[Any]] = {release.name: [] for release in releases.all}
+        """Consumers of finished invocations by release. They keep their catalog for the next."""
         self.log: dict[str, Logged] = {}
         """Every record, by position."""
+        self.sent = invariants.sent
         self.expired: list[Logged] = []
         """Records that were given up because of their age, and went to the on-failure destination."""
 
@@ -52,14 +67,12 @@ class EventSource:
             self.world.spawn(f"shard-{number}", self._poll_shard, number, parts)
 
     def redrive(self, messages: list[Message]) -> None:
-        """Deliver again what was refused for unknown content, and what expired."""
-        refused = {message.payload: message.position for message in messages if message.code in UNKNOWN}
-        records = [
-            self.log[position].record._replace(payload=payload) for payload, position in refused.items()
-        ]
+        """Deliver again what was refused for unknown content or an unreadable item, and what expired."""
+        refused = {m.payload: m.position for m in messages if m.code in REDRIVABLE}
+        records = [self.sent[position] for position in refused.values()]
         records += [logged.record for logged in self.expired]
         again = [
-            self._append(record._replace(arrived_at=record.arrived_at + REDRIVEN_AFTER), "redrive", n)
+            self._append(record.arriving(record.arrived_at + REDRIVEN_AFTER), "redrive", n)
             for n, record in enumerate(records)
         ]
         self.world.seen["redriven records"] += len(refused)
@@ -99,6 +112,12 @@ class EventSource:
             },
         }
         logged = self.log[position] = Logged(record, position, event)
+        self.sent.update(logged.sent())
+        if record.frame:
+            self.world.seen["framed records"] += 1
+            self.world.seen[f"framed records: {record.frame}"] += 1
+            self.world.seen["records in frames"] += len(record.parts)
+            self.world.seen["bad records in frames"] += sum(not part.valid for part in record.parts)
         return logged
 
     # -- delivery ----------------------------------------------------------------------------------
@@ -145,9 +164,14 @@ class EventSource:
         """Invoke a consumer with a batch, and return whether it succeeded."""
         world = self.world
         world.seen["delivered records"] += len(batch)
-        projector = self.warm.pop() if self.warm and world.chance(0.95) else self.new_projector()
+        release = self.releases.either()
+        warm = self.warm[release.name]
+        projector = warm.pop() if warm and world.chance(0.95) else self.new_projector(release)
         self.invariants.invocation_begins()
-        world.note(f"batch of records {[logged.record.number for logged in batch]}")
+        numbers = [logged.record.number for logged in batch]
+        world.note(f"batch of records {numbers} for {release.name}")
+        world.seen[f"deliveries to {release.name}"] += 1
+        sent = [one for logged in batch for one in logged.sent()]
         try:
             outcome = projector.project([logged.event for logged in batch], self._time_left)
         except Crash:
@@ -155,17 +179,26 @@ class EventSource:
             return False
         except Exception as error:
             errors = leaves(error)
-            if unexpected := [e for e in errors if not is_transient(e)]:
+            troubles = [e for e in errors if not is_transient(e)]
+            if unexpected := [e for e in troubles if not self.invariants.may_flood(e)]:
                 raise Violation(f"the consumer fails with {unexpected[0]!r}") from error
+            if len(troubles) == len(errors):
+                world.seen["batches that failed for many learners in trouble"] += 1
+                self.invariants.check_flood(sent)
             world.note(f"the batch fails: {errors[0]!r}")
             world.seen.update(type(e).__name__ for e in errors)
             world.seen["failed batches"] += 1
-            self.warm.append(projector)
+            warm.append(projector)
             return False
-        self.warm.append(projector)
+        warm.append(projector)
         accounted = outcome.applied + outcome.duplicates + len(outcome.quarantined)
-        if accounted != len(batch):
-            raise Violation(f"the consumer accounts for {accounted} of {len(batch)} records")
+        if accounted != len(sent):
+            raise Violation(f"the consumer accounts for {accounted} of {len(sent)} records")
+        refused = {
+            self.sent[str(entry.position)].user for entry in outcome.quarantined if entry.code in UNREADABLE
+        }
+        if len(refused) > MAX_TROUBLES:
+            raise Violation(f"the records of {len(refused)} learners in trouble are refused at once")
         return True
 
     def _time_left(self) -> float:

@@ -1,20 +1,20 @@
 """Checks at the end of a history: the views equal their recomputation, and every record is accounted for."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from itertools import product
 
 from tests.simulation import recompute
+from tests.simulation.comparison import comparable
 from tests.simulation.dynamo import Item, Key
-from tests.simulation.event_source import Logged
 from tests.simulation.faults import Violation
-from tests.simulation.history import History
-from tests.simulation.invariants import UNKNOWN
+from tests.simulation.history import History, Record
+from tests.simulation.invariants import REDRIVABLE
 from tests.simulation.quarantine import Message
-from tests.simulation.reading import Identity, Interaction, StoredCatalog, day_number, read
+from tests.simulation.reading import Identity, Interaction, StoredCatalog, day_number, digests_of, read
 
 type Digests = Mapping[tuple[str, int], set[bytes]]
 """Digests of the applied interactions, by learner and number of the UTC day."""
@@ -28,12 +28,17 @@ class FinalState:
 
     history: History
     items: Mapping[Key, Item]
-    log: Mapping[str, Logged]
+    sent: Mapping[str, Record]
+    """Every record without its frame, by position."""
     expired: frozenset[str]
     """Positions of the records that were given up because of their age, and redriven to another position."""
     messages: list[Message]
     """The quarantine."""
     seen: Counter[str]
+    by_next: frozenset[tuple[str, int, bytes]]
+    """What the next release applied: learner, UTC day and digest."""
+    awarded_by_next: frozenset[Key]
+    """Keys of the awards that the next release gave."""
 
 
 @dataclass(slots=True)
@@ -70,6 +75,9 @@ def check(state: FinalState) -> None:
     distinct = sum(map(len, account.applied.values()))
     state.seen["distinct"] += distinct
     _count_identities(state.seen, account)
+    applied = {(user, number, digest) for (user, number), of_day in digests.items() for digest in of_day}
+    state.seen["interactions that the next release applied"] += len(applied & state.by_next)
+    state.seen["histories of two releases"] += bool(applied & state.by_next) and bool(applied - state.by_next)
     if sum(map(len, digests.values())) != distinct:
         raise Violation("the views have digests of interactions that were never sent")
     _check_views(state, catalog, account)
@@ -108,18 +116,13 @@ def _digests(items: Mapping[Key, Item]) -> Digests:
     """Return the digests in the views."""
     found: dict[tuple[str, int], set[bytes]] = {}
     for (pk, sk), item in items.items():
-        if sk == "STATE" and "applied" in item:
-            bucket = item["applied"]["M"]
-            number = int(bucket["day"]["N"])
-        elif sk.startswith("APPLIED#"):
-            bucket = item
-            number = day_number(date.fromisoformat(sk.removeprefix("APPLIED#")))
-        else:
+        in_item = digests_of(sk, item)
+        if not in_item:
             continue
-        data = bucket["digests"]["B"]
-        digests = {data[n : n + 8] for n in range(0, len(data), 8)}
+        number = in_item[0][0]
+        digests = {digest for _, digest in in_item}
         key = pk.removeprefix("USER#"), number
-        if key in found or 8 * len(digests) != len(data):
+        if key in found or len(digests) != len(in_item):
             raise Violation(f"{pk}: the digests of UTC day {number} are stored twice")
         found[key] = digests
     return found
@@ -132,41 +135,44 @@ def _account(state: FinalState, catalog: StoredCatalog, digests: Digests) -> Acc
     """Check that each record was applied or rightly refused, and return what became of it."""
     quarantined: dict[str, set[str]] = {}
     for message in state.messages:
-        if message.payload != state.log[message.position].record.payload:
-            raise Violation(f"the payload of {message.position} in quarantine is not the one that was sent")
         quarantined.setdefault(message.position, set()).add(message.code)
     account = Account()
-    for position, logged in state.log.items():
+    for position, record in state.sent.items():
         if position not in state.expired:
             codes = quarantined.get(position, set())
-            interaction = _accepted(state, catalog, digests, logged, codes)
+            interaction = _accepted(state, catalog, digests, position, record, codes)
             if interaction is not None:
                 _add(account, state, digests, position, interaction, codes)
     return account
 
 
 def _accepted(
-    state: FinalState, catalog: StoredCatalog, digests: Digests, logged: Logged, codes: set[str]
+    state: FinalState,
+    catalog: StoredCatalog,
+    digests: Digests,
+    position: str,
+    record: Record,
+    codes: set[str],
 ) -> Interaction | None:
     """Check the reasons for which a record was refused. Return it if it is valid and its content known."""
     may_refuse = state.history.circumstances.may_refuse
-    interaction = read(logged.record)
+    interaction = read(record)
     if interaction is None:
         if not codes or not codes <= {"malformed", "invalid", "too_early", "unknown_timezone"}:
-            raise Violation(f"{logged.position} is invalid, but quarantined for {sorted(codes)}")
+            raise Violation(f"{position} is invalid, but quarantined for {sorted(codes)}")
         state.seen["invalid records"] += 1
         return None
     if catalog.place(interaction) is None:
         if not codes and _is_applied(interaction, digests):
             # Another variant of the same identity, which has known content, came first.
             state.seen["duplicates of unknown content"] += 1
-        elif not codes or not codes <= UNKNOWN | ({"state_full"} if may_refuse else set()):
-            raise Violation(f"{logged.position} is of unknown content, but quarantined for {sorted(codes)}")
+        elif not codes or not codes <= REDRIVABLE | ({"state_full"} if may_refuse else set()):
+            raise Violation(f"{position} is of unknown content, but quarantined for {sorted(codes)}")
         return None
     if "state_full" in codes and may_refuse:
         state.seen["refused as state_full"] += 1
-    elif not codes <= UNKNOWN:
-        raise Violation(f"{logged.position} is valid, but quarantined for {sorted(codes)}")
+    elif not codes <= REDRIVABLE:
+        raise Violation(f"{position} is valid, but quarantined for {sorted(codes)}")
     return interaction
 
 
@@ -183,7 +189,7 @@ def _add(
     if _is_applied(interaction, digests):
         identities = account.applied.setdefault(interaction.user, {})
         applied = identities.setdefault(identity, Applied())
-        payload = state.log[position].record.payload
+        payload = state.sent[position].payload
         if applied.variants:
             state.seen["duplicates"] += 1
         if interaction not in applied.variants:
@@ -243,43 +249,76 @@ def _check_choice(
 ) -> None:
     """Check that these interactions account for all items of a learner. Remove these items from the view."""
     c = state.history.circumstances
-    expected = recompute.learner(user, interactions, catalog, c.freezes, c.catalog_first)
+
+    def by_next(interaction: Interaction) -> bool:
+        return (user, day_number(interaction.utc_day), interaction.digest) in state.by_next
+
+    expected = recompute.learner(user, interactions, catalog, c.freezes, c.catalog_first, by_next)
     for key, item in expected.items.items():
         if key not in view:
             raise Violation(f"{key} is missing")
         found = view.pop(key)
+        if key[1] == "STATE":
+            for attribute in expected.undecided_zones & found.keys():
+                # Either release may have set it first.
+                item, found = _with_plain_zone(item, attribute), _with_plain_zone(found, attribute)
         _compare(key, found, item, c.content_moves and not c.catalog_first)
         if key[1] == "STATE":
             earned = json.loads(found["earned"]["S"])
-            _check_awards(user, expected, earned, view)
+            _check_awards(state, user, expected, earned, view)
+            _check_mastered(user, found, earned)
     if view:
         raise Violation(f"no record accounts for the items {sorted(view)}")
     state.seen["awards"] += len(earned)
 
 
 def _compare(key: Key, found: Item, expected: Item, content_moves: bool) -> None:
-    stored = recompute.comparable(found, content_moves)
-    recomputed = recompute.comparable(expected, content_moves)
+    stored = comparable(found, content_moves)
+    recomputed = comparable(expected, content_moves)
     if stored != recomputed:
         raise Violation(
             f"{key} differs from its recomputation:\n  stored:     {stored}\n  recomputed: {recomputed}"
         )
 
 
-def _check_awards(user: str, expected: recompute.Recomputed, earned: list[str], view: View) -> None:
+def _with_plain_zone(item: Item, attribute: str) -> Item:
+    """Return an item whose zone has only its time and its name."""
+    return {**item, attribute: {"S": json.dumps(json.loads(item[attribute]["S"])[:2])}}
+
+
+def _check_awards(
+    state: FinalState, user: str, expected: recompute.Recomputed, earned: list[str], view: View
+) -> None:
     """Check the achievements in a learner's state and their items, and remove those items from the view."""
-    if not expected.due <= set(earned) <= expected.possible.keys():
+    if not expected.due <= set(earned) or not {_base(name) for name in earned} <= expected.possible.keys():
         raise Violation(
             f"{user} earned {earned}; due {sorted(expected.due)}, possible {sorted(expected.possible)}"
         )
     if earned != sorted(set(earned)):
         raise Violation(f"{user}: {earned} is not sorted, or has duplicates")
     for name in earned:
-        item = view.pop((f"USER#{user}", f"EARNED#{name}"), None)
+        key = f"USER#{user}", f"EARNED#{name}"
+        item = view.pop(key, None)
         if item is None:
             raise Violation(f"{user} earned {name}, but there is no item for it")
         award = json.loads(item["award"]["S"])
-        if (award["achievement_id"], award["points"]) != (name, expected.possible[name]):
+        if (award["achievement_id"], award["points"]) != (name, expected.possible[_base(name)]):
             raise Violation(f"{user}: the award of {name} is {award}")
+        if ("level" in award) != (key in state.awarded_by_next):
+            raise Violation(f"{user}: the fields of {award} are not those of the release that gave it")
         if award["earned_at"] not in expected.instants:
             raise Violation(f"{user}: no interaction occurred at the time when {name} was earned")
+
+
+def _base(name: str) -> str:
+    """Return an achievement's id, without the number that a new category under an old name gets."""
+    return re.sub(r"^([^:]*:mastered:[^:]*):\d+$", r"\1", name)
+
+
+def _check_mastered(user: str, state: Item, earned: list[str]) -> None:
+    """Check that each mastery that was earned has its contents, and no other."""
+    mastered = [
+        name for track in state["tracks"]["M"].values() for name in track["M"].get("mastered", {"M": {}})["M"]
+    ]
+    if sorted(mastered) != [name for name in earned if ":mastered:" in name]:
+        raise Violation(f"{user} earned {earned}, but has the contents of {sorted(mastered)}")

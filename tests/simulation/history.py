@@ -12,6 +12,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from tests.simulation.circumstances import Circumstances, draw_circumstances
+from tests.simulation.framing import framed
 from tests.simulation.interactions import (
     HOMES,
     MALFORMED,
@@ -35,6 +36,8 @@ DIFFICULTIES = ("beginner", "intermediate")
 MOVING_DIFFICULTIES = ("advanced", "unspecified")
 DAYS_LATE = 30
 MAX_AHEAD_SECONDS = 300
+MAX_TROUBLES = 3
+"""More learners in trouble at once are the release's fault. A batch has too few learners for the share."""
 # Some of these are days on which clocks change somewhere.
 PRESENTS = (
     datetime(2026, 11, 22, 9, 30, tzinfo=UTC),
@@ -57,6 +60,17 @@ class Record(NamedTuple):
     """Seconds since 1970."""
     valid: bool
     """Whether the record fulfils the contract, apart from its time of arrival."""
+    frame: str = ""
+    parts: "tuple[Record, ...]" = ()
+    """The records inside, if the record is a frame."""
+
+    def numbered(self, number: int) -> "Record":
+        """Return the same record with another number."""
+        return self._replace(number=number, parts=tuple(part.numbered(number) for part in self.parts))
+
+    def arriving(self, at: int) -> "Record":
+        """Return the same record at another time of arrival."""
+        return self._replace(arrived_at=at, parts=tuple(part.arriving(at) for part in self.parts))
 
 
 class Row(NamedTuple):
@@ -89,6 +103,12 @@ class History:
     without_faults: frozenset[int] = field(default=frozenset())
     """Numbers of the faults to leave out, so that shrinking can find out which faults matter."""
 
+    @property
+    def sent(self) -> "Iterator[Record]":
+        """The records without their frames. Each is to be judged alone."""
+        for record in self.records:
+            yield from record.parts or (record,)
+
     def but(self, **changes: Any) -> "History":
         """Return a copy with these fields changed."""
         return replace(self, **changes)
@@ -103,7 +123,7 @@ def history(seed: int) -> History:
     sparse = random.random() < 0.12
     circumstances = draw_circumstances(random, sparse)
     rows, offered = _content(random, circumstances, sparse)
-    records = _records(random, offered, sparse)
+    records = _records(random, offered, sparse, circumstances)
     return History(seed, circumstances, tuple(records), rows)
 
 
@@ -190,14 +210,20 @@ def _row(random: Random, place: Place, moving: bool, like: Row | None = None) ->
 # -- records ---------------------------------------------------------------------------------------
 
 
-def _records(random: Random, offered: list[Place], sparse: bool) -> list[Record]:
+def _records(
+    random: Random, offered: list[Place], sparse: bool, circumstances: Circumstances
+) -> list[Record]:
     present = random.choice(PRESENTS) + timedelta(seconds=random.randrange(7200))
     now = int(present.timestamp())
-    users = [f"u{number}" for number in range(1 if sparse else random.randrange(1, 5))]
+    # So many learners in trouble must fail a batch, and others must be in it.
+    many = circumstances.damaged_learners > MAX_TROUBLES
+    learners = 1 if sparse else random.randrange(6, 9) if many else random.randrange(1, 5)
+    users = [f"u{number}" for number in range(learners)]
     homes = {user: random.choice((None, *HOMES)) for user in users}
     span = DAYS_LATE if sparse else random.choice((1, 3, 8, DAYS_LATE, DAYS_LATE))
     setting = Setting(homes, offered, present, span, sparse, diligent=not sparse and random.random() < 0.15)
     distinct = random.randrange(16, 30) if sparse else random.choice((7, 8, 8, 9, 10, 12, 20))
+    distinct = max(distinct, 3 * learners if many else 0)
     originals = [
         interaction(random, f"e{number}", random.choice(users), setting) for number in range(distinct)
     ]
@@ -224,7 +250,9 @@ def _records(random: Random, offered: list[Place], sparse: bool) -> list[Record]
         records.append(_invalid_record(random, number, random.choice(users), setting))
     if random.random() < 0.8:
         random.shuffle(records)
-    return [record._replace(number=number) for number, record in enumerate(records)]
+    if circumstances.framed_rate:
+        records = framed(random, records, circumstances.framed_rate)
+    return [record.numbered(number) for number, record in enumerate(records)]
 
 
 def _record(random: Random, fields: Fields, arrived_at: int) -> Record:

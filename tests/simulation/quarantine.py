@@ -18,7 +18,7 @@ class Message(NamedTuple):
     """A record in quarantine."""
 
     position: str
-    """Shard and sequence number."""
+    """Shard and sequence number; in a frame, also the number of the part."""
     code: str
     payload: bytes
 
@@ -65,7 +65,11 @@ class Sqs:
         return {"Failed": failed} if failed else {}
 
     def _message(self, body: dict[str, Any]) -> Message:
-        position = f"{body['position']['shard']}:{body['position']['sequence_number']}"
+        position = ":".join(
+            str(body["position"][name])
+            for name in ("shard", "sequence_number", "part")
+            if name in body["position"]
+        )
         if "payload" in body:
             return Message(position, body["code"], b64decode(body["payload"]))
         key = body["payload_s3"]["key"]

@@ -87,6 +87,20 @@ def read(record: Record) -> Interaction | None:
     )
 
 
+def digests_of(sk: str, item: Item) -> list[tuple[int, bytes]]:
+    """Return the digests in an item, each with the number of its UTC day."""
+    if sk == "STATE" and "applied" in item:
+        bucket = item["applied"]["M"]
+        number = int(bucket["day"]["N"])
+    elif sk.startswith("APPLIED#"):
+        bucket = item
+        number = day_number(date.fromisoformat(sk.removeprefix("APPLIED#")))
+    else:
+        return []
+    data = bucket["digests"]["B"]
+    return [(number, data[n : n + 8]) for n in range(0, len(data), 8)]
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """A content of the stored catalog."""

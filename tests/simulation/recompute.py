@@ -9,18 +9,25 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, assert_never
 
-from tests.simulation.history import CATEGORIES, MOVING_CATEGORIES, MOVING_DIFFICULTIES
+from tests.simulation.history import CATEGORIES, MOVING_CATEGORIES
 from tests.simulation.reading import Content, Interaction, Item, Key, StoredCatalog, day_number
 from tests.simulation.rules import (
     CATEGORY_RULES,
     CERTIFICATION_RULES,
     LEARNER_RULES,
+    NEXT_LEARNER_RULES,
     CategoryFacts,
     CertificationFacts,
     LearnerFacts,
+)
+from tests.simulation.stored_bytes import (
+    bitmap,
+    columns,
+    stored_numbers,
+    stored_scores,
+    stored_set,
 )
 
 if TYPE_CHECKING:
@@ -58,6 +65,8 @@ COUNTERS: dict[str, Callable[[Interaction], int]] = {
     "perfect": lambda i: i.score == 100_00,
 }
 """The counters in the order in which they are stored, and how much one interaction adds to each."""
+NEXT_COUNTERS: dict[str, Callable[[Interaction], int]] = {"minutes": lambda i: i.seconds // 60}
+"""The counters that the next release adds. They count only what that release applies."""
 
 
 # -- views -------------------------------------------------------------------------------------------
@@ -77,12 +86,24 @@ class Breakdown:
     def total(self) -> Sums:
         return _total(self.difficulties.values())
 
-    def to_json(self) -> list[dict[str, list[int]]]:
-        """Return the sums as they are stored: in the order of the counters, without zeros at the end."""
-        return [
-            {name: _trimmed([sums[counter] for counter in COUNTERS]) for name, sums in group.items()}
-            for group in (self.categories, self.difficulties)
+    def names(self) -> list[list[str]]:
+        """Return the names of the categories and of the difficulties, in the order of their sums."""
+        return [sorted(self.categories), sorted(self.difficulties)]
+
+    def columns(self) -> list[list[int]]:
+        """Return the sums as they are stored: a list for each counter."""
+        groups = [
+            (self.categories, sorted(self.categories)),
+            (self.difficulties, sorted(self.difficulties)),
         ]
+        counters = (*COUNTERS, *NEXT_COUNTERS)
+        return columns(
+            [[group[name][counter] for counter in counters] for group, names in groups for name in names]
+        )
+
+    def to_item(self) -> Item:
+        """Return the sums as they are stored, with their names."""
+        return {"names": {"S": _json(self.names())}, "sums": stored_numbers(self.columns())}
 
 
 @dataclass(slots=True)
@@ -95,6 +116,8 @@ class Track:
     completed: set[int] = field(default_factory=set)
     best: dict[int, int] = field(default_factory=dict)
     """Best score by ordinal, in hundredths."""
+    by_next: int = 0
+    """How many of the interactions the next release applied."""
 
     def mark(self, kind: "Kind", ordinal: int) -> None:
         """Add a content to the set of contents that were viewed, answered or completed."""
@@ -110,31 +133,53 @@ class Track:
 
     def to_item(self) -> Item:
         """Return the track as it is stored."""
-        item: Item = {"tallies": {"S": _json(self.sums.to_json())}}
+        item = self.sums.to_item()
         sets = {"viewed": self.viewed, "answered": self.answered, "completed": self.completed}
-        item |= {name: {"B": _bitmap(ordinals)} for name, ordinals in sets.items() if ordinals}
+        if self.best.keys() != self.answered:
+            sets["scored"] = set(self.best)
+        item |= {name: {"B": stored_set(ordinals)} for name, ordinals in sets.items() if ordinals}
         if self.best:
-            marks = [0] * (max(self.best) + 1)
-            for ordinal, score in self.best.items():
-                marks[ordinal] = score + 1
-            item["best"] = {"B": b"".join(mark.to_bytes(2, "big") for mark in marks)}
-        return item
+            item["best"] = {"B": stored_scores([self.best[ordinal] for ordinal in sorted(self.best)])}
+        return item | marked(self.by_next)
 
 
-type Day = dict[str, Breakdown]
-"""The sums of one local day by certification."""
-type Digests = set[bytes]
-"""The digests of the interactions of one UTC day."""
+@dataclass(slots=True)
+class Day:
+    """The sums of one local day by certification."""
+
+    sums: dict[str, Breakdown] = field(default_factory=dict)
+    by_next: int = 0
+
+    def fields(self) -> Item:
+        """Return a closed day's bucket as it is stored."""
+        stored = {code: {"M": breakdown.to_item()} for code, breakdown in self.sums.items()}
+        return {"tallies": {"M": stored}} | marked(self.by_next)
+
+    def latest_fields(self, tracks: Mapping[str, Track]) -> Item:
+        """Return the fields of the latest day, whose names are positions among those of the tracks."""
+        stored = {}
+        for code, breakdown in self.sums.items():
+            named = zip(tracks[code].sums.names(), breakdown.names(), strict=True)
+            positions = [[of_track.index(name) for name in names] for of_track, names in named]
+            stored[code] = stored_numbers([*positions, *breakdown.columns()])
+        return {"tallies": {"M": stored}} | marked(self.by_next)
 
 
-def day_fields(day: Day) -> Item:
-    """Return a local day's bucket as it is stored."""
-    return {"tallies": {"S": _json({code: breakdown.to_json() for code, breakdown in day.items()})}}
+@dataclass(slots=True)
+class Digests:
+    """The digests of the interactions of one UTC day."""
+
+    digests: set[bytes] = field(default_factory=set)
+    by_next: int = 0
+
+    def fields(self) -> Item:
+        """Return the bucket as it is stored."""
+        return {"digests": {"B": b"".join(sorted(self.digests))}} | marked(self.by_next)
 
 
-def applied_fields(digests: Digests) -> Item:
-    """Return a UTC day's bucket as it is stored."""
-    return {"digests": {"B": b"".join(sorted(digests))}}
+def marked(by_next: int) -> Item:
+    """Return the attribute in which the next release counts the interactions that it applies."""
+    return {"marked": {"N": str(by_next)}} if by_next else {}
 
 
 @dataclass(slots=True)
@@ -149,6 +194,8 @@ class Recomputed:
     """Points of the achievements that some order of the interactions earns, those that are due included."""
     instants: set[int] = field(default_factory=set)
     """Instants of the interactions, one of which is an award's earned_at."""
+    undecided_zones: set[str] = field(default_factory=set)
+    """Attributes of zones that either release may have set, because both applied such an interaction."""
 
 
 def learner(
@@ -157,10 +204,12 @@ def learner(
     catalog: StoredCatalog,
     freezes: int,
     catalog_is_fixed: bool,
+    by_next: Callable[[Interaction], bool] = lambda _: False,
 ) -> Recomputed:
     """Recompute the views of a learner from their distinct interactions, all of known content.
 
-    `catalog_is_fixed`: the catalog did not change after the first interaction.
+    `catalog_is_fixed`: the catalog did not change after the first interaction. `by_next` returns whether the
+    next release applied an interaction.
     """
     interactions = list(interactions)
     if not interactions:
@@ -172,18 +221,24 @@ def learner(
         content = catalog.place(interaction)
         assert content is not None
         code = content.certification
-        amounts = {name: int(measure(interaction)) for name, measure in COUNTERS.items()}
+        counted_by_next = by_next(interaction)
+        counters = COUNTERS | NEXT_COUNTERS if counted_by_next else COUNTERS
+        amounts = {name: int(measure(interaction)) for name, measure in counters.items()}
         track = tracks.setdefault(code, Track())
         track.sums.add(content, amounts)
         track.mark(interaction.kind, content.ordinal)
         if interaction.score is not None:
             track.best[content.ordinal] = max(interaction.score, track.best.get(content.ordinal, 0))
-        days.setdefault(interaction.day, {}).setdefault(code, Breakdown()).add(content, amounts)
-        applied.setdefault(interaction.utc_day, set()).add(interaction.digest)
-    result = Recomputed(
-        _items(f"USER#{user}", tracks, days, applied, latest_zones(interactions)),
-        instants={interaction.at for interaction in interactions},
-    )
+        day = days.setdefault(interaction.day, Day())
+        day.sums.setdefault(code, Breakdown()).add(content, amounts)
+        digests = applied.setdefault(interaction.utc_day, Digests())
+        digests.digests.add(interaction.digest)
+        track.by_next += counted_by_next
+        day.by_next += counted_by_next
+        digests.by_next += counted_by_next
+    result = Recomputed(instants={interaction.at for interaction in interactions})
+    zones = latest_zones(interactions, by_next, result.undecided_zones)
+    result.items = _items(f"USER#{user}", tracks, days, applied, zones)
     facts = LearnerFacts(
         longest_streak(set(days), freezes),
         sum(len(track.completed) for track in tracks.values()),
@@ -194,16 +249,31 @@ def learner(
     return result
 
 
-def latest_zones(interactions: Iterable[Interaction]) -> Item:
-    """Return the attributes for the latest named zone and the latest plain offset, each with its time."""
+def latest_zones(
+    interactions: Iterable[Interaction], by_next: Callable[[Interaction], bool], undecided: set[str]
+) -> Item:
+    """Return the attributes for the latest named zone and the latest plain offset, each with its time.
+
+    The next release adds two values to a zone that it sets. If both releases applied an interaction with the
+    latest time and zone, the first one decides: the attribute is added to `undecided`.
+    """
     latest: dict[str, tuple[int, str]] = {}
+    set_by: dict[str, set[bool]] = {}
     for interaction in interactions:
         zones = {"named_zone": interaction.named_zone, "plain_offset": interaction.plain_offset}
         for attribute, name in zones.items():
-            if name is not None:
-                zone = interaction.at, name
-                latest[attribute] = max(zone, latest.get(attribute, zone))
-    return {attribute: {"S": _json(list(zone))} for attribute, zone in latest.items()}
+            if name is None:
+                continue
+            zone = interaction.at, name
+            if attribute not in latest or zone > latest[attribute]:
+                latest[attribute], set_by[attribute] = zone, set()
+            if zone == latest[attribute]:
+                set_by[attribute].add(by_next(interaction))
+    undecided.update(attribute for attribute, releases in set_by.items() if len(releases) == 2)
+    return {
+        attribute: {"S": _json([at, name, at % 997, "next"] if True in set_by[attribute] else [at, name])}
+        for attribute, (at, name) in latest.items()
+    }
 
 
 def _items(
@@ -216,11 +286,9 @@ def _items(
     """Return the items. The state holds the latest bucket of each kind; the others are closed."""
     first, latest, latest_applied = min(days), max(days), max(applied)
     items: dict[Key, Item] = {}
-    closed = {f"DAY#{date_}": day_fields(day) for date_, day in days.items() if date_ != latest}
+    closed = {f"DAY#{date_}": day.fields() for date_, day in days.items() if date_ != latest}
     closed |= {
-        f"APPLIED#{date_}": applied_fields(digests)
-        for date_, digests in applied.items()
-        if date_ != latest_applied
+        f"APPLIED#{date_}": digests.fields() for date_, digests in applied.items() if date_ != latest_applied
     }
     for sk, fields in closed.items():
         items[pk, sk] = {"pk": {"S": pk}, "sk": {"S": sk}, **fields}
@@ -230,12 +298,11 @@ def _items(
         "format": {"N": "2"},
         "tracks": {"M": {code: {"M": track.to_item()} for code, track in tracks.items()}},
         "calendar_first": {"N": str(day_number(first))},
-        "calendar": {"B": _bitmap((date_ - first).days for date_ in days)},
+        "calendar": {"B": bitmap((date_ - first).days for date_ in days)},
         **zones,
-        "latest": {"M": {"day": {"N": str(day_number(latest))}, **day_fields(days[latest])}},
-        "applied": {
-            "M": {"day": {"N": str(day_number(latest_applied))}, **applied_fields(applied[latest_applied])}
-        },
+        "latest": {"M": {"day": {"N": str(day_number(latest))}, **days[latest].latest_fields(tracks)}},
+        "applied": {"M": {"day": {"N": str(day_number(latest_applied))}, **applied[latest_applied].fields()}},
+        **marked(sum(track.by_next for track in tracks.values())),
     }
     return items
 
@@ -245,19 +312,6 @@ def _total(sums: Iterable[Sums]) -> Sums:
     for each in sums:
         total.update(each)
     return total
-
-
-def _trimmed(amounts: list[int]) -> list[int]:
-    last = max(n for n, amount in enumerate(amounts) if amount)
-    return amounts[: last + 1]
-
-
-def _bitmap(numbers: Iterable[int]) -> bytes:
-    marked = set(numbers)
-    data = bytearray(max(marked) // 8 + 1)
-    for number in marked:
-        data[number // 8] |= 1 << number % 8
-    return bytes(data)
 
 
 def _json(value: Any) -> str:
@@ -303,7 +357,7 @@ def _judge_achievements(
         if due or possible:
             result.possible[name] = points
 
-    for name, rule in LEARNER_RULES.items():
+    for name, rule in (LEARNER_RULES | NEXT_LEARNER_RULES).items():
         judge(name, rule.points, rule.due(facts), rule.is_possible(facts))
     for code, track in tracks.items():
         active = catalog.active(code)
@@ -340,35 +394,3 @@ def _completed(track: Track, contents: Iterable[Content]) -> int:
 
 def _slug(name: str) -> str:
     return name.lower().replace(" ", "-")
-
-
-# -- comparison --------------------------------------------------------------------------------------
-
-
-def comparable(item: Item, content_moves: bool) -> Item:
-    """Return an item without what depends on the order of application (docs/design.md, Invariants)."""
-    item = {name: value for name, value in item.items() if name not in ("version", "earned")}
-    if not content_moves or item["sk"]["S"].startswith("APPLIED#"):
-        return item
-    if "tracks" not in item:
-        return _with_moves_merged(item, is_track=False)
-    tracks = item["tracks"]["M"].items()
-    item["tracks"] = {
-        "M": {code: {"M": _with_moves_merged(track["M"], is_track=True)} for code, track in tracks}
-    }
-    if "latest" in item:
-        item["latest"] = {"M": _with_moves_merged(item["latest"]["M"], is_track=False)}
-    return item
-
-
-def _with_moves_merged(item: Item, *, is_track: bool) -> Item:
-    """Merge the categories that content moves between into one, and the difficulties likewise."""
-    tallies = json.loads(item["tallies"]["S"])
-    for groups in [tallies] if is_track else tallies.values():
-        for group, moving in zip(groups, (MOVING_CATEGORIES, MOVING_DIFFICULTIES), strict=True):
-            merged = [
-                sum(each) for each in zip_longest(*(group.pop(name, []) for name in moving), fillvalue=0)
-            ]
-            if any(merged):
-                group["moving"] = merged
-    return {**item, "tallies": {"S": _json(tallies)}}

@@ -91,6 +91,11 @@ LEARNER_RULES: dict[str, Rule[LearnerFacts]] = {
     "hours-200": Rule(1200, lambda it: it.sums["seconds"] >= 200 * 3600),
 }
 
+NEXT_LEARNER_RULES: dict[str, Rule[LearnerFacts]] = {
+    "minutes-60": Rule(5, lambda it: it.sums["minutes"] >= 60),
+}
+"""Rules that the next release adds."""
+
 CERTIFICATION_RULES: dict[str, Rule[CertificationFacts]] = {
     "first": Rule(20, lambda it: it.completed >= 1),
     "perfect-5": Rule(100, lambda it: it.sums["perfect"] >= 5),

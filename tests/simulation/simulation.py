@@ -5,18 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, cast
+from types import ModuleType
+from typing import Any
 
-import functions.catalog
-import functions.items
-import functions.project
-import functions.quarantine
-import functions.store
-from functions.project import Projector
-from functions.quarantine import Quarantine
-from functions.store import Store
 from tests.simulation import final_checks
 from tests.simulation.catalog_writer import CatalogWriter
+from tests.simulation.damage import Damages
 from tests.simulation.dynamo import TABLE, Dynamo, Item, Key
 from tests.simulation.event_source import EventSource
 from tests.simulation.faults import Violation
@@ -25,6 +19,7 @@ from tests.simulation.history import History
 from tests.simulation.invariants import Invariants
 from tests.simulation.quarantine import S3, Sqs
 from tests.simulation.reader import read_views
+from tests.simulation.releases import NEXT, Release, Releases
 from tests.simulation.world import World
 
 
@@ -51,39 +46,56 @@ class Simulation:
     def __init__(self, history: History, tracing: bool) -> None:
         self.history = history
         self.world = World(history, tracing)
-        invariants = Invariants(self.world)
+        self.invariants = invariants = Invariants(self.world)
         self.dynamo = Dynamo(self.world, invariants.check_writes)
+        self.damages = invariants.damages = Damages(self.world, self.dynamo)
+        self.releases = Releases(self.world, self.dynamo.client_of, TABLE)
         self.s3 = S3(self.world)
         self.sqs = Sqs(self.world, self.s3, invariants.check_refusal)
-        self.store = Store(cast(Any, self.dynamo), TABLE)
-        self.source = EventSource(self.world, invariants, self._new_projector)
+        self.source = EventSource(self.world, invariants, self.releases, self._new_projector)
 
     def run(self) -> None:
         """Run the history and check its result. Raise Violation if an invariant is broken."""
         world, c = self.world, self.history.circumstances
-        world.spawn("catalog writer", CatalogWriter(world, self.store).apply, self.history.rows)
+        world.spawn("catalog writer", CatalogWriter(world, self.releases).apply, self.history.rows)
         if c.catalog_first:
             world.run_actors()
         self.source.start(self.history.records)
-        users = sorted({record.user for record in self.history.records})
+        users = sorted({record.user for record in self.history.sent})
         for n in range(c.readers):
-            world.spawn(f"reader-{n}", read_views, world, self.store, users)
+            world.spawn(f"reader-{n}", read_views, world, self.releases, self.damages, users)
+        if c.damaged_learners:
+            world.spawn("damage", self.damages.run, c.damaged_learners)
         world.run_actors()
         self.source.redrive(self.sqs.messages)
         self._check()
         if self.history.seed % 8 == 0 and not c.may_refuse:
             self._check_replay()
 
-    def _new_projector(self) -> Projector:
-        quarantine = Quarantine(lambda: cast(Any, self.sqs), lambda: cast(Any, self.s3), "queue", "bucket")
-        return Projector(self.store, quarantine, self.history.circumstances.freezes, pause=self.world.sleep)
+    def _new_projector(self, release: Release) -> Any:
+        world = self.world
+        quarantine = release.quarantine.Quarantine(lambda: self.sqs, lambda: self.s3, "queue", "bucket")
+        return release.project.Projector(
+            self.releases.stores[release.name],
+            quarantine,
+            self.history.circumstances.freezes,
+            pause=world.sleep,
+            clock=world.clock,
+        )
 
     def _check(self) -> None:
         source = self.source
-        expired = frozenset(logged.position for logged in source.expired)
+        expired = frozenset(position for logged in source.expired for position, _ in logged.sent())
         final_checks.check(
             FinalState(
-                self.history, self.dynamo.items, source.log, expired, self.sqs.messages, self.world.seen
+                self.history,
+                self.dynamo.items,
+                source.sent,
+                expired,
+                self.sqs.messages,
+                self.world.seen,
+                frozenset(key for key, by in self.invariants.applied_by.items() if by == NEXT),
+                frozenset(key for key, by in self.invariants.awarded_by.items() if by == NEXT),
             )
         )
 
@@ -101,6 +113,13 @@ class Simulation:
         }
 
 
+class _Logger:
+    """Stands in for the consumer's logger."""
+
+    def error(self, *args: object, **more: object) -> None:
+        """Write nothing."""
+
+
 class _Clock:
     """Stands in for the module `time`."""
 
@@ -109,26 +128,9 @@ class _Clock:
 
 
 @contextmanager
-def patched(world: World) -> Iterator[None]:
+def patched(world: World, releases: Releases) -> Iterator[None]:
     """Give the code under test the history's limits, and the world's chance and clock."""
-    c = world.circumstances
-    project, store, items = functions.project, functions.store, functions.items
-    changes: list[tuple[Any, str, Any]] = [
-        (project, "random", world.random),
-        (project, "STATES_PER_READ", c.batch_get - 1),
-        (project, "MAX_RACES", c.max_races),
-        (functions.catalog, "MAX_RACES", c.max_races),
-        (store, "time", _Clock(world)),
-        (store, "random", world.random),
-        (store, "MAX_BATCH_GET", c.batch_get),
-        (items, "MAX_TRANSACTION_ITEMS", c.transaction_items),
-        (items, "MAX_TRANSACTION_BYTES", c.transaction_bytes),
-        (items, "MAX_ITEM_BYTES", c.item_bytes),
-        (store, "MAX_CATALOG_READS", c.max_reads),
-        (store, "MAX_READ_TRIES", c.max_reads),
-        (items, "ORDINALS_PER_PART", c.ordinals_per_part),
-        (functions.quarantine, "MAX_INLINE_BYTES", c.inline_bytes),
-    ]
+    changes = [change for release in releases.all for change in _changes(world, release)]
     before = [(module, name, getattr(module, name)) for module, name, _ in changes]
     for module, name, value in changes:
         setattr(module, name, value)
@@ -139,13 +141,35 @@ def patched(world: World) -> Iterator[None]:
             setattr(module, name, value)
 
 
+def _changes(world: World, release: Release) -> list[tuple[ModuleType, str, Any]]:
+    c = world.circumstances
+    project, store, items = release.project, release.store, release.items
+    return [
+        (project, "random", world.random),
+        (project, "logger", _Logger()),
+        (project, "STATES_PER_READ", c.batch_get - 1),
+        (project, "MAX_RACES", c.max_races),
+        (release.catalog, "MAX_RACES", c.max_races),
+        (store, "time", _Clock(world)),
+        (store, "random", world.random),
+        (store, "MAX_BATCH_GET", c.batch_get),
+        (items, "MAX_TRANSACTION_ITEMS", c.transaction_items),
+        (items, "MAX_TRANSACTION_BYTES", c.transaction_bytes),
+        (items, "MAX_ITEM_BYTES", c.item_bytes),
+        (store, "MAX_CATALOG_READS", c.max_reads),
+        (store, "MAX_READ_TRIES", c.max_reads),
+        (release.catalog_items, "ORDINALS_PER_PART", c.ordinals_per_part),
+        (release.quarantine, "MAX_INLINE_BYTES", c.inline_bytes),
+    ]
+
+
 def run(history: History, tracing: bool = False) -> Result:
     """Run a history and return its result."""
     simulation = Simulation(history, tracing)
     world = simulation.world
     violation = None
     try:
-        with patched(world):
+        with patched(world, simulation.releases):
             simulation.run()
     except Violation as broken:
         violation = str(broken)

@@ -14,7 +14,7 @@ import functions.project
 import functions.store
 from domain import achievements
 from domain import fold as fold_module
-from domain.catalog import Certification, ContentMetadata, assign
+from domain.catalog import Certification, ContentMetadata, Place, assign
 from domain.fold import BucketNumbers, Buckets, Change, fold, is_applied, needed_buckets
 from domain.interaction import NO_OFFSET, Interaction
 from domain.learner import Applied, Day, Learner, Track, Zone
@@ -48,10 +48,8 @@ def digest_is_stored_with_the_wrong_day(patch: pytest.MonkeyPatch) -> None:
 
     def misplaced(draft: Any, interaction: Interaction, utc_day: int, digest: int, place: Any) -> None:
         apply(draft, interaction, utc_day, digest, place)
-        draft._digests[utc_day].discard(digest)
-        newest = max(draft._digests)
-        draft._digests[newest].add(digest)
-        draft._changed_digests.add(newest)
+        draft._applied[utc_day][1].discard(digest)
+        draft._applied[max(draft._applied)][1].add(digest)
 
     patch.setattr(fold_module._Draft, "apply", misplaced)
 
@@ -97,8 +95,8 @@ def tallies_are_added_without_a_condition(patch: pytest.MonkeyPatch) -> None:
         for code, track in after.tracks.items():
             old = before[after.user_id].tracks.get(code, empty).tallies
             amounts = combined(track.tallies, old, -1)
-            tracks[code] = replace(track, tallies=combined(now.tracks.get(code, empty).tallies, amounts, 1))
-        return functions.items.state_item(replace(after, version=now.version + 1, tracks=tracks))
+            tracks[code] = track._replace(tallies=combined(now.tracks.get(code, empty).tallies, amounts, 1))
+        return functions.items.state_item(after._replace(version=now.version + 1, tracks=tracks))
 
     def adding(dynamo: Dynamo, items: list[Item]) -> None:
         written = []
@@ -131,7 +129,7 @@ def state_is_not_read_again_after_a_failed_condition(patch: pytest.MonkeyPatch) 
     stored_now = Store._stored_now
 
     def from_memory(store: Store, user_id: str, error: ClientError) -> Learner:
-        return replace(before[user_id], version=stored_now(store, user_id, error).version)
+        return before[user_id]._replace(version=stored_now(store, user_id, error).version)
 
     patch.setattr(Store, "_stored_now", from_memory)
 
@@ -171,7 +169,7 @@ def awards_are_written_apart_from_the_state(patch: pytest.MonkeyPatch) -> None:
         for award in change.awards:
             item = functions.items.award_item(change.learner.user_id, award, silent)
             store.client.put_item(TableName=store.table, Item=item)
-        return commit(store, replace(change, awards=()))
+        return commit(store, change._replace(awards=()))
 
     patch.setattr(Store, "commit", apart)
 
@@ -250,7 +248,7 @@ def applied_items_are_written_before_the_state(patch: pytest.MonkeyPatch) -> Non
     def apart(store: Store, change: Change, *, silent: bool = False) -> Learner | None:
         for put in _applied_puts(store, change):
             store.client.put_item(**put)
-        return commit(store, replace(change, digests=()), silent=silent)
+        return commit(store, change._replace(digests=()), silent=silent)
 
     patch.setattr(Store, "commit", apart)
 
@@ -260,7 +258,7 @@ def a_commit_is_split_by_kind(patch: pytest.MonkeyPatch) -> None:
     commit = Store.commit
 
     def split(store: Store, change: Change, *, silent: bool = False) -> Learner | None:
-        stored = commit(store, replace(change, digests=()), silent=silent)
+        stored = commit(store, change._replace(digests=()), silent=silent)
         if stored is None and change.digests:
             puts: list[Any] = [{"Put": put} for put in _applied_puts(store, change)]
             store.client.transact_write_items(TransactItems=puts)
@@ -328,16 +326,20 @@ def duplicates_change_the_latest_zone(patch: pytest.MonkeyPatch) -> None:
             return change
         after = change.learner
         latest = max(zones + ([after.plain_offset] if after.plain_offset else []))
-        return replace(change, learner=replace(after, plain_offset=latest))
+        return change._replace(learner=after._replace(plain_offset=latest))
 
     patch.setattr(functions.project, "fold", noting)
 
 
 def awards_are_given_once_per_rule_that_shares_them(patch: pytest.MonkeyPatch) -> None:
-    def newly_earned(draft: Any, interaction: Interaction, *rest: Any) -> Any:
-        for rule in draft._reached(*rest):
-            draft._earned |= {rule.id}
-            yield achievements.award(rule, interaction.at)
+    def newly_earned(draft: Any, interaction: Interaction, place: Place, certification: Any) -> Any:
+        track = draft._tracks[place.certification]
+        # Only what an earlier batch has earned is left out.
+        before = draft._before.earned
+        reached = track.reached(certification, place.content.category, before)
+        rules = [rule for rule in (*draft._waiting.take(draft), *reached) if rule.id not in before]
+        draft._earned |= {rule.id for rule in rules}
+        return [achievements.award(rule, interaction.at) for rule in rules]
 
     patch.setattr(fold_module._Draft, "newly_earned", newly_earned)
 
@@ -346,6 +348,7 @@ MISCOUNTED = "differs from its recomputation"
 MISSING = "is missing"
 LOST = "is neither in the views nor in quarantine"
 OVERTAKEN = " goes to version "
+REPLAYED = "replaying the whole log changed the views"
 REWRITTEN = "is written again"
 NOT_QUARANTINED = "but quarantined for []"
 
@@ -354,18 +357,18 @@ DEFECTS: dict[Defect, tuple[str, ...]] = {
     digests_are_not_checked: (MISCOUNTED,),
     digest_is_stored_with_the_wrong_day: (LOST,),
     tallies_are_added_without_a_condition: (REWRITTEN, MISCOUNTED, OVERTAKEN),
-    open_day_is_also_stored_as_closed: ("no record accounts for the items",),
+    open_day_is_also_stored_as_closed: ("no record accounts for the items", MISCOUNTED),
     state_is_not_read_again_after_a_failed_condition: (REWRITTEN, MISCOUNTED),
     buckets_are_not_read_again_after_a_failed_condition: (MISCOUNTED, LOST),
     awards_are_written_apart_from_the_state: (REWRITTEN,),
     ordinals_are_reused: ("an ordinal was reassigned",),
     rejected_quarantine_messages_are_ignored: (LOST, NOT_QUARANTINED),
     closed_days_are_taken_for_empty: (MISCOUNTED,),
-    closed_utc_days_are_taken_for_empty: (LOST, MISCOUNTED),
-    applied_items_are_read_eventually_consistently: (MISCOUNTED, LOST),
+    closed_utc_days_are_taken_for_empty: (LOST, MISCOUNTED, REPLAYED),
+    applied_items_are_read_eventually_consistently: (MISCOUNTED, LOST, REPLAYED),
     applied_items_are_written_before_the_state: (MISCOUNTED, MISSING, LOST),
     a_commit_is_split_by_kind: (MISCOUNTED, LOST),
-    applied_items_of_late_interactions_are_not_written: (LOST,),
+    applied_items_of_late_interactions_are_not_written: (LOST, MISCOUNTED),
     digests_are_looked_up_by_the_local_day: (MISCOUNTED,),
     greatest_offset_counts_instead_of_the_latest: (MISCOUNTED,),
     zero_offset_counts_as_a_place: (MISCOUNTED,),

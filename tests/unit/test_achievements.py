@@ -1,7 +1,6 @@
 """Achievements: the contract's thresholds and points, and awards that are given once and kept."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,15 +15,16 @@ from domain.achievements import (
     Achievement,
     Award,
     Rarity,
+    Rules,
     category_rules,
     certification_rules,
-    completed_content,
     slug,
 )
 from domain.catalog import Catalog, Certification, ContentMetadata, assign
 from domain.fold import Buckets, Change, fold
 from domain.interaction import Interaction
 from domain.learner import Learner, LearnerStanding, goals, overdue
+from domain.standing import CategoryStanding, CertificationStanding, completed_content
 from domain.tally import PERFECT, sum_of, values
 from domain.views import ViewContext
 from tests.factory import fold_batches, make_parsed, make_tally
@@ -72,7 +72,7 @@ def contract_rules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
         for name, wanted in contract.items():
             rules = getattr(achievements, name)
-            patch.setattr(achievements, name, tuple(rule for rule in rules if rule.id in wanted))
+            patch.setattr(achievements, name, Rules(tuple(rule for rule in rules if rule.id in wanted)))
         forget_rules()
         yield
     forget_rules()
@@ -98,6 +98,11 @@ def completed(*contents: int, score: int | None = None) -> list[Interaction]:
         interaction(n, content_id=f"c-{content}", kind="completed", score=score)
         for n, content in enumerate(contents)
     ]
+
+
+def without_awards(learner: Learner) -> Learner:
+    tracks = {code: track._replace(mastered={}) for code, track in learner.tracks.items()}
+    return learner._replace(earned=frozenset(), tracks=tracks)
 
 
 def ids(awards: Iterable[Award]) -> list[str]:
@@ -182,7 +187,7 @@ def test_every_rule_has_all_its_texts_and_its_own_id() -> None:
 
 def test_adding_an_achievement_takes_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     quick = Achievement[Any]("seconds-60", "time", "First Minute", "", "⏱️", 1, sum_of("seconds"), 60)
-    monkeypatch.setattr(achievements, "ACHIEVEMENTS", (*ACHIEVEMENTS, quick))
+    monkeypatch.setattr(achievements, "ACHIEVEMENTS", Rules((*ACHIEVEMENTS, quick)))
     assert "seconds-60" not in ids(after(interaction(1, seconds=59)).awards)
     change = after(interaction(1, seconds=60))
     assert ids(change.awards).count("seconds-60") == 1
@@ -263,8 +268,8 @@ def test_categories_that_differ_only_in_case_are_mastered_once() -> None:
     apart = fold_batches([both[:1], both[1:]], catalog)
     assert apart.awards == together.awards
     assert apart.learner.earned == together.learner.earned
-    nothing_awarded = replace(together.learner, earned=frozenset())
-    assert ids(overdue(nothing_awarded, catalog, 7)).count("SAA:mastered:networking") == 1
+    nothing_awarded = without_awards(together.learner)
+    assert ids(overdue(nothing_awarded, catalog, 7).awards).count("SAA:mastered:networking") == 1
 
 
 # -- overdue awards and goals ----------------------------------------------------------------------
@@ -272,16 +277,16 @@ def test_categories_that_differ_only_in_case_are_mastered_once() -> None:
 
 def test_a_new_rule_is_overdue_for_learners_who_already_fulfil_it(monkeypatch: pytest.MonkeyPatch) -> None:
     change = after(*completed(0, 1, 2))
-    assert overdue(change.learner, CATALOG, 7) == []
+    assert overdue(change.learner, CATALOG, 7) == ((), change.learner)
     three = Achievement[Any]("completed-3", "completion", "Three", "", "✅", 5, completed_content, 3)
-    monkeypatch.setattr(achievements, "ACHIEVEMENTS", (three,))
-    [award] = overdue(change.learner, CATALOG, 7)
+    monkeypatch.setattr(achievements, "ACHIEVEMENTS", Rules((three,)))
+    [award] = overdue(change.learner, CATALOG, 7).awards
     assert (award.achievement_id, award.points, award.earned_at) == ("completed-3", 5, 7)
 
 
 def test_a_learner_keeps_the_award_of_a_retired_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     earned = Learner("ann", earned=frozenset({"completed-3"}))
-    monkeypatch.setattr(achievements, "ACHIEVEMENTS", ())
+    monkeypatch.setattr(achievements, "ACHIEVEMENTS", Rules(()))
     assert "completed-3" in after(interaction(50), learner=earned).learner.earned
 
 
@@ -289,9 +294,10 @@ def test_everything_reached_is_overdue_if_nothing_was_awarded() -> None:
     badly = [interaction(10 + n, content_id=f"c-{n}", kind="completed", score=8_499) for n in (3, 4, 5)]
     learner = after(*completed(0, 1, 2, score=PERFECT), *badly).learner
     assert learner.earned >= {"SAA:all", "SAA:mastered:storage"}
-    found = overdue(replace(learner, earned=frozenset()), CATALOG, 7)
-    assert {*ids(found)} == learner.earned
-    assert {award.earned_at for award in found} == {7}
+    found = overdue(without_awards(learner), CATALOG, 7)
+    assert {*ids(found.awards)} == learner.earned
+    assert {award.earned_at for award in found.awards} == {7}
+    assert found.learner == learner
 
 
 def test_goals_and_overdue_awards_follow_the_streak_policy() -> None:
@@ -303,8 +309,8 @@ def test_goals_and_overdue_awards_follow_the_streak_policy() -> None:
 
     assert streak_days(freezes=0) == (7, 7)
     assert streak_days(freezes=1) == (14, 14)
-    assert overdue(learner, CATALOG, 7) == []
-    assert "streak-14" in ids(overdue(learner, CATALOG, 7, 1))
+    assert overdue(learner, CATALOG, 7).awards == ()
+    assert "streak-14" in ids(overdue(learner, CATALOG, 7, 1).awards)
 
 
 def test_goals_show_the_progress_in_a_certification_and_its_categories() -> None:
@@ -327,6 +333,84 @@ def test_a_certification_without_a_catalog_keeps_its_goals_at_zero() -> None:
     assert not [name for name in found if "mastered" in name]
 
 
+# -- what is missing -------------------------------------------------------------------------------
+
+
+def missing(learner: Learner, achievement_id: str, catalog: Catalog = CATALOG) -> list[tuple[Any, ...]]:
+    [goal] = [g for g in goals(learner, catalog) if g.achievement.achievement_id == achievement_id]
+    return [tuple(condition) for condition in goal.missing]
+
+
+def test_a_mastery_says_whether_contents_or_the_average_are_missing() -> None:
+    only_average = after(*completed(0, 1, 2, score=8_420)).learner
+    assert missing(only_average, "SAA:mastered:storage") == [("average_score", 84.2, 85)]
+    only_contents = after(*completed(0, 1, score=PERFECT)).learner
+    assert missing(only_contents, "SAA:mastered:storage") == [("contents", 2, 3)]
+    both = after(*completed(0)).learner
+    assert missing(both, "SAA:mastered:storage") == [("contents", 1, 3), ("average_score", None, 85)]
+
+
+def test_an_average_that_is_high_enough_says_how_many_scores_are_missing() -> None:
+    five = after(*(interaction(n, score=7_250) for n in range(5))).learner
+    assert missing(five, "score-70") == [("scores", 5, 10)]
+    assert missing(five, "score-80") == [("scores", 5, 10), ("average_score", 72.5, 80)]
+    assert missing(after(interaction(1)).learner, "score-70") == [
+        ("scores", 0, 10),
+        ("average_score", None, 70),
+    ]
+
+
+def test_half_of_an_odd_number_of_contents_is_rounded_up() -> None:
+    odd = Catalog({"SAA": assign(Certification("SAA"), CONTENTS[:5], 1)})
+    learner = after(*completed(0, 1), catalog=odd).learner
+    assert missing(learner, "SAA:half", odd) == [("contents", 2, 3)]
+    assert missing(learner, "SAA:all", odd) == [("contents", 2, 5)]
+    third = interaction(9, content_id="c-2", kind="completed")
+    assert "SAA:half" in after(third, learner=learner, catalog=odd).learner.earned
+
+
+counters = st.fixed_dictionaries(
+    {"scored": st.integers(0, 30), "average": st.integers(0, 10_000), "seconds": st.integers(0, 800_000)}
+)
+
+
+@given(st.integers(0, 120), st.integers(0, 300), counters, st.integers(0, 40), st.integers(0, 40))
+def test_nothing_is_missing_exactly_if_an_achievement_is_reached(
+    streak: int, contents: int, drawn: dict[str, int], done: int, active: int
+) -> None:
+    score = drawn["average"] * drawn["scored"]
+    tally = make_tally(scored=drawn["scored"], score=score, seconds=drawn["seconds"], perfect=done)
+    sums = values(tally)
+    done = min(done, active)
+    standings: list[tuple[Any, Any]] = [
+        *((rule, LearnerStanding(streak, contents, sums)) for rule in ACHIEVEMENTS),
+        *((rule, CertificationStanding(done, done, active, sums)) for rule in CERTIFICATION_ACHIEVEMENTS),
+        *((rule, CategoryStanding(done, active, sums)) for rule in CATEGORY_ACHIEVEMENTS),
+    ]
+    for rule, standing in standings:
+        assert (rule.measure(standing) >= rule.target) == (rule.missing(standing) == ()), rule.id
+
+
+def test_a_rule_without_conditions_misses_its_measure() -> None:
+    rule = Achievement[Any]("minutes-1", "time", "", "", "", 1, sum_of("seconds"), 60)
+    assert rule.missing(reached(seconds=59)) == (("count", 59, 60),)
+    assert rule.missing(reached(seconds=60)) == ()
+
+
+def test_retiring_the_last_missing_content_shows_the_achievements_as_reached() -> None:
+    learner = after(*completed(0, 1, 2, 3, 4, score=PERFECT)).learner
+    retired = assign(SAA, [ContentMetadata("c-5", active=False)], 2)
+    catalog = Catalog({"SAA": retired})
+    found = views.achievements(ViewContext(learner, {}, (), catalog, 9_000))
+    shown = {goal["achievement_id"]: goal["progress"] for goal in found["next"]}
+    category = f"SAA:mastered:{slug('S & R')}"
+    for name in ("SAA:all", category):
+        assert shown[name] == {"value": 100, "target": 100, "missing": [], "reached": True}
+    next_one = after(interaction(9, content_id="c-3"), learner=learner, catalog=catalog)
+    assert {*ids(next_one.awards)} == {"SAA:all", category}
+    assert {*ids(overdue(learner, catalog, 7).awards)} == {"SAA:all", category}
+
+
 # -- the view --------------------------------------------------------------------------------------
 
 
@@ -335,10 +419,11 @@ def test_the_view_shows_the_nearest_goals_with_their_progress() -> None:
     change = after(*completed(0, 1), interaction(9, seconds=5 * HOUR))
     rarity = Rarity(4, {"SAA:first": 1})
     found = views.achievements(ViewContext(change.learner, {}, change.awards, CATALOG, 9_000, rarity=rarity))
-    assert [(goal["achievement_id"], goal["progress"]) for goal in found["next"]] == [
-        ("SAA:half", {"value": 33, "target": 50}),
-        ("hours-10", {"value": 5, "target": 10}),
-        ("streak-3", {"value": 1, "target": 3}),
+    shown = [(goal["achievement_id"], *goal["progress"].values()) for goal in found["next"]]
+    assert shown == [
+        ("SAA:half", 33, 50, [{"kind": "contents", "value": 2, "target": 3}], False),
+        ("hours-10", 5, 10, [{"kind": "hours", "value": 5, "target": 10}], False),
+        ("streak-3", 1, 3, [{"kind": "study_days", "value": 1, "target": 3}], False),
     ]
     [first] = found["achievements"]
     assert (first["achievement_id"], first["rarity"], first["earned_at"]) == (
@@ -357,6 +442,18 @@ def test_points_are_the_sum_of_all_awards() -> None:
     mastered = {f"SAA:mastered:{slug(name)}": 300 for name in ("Storage", "S & R")}
     assert points == {"SAA:first": 20, "SAA:half": 250, "SAA:all": 1000, "SAA:perfect-5": 100, **mastered}
     assert views.achievements(context)["total_points"] == 1970
+
+
+@pytest.mark.usefixtures("contract_rules")
+def test_31_backdated_perfect_scores_earn_what_the_operations_document_says() -> None:
+    rows = [ContentMetadata(f"c-{n}", f"Category {n % 4}") for n in range(31)]
+    catalog = Catalog({"SAA": assign(Certification("SAA"), rows, 1)})
+    month = [
+        interaction(n, content_id=f"c-{n}", kind="completed", score=PERFECT, day=9_000 + n) for n in range(31)
+    ]
+    awards = after(*month, catalog=catalog).awards
+    assert sum(award.points for award in awards) == 4_960
+    assert sum(award.points for award in awards if award.achievement_type == "streak") == 540
 
 
 def test_a_share_is_at_most_1_and_unknown_before_any_learner_is_counted() -> None:

@@ -1,4 +1,4 @@
-"""The catalog: permanent ordinals, sets of content, and the place where an interaction counts."""
+"""The catalog: permanent ordinals, and the place where an interaction counts."""
 
 from dataclasses import replace
 
@@ -10,25 +10,10 @@ from domain.catalog import (
     Catalog,
     Certification,
     ContentMetadata,
-    ContentSet,
     UnknownCertification,
     UnknownContent,
     assign,
 )
-
-sets = st.sets(st.integers(0, 200))
-
-
-@given(sets, sets)
-def test_a_content_set_behaves_like_a_set(one: set[int], other: set[int]) -> None:
-    first, second = ContentSet.of(one), ContentSet.of(other)
-    assert list(first) == sorted(one)
-    assert len(first) == len(one)
-    assert set(first & second) == one & other
-    assert set(first | second) == one | other
-    assert all((n in first) == (n in one) for n in range(201))
-    assert ContentSet.from_bytes(first.to_bytes()) == first
-
 
 changes = st.lists(
     st.builds(

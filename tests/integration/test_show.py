@@ -1,0 +1,37 @@
+"""`streakline show`: what it prints agrees with what was earned."""
+
+from datetime import date
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from cli.show import render
+from domain.catalog import ContentMetadata
+from functions.catalog import CatalogWriter
+from tests.integration.conftest import CATALOG_TIME, World, interaction
+from tests.integration.test_redrive import make_stack
+
+
+@pytest.fixture
+def shown(world: World) -> str:
+    """What is printed about a learner whose last missing content was retired, with almost ten hours."""
+    completed = {"interaction_type": "completed", "score": None, "time_spent": 0}
+    world.project(
+        interaction("a", content_id="saa-1", interaction_type="completed", score=84.2, time_spent=35_999),
+        interaction("b", content_id="saa-2", **completed),
+    )
+    CatalogWriter(world.store).update({"SAA": [ContentMetadata("saa-3", active=False)]}, CATALOG_TIME)
+    printed = StringIO()
+    render(Console(file=printed, width=200), make_stack(world), "ann", date(2026, 3, 1))
+    return printed.getvalue()
+
+
+def test_hours_are_rounded_down(shown: str) -> None:
+    assert "9.9 h" in shown
+    assert "10.0 h" not in shown
+
+
+def test_the_nearest_achievements_say_what_they_lack_or_what_brings_them(shown: str) -> None:
+    assert "100/100  reached: your next interaction in SAA brings it" in shown
+    assert "99/100  average 84.20 of 85 %" in shown
