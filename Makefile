@@ -77,6 +77,10 @@ bench: $(RUN) ## Time the hot paths, and measure the readiness estimate
 	@for benchmark in imports streaks catalog rarity readiness; do \
 		echo "== $$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || failed=1; done; exit $${failed:-0}
 
+# `sam build` calls this for each function of the template.
+build-%:
+	@source scripts/python.sh && "$$PYTHON" scripts/package.py "$(ARTIFACTS_DIR)"
+
 schemas: $(RUN) ## Write the JSON Schemas in events/schemas
 	$(BIN)/python -m cli.schemas
 

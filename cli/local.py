@@ -133,7 +133,8 @@ def _digest() -> str:
     """Return a digest of everything that a deployment depends on."""
     digest = sha256(sys.version.encode())
     sources = [path for package in ("domain", "functions") for path in (ROOT / package).rglob("*.*")]
-    for path in sorted([*sources, ROOT / "template.yaml", ROOT / "samconfig.toml"]):
+    built_by = [ROOT / name for name in ("template.yaml", "samconfig.toml", "scripts/package.py")]
+    for path in sorted([*sources, *built_by]):
         if path.is_file() and path.suffix != ".pyc":
             content = path.read_bytes()
             digest.update(f"{path.relative_to(ROOT)} {len(content)} ".encode() + content)
@@ -215,10 +216,10 @@ def _sam(command: str, arguments: Sequence[str], endpoint_url: str) -> None:
         **_without_aws(),
         **LOCAL_ENVIRONMENT,
         "AWS_ENDPOINT_URL": endpoint_url,
-        # `sam build` looks for the template's exact Python on the path.
-        "PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}",
+        # The functions' byte code must be that of the runtime above.
+        "PYTHON": sys.executable,
         "SAM_CLI_TELEMETRY": "0",
-        # `sam build` leaves a temporary directory behind for each function.
+        # `sam build` leaves temporary directories behind.
         "TMPDIR": str(_TEMPORARY),
     }
     log = LOCAL / f"sam-{command}.log"

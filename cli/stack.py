@@ -57,8 +57,8 @@ class Stack:
     def quarantine(self) -> Quarantine:
         """The stack's quarantine."""
         return Quarantine(
-            self.client("sqs"),
-            self.client("s3"),
+            lambda: self.client("sqs"),
+            lambda: self.client("s3"),
             self.outputs["QuarantineUrl"],
             self.outputs["EventLogBucket"],
         )

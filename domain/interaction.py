@@ -210,7 +210,8 @@ _ALSO_ACCEPTED = "Also accepted: view, answer, complete, finish and finished, in
 class _Fields(BaseModel):
     """The fields that both forms of an interaction have."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+    # Each function builds only the model that it uses.
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", defer_build=True)
 
     content_id: Annotated[ContentId, Field(examples=["saa-1-01"])]
     interaction_type: Annotated[Kind, BeforeValidator(_kind), Field(description=_ALSO_ACCEPTED)]

@@ -10,7 +10,7 @@ import os
 import random
 import time
 from base64 import b64decode
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -134,7 +134,7 @@ class Projector:
     pause: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     """Seconds of a clock that never goes back."""
-    _recent: list[_RecentBatch] = field(default_factory=list)
+    _recent: deque[_RecentBatch] = field(default_factory=deque)
 
     def project(
         self,
@@ -176,13 +176,15 @@ class Projector:
         because the many good batches before a bad one would hide its trouble.
         """
         now = self.clock()
-        self._recent = [
-            *(batch for batch in self._recent if batch.at > now - FLOOD_SECONDS),
-            _RecentBatch(now, learners, frozenset(t.received[0].interaction.user_id for t in troubles)),
-        ]
+        while self._recent and self._recent[0].at <= now - FLOOD_SECONDS:
+            self._recent.popleft()
+        in_trouble = frozenset(trouble.received[0].interaction.user_id for trouble in troubles)
+        self._recent.append(_RecentBatch(now, learners, in_trouble))
+        if not troubles:
+            return False
         troubled = frozenset[str]().union(*(batch.troubled for batch in self._recent))
         seen = sum(batch.learners for batch in self._recent)
-        return bool(troubles) and (_is_flood(len(troubles), learners) or _is_flood(len(troubled), seen))
+        return _is_flood(len(troubles), learners) or _is_flood(len(troubled), seen)
 
     def apply(
         self, received: Iterable[Received | Quarantined], time_left: Callable[[], float] = lambda: math.inf
@@ -383,7 +385,7 @@ def projector() -> Projector:
     """Return the projector of this process, configured by the environment."""
     return Projector(
         Store(aws.dynamodb(), os.environ["VIEWS_TABLE"]),
-        Quarantine(aws.sqs(), aws.s3(), os.environ["QUARANTINE_URL"], os.environ["EVENT_LOG_BUCKET"]),
+        Quarantine(aws.sqs, aws.s3, os.environ["QUARANTINE_URL"], os.environ["EVENT_LOG_BUCKET"]),
         int(os.environ["STREAK_FREEZES"]),
         map_learners=ThreadPoolExecutor(WRITERS).map,
     )

@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
@@ -57,17 +57,20 @@ class Quarantined(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    """The quarantine queue, and the bucket for payloads that are too large for a message."""
+    """The quarantine queue, and the bucket for payloads that are too large for a message.
 
-    sqs: "SQSClient"
-    s3: "S3Client"
+    Both clients are made when they are first needed, which is rare.
+    """
+
+    sqs: "Callable[[], SQSClient]"
+    s3: "Callable[[], S3Client]"
     url: str
     bucket: str
 
     def put(self, records: Sequence[Quarantined]) -> None:
         """Store the records. Raise RuntimeError if the queue refuses one, so the batch is redelivered."""
         for entries in _batches([self._body(record) for record in records]):
-            answer = self.sqs.send_message_batch(QueueUrl=self.url, Entries=cast(Any, entries))
+            answer = self.sqs().send_message_batch(QueueUrl=self.url, Entries=cast(Any, entries))
             if failed := answer.get("Failed"):
                 raise RuntimeError(
                     f"the quarantine refused a record: {failed[0].get('Message', failed[0]['Code'])}"
@@ -86,7 +89,7 @@ class Quarantine:
             body["payload"] = b64encode(record.payload).decode()
         else:
             key = PAYLOADS + "/".join(map(str, _position(record.position).values()))
-            self.s3.put_object(Bucket=self.bucket, Key=key, Body=record.payload)
+            self.s3().put_object(Bucket=self.bucket, Key=key, Body=record.payload)
             body["payload_s3"] = {"bucket": self.bucket, "key": key}
         return json.dumps(body)
 

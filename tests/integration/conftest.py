@@ -62,7 +62,7 @@ class World:
 
     @property
     def quarantine(self) -> Quarantine:
-        return Quarantine(aws.sqs(), aws.s3(), self.queue_url, BUCKET)
+        return Quarantine(aws.sqs, aws.s3, self.queue_url, BUCKET)
 
     def projector(self, freezes: int = 0) -> Projector:
         return Projector(self.store, self.quarantine, freezes, pause=lambda _: None)

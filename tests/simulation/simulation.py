@@ -74,7 +74,7 @@ class Simulation:
 
     def _new_projector(self, release: Release) -> Any:
         world = self.world
-        quarantine = release.quarantine.Quarantine(self.sqs, self.s3, "queue", "bucket")
+        quarantine = release.quarantine.Quarantine(lambda: self.sqs, lambda: self.s3, "queue", "bucket")
         return release.project.Projector(
             self.releases.stores[release.name],
             quarantine,

@@ -106,7 +106,8 @@ def test_only_the_store_the_items_and_the_rarity_know_dynamodb(path: Path) -> No
 
 @each_of_functions
 def test_only_one_module_makes_aws_clients(path: Path) -> None:
-    assert "boto3" not in packages(path) or path.name == "aws.py"
+    assert "boto3" not in packages(path)
+    assert "botocore.session" not in set(imports(path)) or path.name == "aws.py"
 
 
 @each_of_functions
