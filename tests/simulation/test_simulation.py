@@ -19,8 +19,8 @@ from tests.simulation.reading import Identity, Interaction, read
 from tests.simulation.simulation import replay_command, run
 
 SITES = [
-    "catalog: get_item",
     "catalog: batch_get_item",
+    "catalog: get_item",
     "certification: batch_get_item",
     "commit: get_item",
     "commit: put_item",
