@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from struct import pack, unpack
 
+MAX_ORDINAL = 100_000_000
+"""A stored set with a higher ordinal is not valid. Its bitmap could take any amount of memory."""
 _BITMAP, _GAPS = 0, 1
 """The first byte of a stored set: a bitmap follows, or the distances between ordinals."""
 _SHORT_GAPS = bytes(range(0x80))
@@ -108,6 +110,8 @@ def _ordinals(gaps: bytes) -> Iterator[int]:
             shift += 7
         else:
             ordinal += gap + 1
+            if ordinal > MAX_ORDINAL:
+                raise ValueError(f"a set of contents has the ordinal {ordinal}")
             yield ordinal
             gap = shift = 0
     if shift:

@@ -180,7 +180,7 @@ def _checked(body: Any, who: Caller, learner: str, now: datetime) -> _Checked:
             message = "is required with an event_id: otherwise a retry could count on another day"
             return _Checked(record, [Fault("occurred_at", message)])
         record |= {"occurred_at": now.isoformat(), "event_id": uuid4().hex}
-        if learner == who.user_id and "timezone" not in record and who.zone:
+        if record["user_id"] == who.user_id and "timezone" not in record and who.zone:
             # Otherwise the interaction would fall on the UTC day, although the app knows the learner's zone.
             record["timezone"] = who.zone
     derived = "event_id" not in record
@@ -208,10 +208,23 @@ def _derived_id(interaction: Interaction, record: dict[str, Any]) -> str:
         interaction.seconds,
         interaction.certification,
         record.get("session_id"),
-        record.get("additional_data"),
+        _plain_numbers(record.get("additional_data")),
     ]
     text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
     return sha256(text.encode()).hexdigest()[:32]
+
+
+def _plain_numbers(value: Any) -> Any:
+    """Return a JSON value in which 1.0 and 1 are the same number, as they are in JSON."""
+    match value:
+        case dict():
+            return {name: _plain_numbers(inner) for name, inner in value.items()}
+        case list():
+            return [_plain_numbers(inner) for inner in value]
+        case float() if value.is_integer():
+            return int(value)
+        case _:
+            return value
 
 
 def _listed(faults: Sequence[Fault]) -> list[dict[str, str]]:

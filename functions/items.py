@@ -16,6 +16,7 @@ A dashboard reads all sort keys from a DAY# on, and so no APPLIED# item. Equal v
 are sorted, and there are no trailing zeros and no empty attributes.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -90,6 +91,11 @@ def day_sk(number: int) -> str:
 def applied_sk(number: int) -> str:
     """Return the sort key of a closed UTC day."""
     return f"{APPLIED_PREFIX}{day_date(number).isoformat()}"
+
+
+def is_day_sk(sk: str) -> bool:
+    """Return whether this is the sort key of a closed local day. A later release can add longer ones."""
+    return re.fullmatch(rf"{DAY_PREFIX}[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}", sk) is not None
 
 
 def _day_in(sk: str) -> int:
@@ -225,13 +231,17 @@ def learner_of(item: Item) -> Learner:
         tracks = {code: _track(track["M"]) for code, track in sorted(item["tracks"]["M"].items())}
         latest = item["latest"]["M"] if "latest" in item else None
         applied = item["applied"]["M"] if "applied" in item else None
+        version = int(item["version"]["N"])
+        if version < 1:
+            # The condition of a write would never hold.
+            raise ValueError(f"its version is {version}")
         return Learner(
             user_id=user_id_of(item),
-            version=int(item["version"]["N"]),
+            version=version,
             tracks=tracks,
-            calendar=StudyCalendar.from_bytes(int(item["calendar_first"]["N"]), item["calendar"]["B"]),
+            calendar=_calendar(item),
             named_zone=_zone(item.get("named_zone")),
-            plain_offset=_zone(item.get("plain_offset")),
+            plain_offset=_offset(item.get("plain_offset")),
             latest=_latest(latest, tracks) if latest else None,
             applied=_applied(int(applied["day"]["N"]), applied) if applied else None,
             earned=_texts(from_json(item["earned"]["S"])),
@@ -248,13 +258,30 @@ def _latest(item: Item, tracks: Mapping[str, Track]) -> Day:
     return Day(int(item["day"]["N"]), breakdowns, _unknown(item, _KNOWN_OF_DAY))
 
 
+def _calendar(item: Item) -> StudyCalendar:
+    calendar = StudyCalendar.from_bytes(int(item["calendar_first"]["N"]), bytes(item["calendar"]["B"]))
+    if calendar.last is not None:
+        # Raises an error if a day is not a date: the next study day would make a bitmap of any size.
+        day_date(calendar.first)
+        day_date(calendar.last)
+    return calendar
+
+
 def _zone(value: Item | None) -> Zone | None:
     if value is None:
         return None
     at, name, *unknown = from_json(value["S"])
     if type(at) is not int or not isinstance(name, str):
         raise TypeError(f"{value['S']} is not a zone")
+    instant(at)
     return Zone(at, name, tuple(unknown))
+
+
+def _offset(value: Item | None) -> Zone | None:
+    zone = _zone(value)
+    if zone is not None and not re.fullmatch(r"[+-][0-9]{2}:[0-9]{2}", zone.name):
+        raise ValueError(f"{zone.name!r} is not an offset")
+    return zone
 
 
 def _texts(values: Any) -> frozenset[str]:
@@ -297,7 +324,7 @@ def _track(item: Item) -> Track:
         answered=answered,
         completed=_contents(item, "completed"),
         scored=scored,
-        best=unpack_scores(bytes(item["best"]["B"]), len(scored)) if "best" in item else b"",
+        best=unpack_scores(bytes(item["best"]["B"]) if "best" in item else b"", len(scored)),
         mastered={name: ContentSet.from_bytes(bytes(contents["B"])) for name, contents in mastered.items()},
         unknown=_unknown(item, _KNOWN_OF_TRACK),
     )

@@ -134,7 +134,7 @@ class Store:
             sk = item["sk"]["S"]
             if sk == "STATE":
                 learner = items.learner_of(item)
-            elif sk.startswith(items.DAY_PREFIX):
+            elif items.is_day_sk(sk):
                 day = items.day_of(item)
                 days[day.number] = day
             elif sk.startswith(items.AWARD_PREFIX):

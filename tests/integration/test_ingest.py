@@ -137,6 +137,22 @@ def test_a_post_without_time_or_zone_uses_the_zone_in_the_learners_token(world: 
     ]
 
 
+def test_an_admins_zone_is_not_given_to_the_learners_of_their_batch(world: World) -> None:
+    now = interaction(None, occurred_at=None, timezone=None)
+    batch = [{**now, "user_id": "bob"}, {**now, "user_id": None}]
+    post(batch, claims("ada", "admins", zoneinfo="Asia/Tokyo"), form="interactions")
+    zones = {record["user_id"]: record.get("timezone") for record in streamed()}
+    assert zones == {"bob": None, "ada": "Asia/Tokyo"}
+
+
+def test_a_derived_id_does_not_depend_on_the_spelling_of_additional_numbers(world: World) -> None:
+    first, second, third = (
+        post(interaction(None, additional_data={"tries": [number]}))[1]["event_id"]
+        for number in (2, 2.0, 2.5)
+    )
+    assert first == second != third
+
+
 def test_only_an_admin_may_post_an_interaction_of_somebody_else(world: World) -> None:
     of_bob = interaction("x", user_id="bob")
     assert faulty_fields(refused := post(of_bob)) == {"user_id"}

@@ -371,6 +371,14 @@ DAMAGED: dict[str, tuple[str, dict[str, Any], str]] = {
     "a state that is nested too deeply": ("STATE", {"earned": {"S": "[" * 100_000}}, "unreadable_state"),
     "a state of an earlier format": ("STATE", {"format": {"N": "1"}}, "unreadable_state"),
     "a zone of another type": ("STATE", {"named_zone": {"S": '["now","UTC"]'}}, "unreadable_state"),
+    "a zone at a time that no clock shows": (
+        "STATE",
+        {"named_zone": {"S": f'[{10**23},"UTC"]'}},
+        "unreadable_state",
+    ),
+    "an offset that is none": ("STATE", {"plain_offset": {"S": '[1,"x"]'}}, "unreadable_state"),
+    "study days that are no dates": ("STATE", {"calendar_first": {"N": "99999999999"}}, "unreadable_state"),
+    "a version that no write has made": ("STATE", {"version": {"N": "0"}}, "unreadable_state"),
     "sums that are texts": (
         "DAY#2026-02-28",
         {"tallies": {"M": {"SAA": {"M": {"names": {"S": '[["Storage"],[]]'}, "sums": {"S": "1"}}}}}},
@@ -387,6 +395,16 @@ def damage(world: World, user_id: str, sort_key: str, changed: dict[str, Any]) -
     item = world.item(user_id, sort_key)
     assert item is not None
     aws.dynamodb().put_item(TableName=VIEWS, Item={**item, **changed})
+
+
+def test_a_state_that_has_lost_its_best_scores_is_unreadable(world: World) -> None:
+    world.project(interaction("a"), interaction("b", interaction_type="completed", content_id="saa-2"))
+    state = world.item("ann", "STATE")
+    assert state is not None
+    del state["tracks"]["M"]["SAA"]["M"]["best"]
+    assert "scored" in state["tracks"]["M"]["SAA"]["M"], "else the track has no scores"
+    damage(world, "ann", "STATE", {"tracks": state["tracks"]})
+    assert [trouble.code for trouble in world.project(interaction("c")).troubles] == ["unreadable_state"]
 
 
 @pytest.mark.parametrize("name", DAMAGED)

@@ -52,7 +52,11 @@ def test_sets_have_these_stored_bytes(found: set[int], stored: bytes) -> None:
     assert ContentSet.from_bytes(stored) == ContentSet.of(found)
 
 
-@pytest.mark.parametrize("stored", [b"\2\x01", b"\1\x80"], ids=["unknown form", "half a number"])
+@pytest.mark.parametrize(
+    "stored",
+    [b"\2\x01", b"\1\x80", b"\1" + b"\xff" * 5 + b"\1"],
+    ids=["unknown form", "half a number", "an ordinal that no catalog has"],
+)
 def test_bytes_that_are_no_set_are_refused(stored: bytes) -> None:
     with pytest.raises(ValueError, match="a set of contents"):
         ContentSet.from_bytes(stored)
