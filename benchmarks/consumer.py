@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import batched
 from typing import Any, cast
 
-from benchmarks.counted_table import CountedTable
+from benchmarks.counted_table import CountedTable, value_bytes
 from benchmarks.histories import Batch
 from cli.logs import CatalogRow
 from domain.catalog import Certification, ContentMetadata, assign
@@ -13,6 +14,7 @@ from functions.project import Projector
 from functions.store import Store
 
 TABLE = "views"
+CONTENTS_PER_WRITE = 10_000
 
 
 class NoQuarantine:
@@ -55,19 +57,18 @@ def fill_catalog(store: Store, rows: Iterable[CatalogRow]) -> None:
     for row in rows:
         metadata = ContentMetadata(row.content_id, row.category)
         by_certification.setdefault(row.certification_type, []).append(metadata)
-    for code, metadata in sorted(by_certification.items()):
+    for code, contents in sorted(by_certification.items()):
         before = Certification(code)
-        head = store.head()
-        # A transaction takes 100 items: 1,000 contents each.
-        assert store.commit_catalog(head, before, assign(before, metadata, 1_262_304_000_000_000))
+        for chunk in batched(contents, CONTENTS_PER_WRITE):
+            after = assign(before, chunk, 1_262_304_000_000_000)
+            assert store.commit_catalog(store.head(), before, after)
+            before = after
 
 
 def state_bytes(table: CountedTable, user_id: str) -> dict[str, int]:
     """Return the bytes of each part of a learner's state."""
     state = table.items[items.user_pk(user_id), "STATE"]
     sizes: dict[str, int] = {}
-    from benchmarks.counted_table import value_bytes
-
     for name, value in state.items():
         if name == "tracks":
             for track in value["M"].values():
