@@ -2,7 +2,7 @@
 
 | pk          | sk                  | content                                                  |
 |-------------|---------------------|----------------------------------------------------------|
-| USER#<id>   | STATE               | `Learner`: version, tracks, calendar, latest buckets     |
+| USER#<id>   | STATE               | `Learner`: version, tracks, exams, latest buckets        |
 | USER#<id>   | DAY#2026-11-22      | `Day`: the bucket of a closed local day                  |
 | USER#<id>   | APPLIED#2026-11-22  | `Applied`: the bucket of a closed UTC day                |
 | USER#<id>   | EARNED#<id>         | `Award`                                                  |
