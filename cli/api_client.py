@@ -13,6 +13,7 @@ import click
 from cli.batching import split
 from cli.logs import Fields
 from cli.retry import MAX_TRIES, retry
+from domain.exam_results import is_exam
 from domain.interaction import InteractionV1
 
 MAX_INTERACTIONS = 500
@@ -84,6 +85,8 @@ def _refusal_reason(item: _Item) -> str | None:
     # The API completes an interaction with the caller's id and the present time, neither of which is meant.
     if item.interaction.get("user_id") in (None, "me"):
         return "user_id: must name a learner"
+    if is_exam(item.interaction):
+        return "an exam result has a route of its own; emit it through the stream or the bus"
     if item.interaction.get("occurred_at") is None:
         return "occurred_at: must be given, because the API would use the time of the request"
     if len(_BODY) + len(item.body) > MAX_BODY_BYTES:

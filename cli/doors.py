@@ -11,6 +11,7 @@ from cli.retry import rejected, retry_until_accepted
 from cli.stack import Stack
 from cli.stream import make_record, put_records
 from cli.token import id_token
+from domain.exam_results import is_exam
 
 type Door = Literal["stream", "bus", "api"]
 DOORS: tuple[Door, ...] = get_args(Door.__value__)
@@ -55,7 +56,7 @@ def _through_bus(stack: Stack, interactions: Sequence[Fields]) -> Iterator[Deliv
             {
                 "EventBusName": bus,
                 "Source": "streakline.emit",
-                "DetailType": "interaction.recorded",
+                "DetailType": "exam.taken" if is_exam(fields) else "interaction.recorded",
                 "Detail": json.dumps(fields),
             }
             for fields in batch

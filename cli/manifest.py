@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from cli.logs import Fields
 from cli.stack import LOCAL
-from domain.interaction import InvalidInteraction, parse
+from domain.events import parse_event
+from domain.interaction import InvalidInteraction
 
 MANIFEST = LOCAL / "manifest.jsonl"
 
@@ -31,10 +32,10 @@ def manifest_entry(fields: Fields) -> Emitted:
     """Return the manifest entry of an interaction."""
     payload = fingerprint(json.dumps(fields).encode())
     try:
-        interaction = parse(fields, datetime.now(UTC))
+        event = parse_event(fields, datetime.now(UTC))
     except InvalidInteraction:
         return Emitted("", None, 0, payload)
-    return Emitted(interaction.user_id, interaction.utc_day, interaction.digest, payload)
+    return Emitted(event.user_id, event.utc_day, event.digest, payload)
 
 
 def fingerprint(payload: bytes) -> str:

@@ -7,11 +7,13 @@ from pydantic import BaseModel
 
 from cli.stack import ROOT
 from domain.announcements import DETAIL_TYPES
+from domain.exam_results import ExamTakenV1
 from domain.interaction import InteractionV1
 
 SCHEMAS = ROOT / "events" / "schemas"
 MODELS: dict[str, type[BaseModel]] = {
     "interaction.recorded": InteractionV1,
+    "exam.taken": ExamTakenV1,
     **{name: model for model, name in DETAIL_TYPES.items()},
 }
 

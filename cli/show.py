@@ -112,7 +112,7 @@ def _streak(streak: shapes.Streak) -> RenderableType:
 
 def _certifications(progress: dict[str, shapes.CertificationProgress]) -> RenderableType:
     table = Table(title="Certifications", title_justify="left", expand=True)
-    for name in ("", "completed", "average", "time", "readiness", "passing", "to work on"):
+    for name in ("", "completed", "average", "time", "readiness", "passing", "last exam", "to work on"):
         table.add_column(name, justify="left" if name in ("", "to work on") else "right")
     for code, both in progress.items():
         totals, readiness = both["analytics"], both["readiness"]
@@ -124,9 +124,17 @@ def _certifications(progress: dict[str, shapes.CertificationProgress]) -> Render
             _hours(totals["time_spent_total_seconds"]),
             _or_dash(_whole(readiness["readiness_score"]), "{:.0f}"),
             _or_dash(_whole(_percent(readiness["predicted_pass_probability"])), "{:.0f} %"),
+            _exam(readiness["last_exam"]),
             ", ".join(weak) or "–",
         )
     return table
+
+
+def _exam(exam: shapes.ExamOutcome | None) -> str:
+    if exam is None:
+        return "–"
+    score = "" if exam["score"] is None else f", {exam['score']:.1f} %"
+    return f"{'passed' if exam['passed'] else 'failed'}{score} ({exam['occurred_at'][:10]})"
 
 
 def _trend(view: shapes.Dashboard) -> RenderableType:

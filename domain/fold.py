@@ -19,6 +19,8 @@ from domain.achievements import (
 )
 from domain.catalog import Catalog, Certification, Place, UnknownCertification, UnknownContent
 from domain.content_set import SCORE_BYTES, ContentSet, position_of
+from domain.events import Event, local_day
+from domain.exam_results import ExamResult, with_results
 from domain.interaction import NO_OFFSET, Interaction
 from domain.learner import Applied, Day, Learner, Track, Zone, standing
 from domain.mastery import open_mastery
@@ -72,28 +74,30 @@ class MissingBucket(LookupError):
     """The state says that a local day has a bucket, but it was not among those given to the fold."""
 
 
-def needed_buckets(learner: Learner, interactions: Sequence[Interaction]) -> BucketNumbers:
-    """Return the numbers of the closed buckets that a fold of these interactions needs.
+def needed_buckets(learner: Learner, events: Sequence[Event]) -> BucketNumbers:
+    """Return the numbers of the closed buckets that a fold of these events needs.
 
     A local day that is not in the calendar has no bucket, and neither has a UTC day after the latest.
     """
-    if learner.latest is None or learner.applied is None:
+    if learner.applied is None:
         return BucketNumbers(frozenset(), frozenset())
-    latest_day, latest_utc_day = learner.latest.number, learner.applied.number
+    latest_day = learner.latest.number if learner.latest else None
+    latest_utc_day = learner.applied.number
     calendar = learner.calendar
+    local_days = [day for event in events if (day := local_day(event)) is not None]
     return BucketNumbers(
-        frozenset([day for i in interactions if (day := i.day) != latest_day and day in calendar]),
-        frozenset([day for i in interactions if (day := i.utc_day) < latest_utc_day]),
+        frozenset([day for day in local_days if day != latest_day and day in calendar]),
+        frozenset([day for event in events if (day := event.utc_day) < latest_utc_day]),
     )
 
 
-def is_applied(learner: Learner, buckets: Buckets, interaction: Interaction) -> bool:
-    """Return whether an interaction has been applied already. `buckets` is as for `fold`."""
-    return interaction.digest in applied_on(learner, buckets, interaction.utc_day)
+def is_applied(learner: Learner, buckets: Buckets, event: Event) -> bool:
+    """Return whether an event has been applied already. `buckets` is as for `fold`."""
+    return event.digest in applied_on(learner, buckets, event.utc_day)
 
 
 def applied_on(learner: Learner, buckets: Buckets, utc_day: int) -> frozenset[int]:
-    """Return the digests of the interactions that were applied on a UTC day. `buckets` is as for `fold`."""
+    """Return the digests of the events that were applied on a UTC day. `buckets` is as for `fold`."""
     return _applied_bucket(learner, buckets, utc_day).digests
 
 
@@ -107,11 +111,11 @@ def _applied_bucket(learner: Learner, buckets: Buckets, utc_day: int) -> Applied
 def fold(
     learner: Learner,
     buckets: Buckets,
-    interactions: Sequence[Interaction],
+    events: Sequence[Event],
     catalog: Catalog,
     freezes: int = 0,
 ) -> Change:
-    """Apply the interactions that have not been applied yet, one after the other.
+    """Apply the events that have not been applied yet, one after the other.
 
     `buckets` holds what `needed_buckets` asked for. Raise MissingBucket if a local day is missing. `freezes`
     is the streak policy that streak achievements follow.
@@ -120,11 +124,18 @@ def fold(
     awards: list[Award] = []
     refused: list[Refusal] = []
     duplicates = 0
-    for position, interaction in enumerate(interactions):
-        # This check comes first: an applied interaction stays applied, however the catalog changes.
+    for position, interaction in enumerate(events):
+        # This check comes first: an applied event stays applied, however the catalog changes.
         digest, utc_day = interaction.digest, interaction.utc_day
         if draft.has(utc_day, digest):
             duplicates += 1
+            continue
+        if isinstance(interaction, ExamResult):
+            if interaction.certification in catalog.certifications:
+                draft.apply_exam(interaction, utc_day, digest)
+            else:
+                reason = f"no catalog has certification {interaction.certification}"
+                refused.append(Refusal(position, "unknown_certification", reason))
             continue
         try:
             place = catalog.place(interaction.content_id, interaction.certification)
@@ -138,7 +149,7 @@ def fold(
             continue
         draft.apply(interaction, utc_day, digest, place)
         awards += draft.newly_earned(interaction, place, catalog.certifications[place.certification])
-    applied = len(interactions) - duplicates - len(refused)
+    applied = len(events) - duplicates - len(refused)
     if not applied:
         return Change(learner, (), (), 0, duplicates, tuple(refused))
     after, days, closed = draft.freeze()
@@ -326,6 +337,7 @@ class _Draft:
         self.completed_content = before.completed_content
         self.sums = list(before.sums)
         self._earned = learner.earned
+        self._exams: list[ExamResult] = []
         self._waiting = Waiting(learner_rules())
 
     def has(self, utc_day: int, digest: int) -> bool:
@@ -356,6 +368,10 @@ class _Draft:
             self._calendar = self._calendar.add(interaction.day)
             self.longest_streak = longest_streak(self._calendar, self._freezes)
         self._note_zone(interaction)
+
+    def apply_exam(self, result: ExamResult, utc_day: int, digest: int) -> None:
+        self._applied[utc_day][1].add(digest)
+        self._exams.append(result)
 
     def _open_track(self, code: str) -> _TrackDraft:
         before = self._before.tracks.get(code)
@@ -414,7 +430,9 @@ class _Draft:
         }
         if applied:
             digests.setdefault(applied.number, applied)
-        newest_day, newest_digests = days.pop(max(days)), digests.pop(max(digests))
+        # A learner with nothing but exams has no local day.
+        newest_day = days.pop(max(days)) if days else None
+        newest_digests = digests.pop(max(digests))
         tracks = {code: draft.freeze() for code, draft in self._tracks.items()}
         after = Learner(
             self._before.user_id,
@@ -427,5 +445,6 @@ class _Draft:
             newest_digests,
             self._earned,
             self._before.unknown,
+            with_results(self._before.exams, self._exams),
         )
         return after, tuple(days[n] for n in sorted(days)), tuple(digests[n] for n in sorted(digests))

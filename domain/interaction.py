@@ -18,7 +18,7 @@ from pydantic import (
     Field,
     ValidationError,
 )
-from pydantic_core import PydanticCustomError, from_json
+from pydantic_core import PydanticCustomError
 
 from domain.days import day_number, microseconds, utc_day, zone_names, zone_of
 
@@ -110,12 +110,17 @@ class Interaction(NamedTuple):
     @property
     def digest(self) -> int:
         """The first 8 bytes of the event_id's SHA-256, stored by UTC day to recognise duplicates."""
-        return int.from_bytes(sha256(self.event_id.encode()).digest()[:8])
+        return digest_of(self.event_id)
 
     @property
     def utc_day(self) -> int:
         """The UTC day of the instant, in days since 2000-01-01."""
         return utc_day(self.at)
+
+
+def digest_of(event_id: str) -> int:
+    """Return the first 8 bytes of an event_id's SHA-256."""
+    return int.from_bytes(sha256(event_id.encode()).digest()[:8])
 
 
 def is_user_id(value: str) -> bool:
@@ -256,29 +261,14 @@ class PostedInteractionV1(_Fields):
     ] = None
 
 
-def parse_record(data: bytes, arrived_at: datetime) -> Interaction:
-    """Return the interaction in one stream record. Raise InvalidInteraction if there is none.
-
-    `arrived_at` is the record's approximate arrival at the stream.
-    """
-    try:
-        # json.loads would accept NaN as a number and lone surrogates as text.
-        fields = from_json(data, allow_inf_nan=False)
-    except ValueError as error:
-        raise InvalidInteraction("malformed", (Fault("", f"not JSON: {error}"),)) from error
-    if not isinstance(fields, dict):
-        raise InvalidInteraction("malformed", (Fault("", "must be a JSON object"),))
-    return parse(fields, arrived_at)
-
-
 def parse(fields: dict[str, Any], arrived_at: datetime) -> Interaction:
     """Return the interaction with these fields. Raise InvalidInteraction with every fault in them."""
     try:
         record = InteractionV1.model_validate(fields)
     except ValidationError as error:
         if [detail["type"] for detail in error.errors()] == [_UNKNOWN_ZONE]:
-            raise _unknown_zone(fields, arrived_at, _faults(error)) from error
-        raise InvalidInteraction("invalid", _faults(error)) from error
+            raise _unknown_zone(fields, arrived_at, faults_of(error)) from error
+        raise InvalidInteraction("invalid", faults_of(error)) from error
     return _place_in_time(record, arrived_at)
 
 
@@ -294,39 +284,46 @@ def _unknown_zone(
     return InvalidInteraction("unknown_timezone", faults)
 
 
-def _faults(error: ValidationError) -> tuple[Fault, ...]:
+def faults_of(error: ValidationError) -> tuple[Fault, ...]:
+    """Return the faults that a model found."""
     return tuple(
         Fault(str(detail["loc"][0]) if detail["loc"] else "", detail["msg"])
         for detail in error.errors(include_url=False, include_context=False, include_input=False)
     )
 
 
-def _place_in_time(record: InteractionV1, arrived_at: datetime) -> Interaction:
-    occurred = _moment(record.occurred_at.upper())
-    offset = occurred.utcoffset() or timedelta()
+def occurred(occurred_at: str, arrived_at: datetime) -> datetime:
+    """Return the time in an RFC 3339 text. Raise InvalidInteraction if no event can have it."""
+    moment = _moment(occurred_at.upper())
+    offset = moment.utcoffset() or timedelta()
     if not MIN_OFFSET <= offset <= MAX_OFFSET:
         raise _invalid_time("must have an offset from -12:00 to +14:00")
-    if occurred < FIRST_INSTANT:
+    if moment < FIRST_INSTANT:
         raise _invalid_time("must be at 2000-01-02T00:00:00Z or later")
-    if occurred - arrived_at > MAX_AHEAD:
+    if moment - arrived_at > MAX_AHEAD:
         raise _invalid_time("must be at most 5 minutes ahead of its arrival", "too_early")
-    local = occurred.astimezone(zone_of(record.timezone)) if record.timezone else occurred
+    return moment
+
+
+def _place_in_time(record: InteractionV1, arrived_at: datetime) -> Interaction:
+    moment = occurred(record.occurred_at, arrived_at)
+    local = moment.astimezone(zone_of(record.timezone)) if record.timezone else moment
     return Interaction(
         event_id=record.event_id,
         user_id=record.user_id,
         content_id=record.content_id,
         kind=record.interaction_type,
-        at=microseconds(occurred),
+        at=microseconds(moment),
         day=day_number(local),
-        zone=record.timezone or f"{occurred:%:z}",
+        zone=record.timezone or f"{moment:%:z}",
         zone_named=record.timezone is not None,
-        score=None if record.score is None else _hundredths(record.score),
+        score=None if record.score is None else hundredths(record.score),
         seconds=record.time_spent,
         certification=record.certification_type,
     )
 
 
-def _hundredths(score: float) -> int:
+def hundredths(score: float) -> int:
     """Return a score in hundredths. Only a score of exactly 100 is perfect."""
     return min(round(score * 100), MAX_HUNDREDTHS - (score < 100))
 

@@ -15,6 +15,7 @@ from domain.achievements import (
 from domain.catalog import Catalog, Certification
 from domain.content_set import ContentSet, score_of
 from domain.days import instant, zone_names, zone_of
+from domain.exam_results import Exams
 from domain.mastery import Mastered, open_mastery
 from domain.standing import CategoryStanding, CertificationStanding, Condition
 from domain.streaks import StudyCalendar, longest_streak
@@ -106,6 +107,8 @@ class Learner(NamedTuple):
     """The bucket of the latest UTC day."""
     earned: frozenset[str] = frozenset()
     unknown: Unknown = _NOTHING
+    exams: Exams = _NOTHING
+    """The results of exams. A learner can have some of a certification without a track."""
 
     @property
     def zone(self) -> str | None:

@@ -183,7 +183,22 @@ class Evidence(TypedDict):
     coverage: Annotated[Share | None, Field(description="Share of the content that was practised")]
 
 
-class CertificationReadiness(TypedDict):
+class ExamOutcome(TypedDict):
+    """The result of a real exam."""
+
+    occurred_at: Time
+    passed: bool
+    score: Percent | None
+
+
+class ExamOutcomes(TypedDict):
+    """The results of one certification's exams."""
+
+    last_exam: Annotated[ExamOutcome | None, Field(description="The latest exam that was taken")]
+    exams: Annotated[list[ExamOutcome], Field(description="All exams that were taken, oldest first")]
+
+
+class CertificationReadiness(ExamOutcomes):
     """The expected result of an exam taken today, and its uncertainty."""
 
     certification_type: Code

@@ -241,7 +241,7 @@ def readiness_of_all(context: ViewContext) -> shapes.ReadinessOfAll:
     """Return the estimate for each certification that the learner has started."""
     return {
         "user_id": context.learner.user_id,
-        "certifications": {code: _readiness(context, code) for code in sorted(context.learner.tracks)},
+        "certifications": {code: _readiness(context, code) for code in _started(context.learner)},
     }
 
 
@@ -272,8 +272,27 @@ def _readiness(context: ViewContext, code: str) -> shapes.CertificationReadiness
             "days": evidence.days,
             "coverage": _known(_share, evidence.coverage),
         },
+        **exam_outcomes(context.learner, code),
         "assessment_date": day_text(context.today),
     }
+
+
+def exam_outcomes(learner: Learner, certification: str) -> shapes.ExamOutcomes:
+    """Return the results of a certification's exams."""
+    exams: list[shapes.ExamOutcome] = [
+        {
+            "occurred_at": _iso(exam.at),
+            "passed": exam.passed,
+            "score": None if exam.score < 0 else exam.score / 100,
+        }
+        for exam in learner.exams.get(certification, ())
+    ]
+    return {"last_exam": exams[-1] if exams else None, "exams": exams}
+
+
+def _started(learner: Learner) -> list[str]:
+    """Return the certifications that the learner has studied for, or taken an exam of."""
+    return sorted(learner.tracks.keys() | learner.exams.keys())
 
 
 def _known[T](convert: Callable[[T], T], value: T | None) -> T | None:
@@ -386,7 +405,7 @@ def dashboard(context: ViewContext, period_days: int, now: datetime) -> shapes.D
     earned = achievements(context)
     progress: dict[str, shapes.CertificationProgress] = {
         code: {"analytics": analytics(context, code), "readiness": _readiness(context, code)}
-        for code in sorted(context.learner.tracks)
+        for code in _started(context.learner)
     }
     return {
         "user_id": context.learner.user_id,

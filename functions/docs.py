@@ -14,6 +14,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response, content_types
 from aws_lambda_powertools.event_handler.openapi.swagger_ui import generate_swagger_html
 
+from domain.exam_results import PostedExamTakenV1
 from domain.interaction import PostedInteractionV1
 from functions import ingest, read
 from functions.api import ApiError, resolver, serve
@@ -93,6 +94,7 @@ def document() -> str:
         **reading["components"]["schemas"],
         **writing["components"]["schemas"],
         "PostedInteraction": {**PostedInteractionV1.model_json_schema(), "title": "PostedInteraction"},
+        "PostedExamTaken": {**PostedExamTakenV1.model_json_schema(), "title": "PostedExamTaken"},
         **_ERROR_SCHEMAS,
     }
     # Powertools describes validation errors of its own. Here they have the contract's body.
@@ -164,7 +166,8 @@ def _error(description: str, schema: dict[str, Any]) -> dict[str, Any]:
 def _request_body(path: str) -> dict[str, Any]:
     one: dict[str, Any] = {"$ref": f"{_REF}PostedInteraction"}
     many = {"type": "array", "items": one, "minItems": 1, "maxItems": ingest.MAX_INTERACTIONS}
-    schema = many if path.endswith("/interactions") else one
+    exam = {"$ref": f"{_REF}PostedExamTaken"}
+    schema = many if path.endswith("/interactions") else exam if path.endswith("/exam") else one
     return {"required": True, "content": {content_types.APPLICATION_JSON: {"schema": schema}}}
 
 

@@ -7,16 +7,18 @@ import json
 import os
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict, assert_never
 from uuid import uuid4
 
 from aws_lambda_powertools.event_handler.openapi.params import Header
 
 from domain.days import instant
+from domain.events import Event
+from domain.exam_results import ExamResult, ExamTakenV1, parse_exam
 from domain.interaction import Fault, Interaction, InteractionV1, InvalidInteraction, is_event_id, parse
 from functions import aws
 from functions.api import ApiError, InvalidRequest, NotFound, UserId, operation, requested_at, resolver, serve
@@ -43,7 +45,7 @@ class ListedFault(TypedDict):
 
 
 class Accepted(TypedDict):
-    """The stream has the interaction. The views follow within seconds."""
+    """The stream has the event. The views follow within seconds."""
 
     event_id: str
     status: Literal["accepted"]
@@ -65,10 +67,22 @@ class Results(TypedDict):
 
 
 class _Checked(NamedTuple):
-    """A posted interaction with its omitted fields filled in, and its faults."""
+    """A posted event with its omitted fields filled in, and its faults."""
 
     record: dict[str, Any]
     faults: Sequence[Fault] = ()
+
+
+class _Contract(NamedTuple):
+    """What a posted event must be."""
+
+    name: str
+    fields: Iterable[str]
+    parse: Callable[[dict[str, Any], datetime], Event]
+
+
+_INTERACTION = _Contract("interaction", InteractionV1.model_fields, parse)
+_EXAM = _Contract("exam result", ExamTakenV1.model_fields, parse_exam)
 
 
 @operation(app.post, "/progress/<user_id>/interaction", "interactions", status_code=HTTPStatus.ACCEPTED)
@@ -79,19 +93,36 @@ def post_interaction(
     ] = None,
 ) -> Accepted:
     """Record one interaction."""
+    return _accepted(user_id, idempotency_key, _INTERACTION)
+
+
+@operation(app.post, "/progress/<user_id>/exam", "exams", status_code=HTTPStatus.ACCEPTED)
+def post_exam(
+    user_id: UserId,
+    idempotency_key: Annotated[
+        str | None, Header(description="Used as the event_id", alias="Idempotency-Key")
+    ] = None,
+) -> Accepted:
+    """Record the result of an exam."""
+    return _accepted(user_id, idempotency_key, _EXAM)
+
+
+def _accepted(user_id: str, idempotency_key: str | None, contract: _Contract) -> Accepted:
+    """Put the posted event into the stream. Raise ApiError if it is not valid."""
     who, learner, now = _author(user_id)
     body = _body()
+    message = f"The {contract.name} is not valid."
     if idempotency_key is not None and isinstance(body, dict):
         # The IETF's draft has the key in quotes.
         if len(idempotency_key) > 1 and idempotency_key[0] == idempotency_key[-1] == '"':
             idempotency_key = idempotency_key[1:-1]
         if body.get("event_id") not in (None, idempotency_key):
             fault = Fault("event_id", "must equal the Idempotency-Key if both are given")
-            raise ApiError(400, "The interaction is not valid.", _listed([fault]))
+            raise ApiError(400, message, _listed([fault]))
         body["event_id"] = idempotency_key
-    record, faults = _checked(body, who, learner, now)
+    record, faults = _checked(body, who, learner, now, contract)
     if faults:
-        raise ApiError(400, "The interaction is not valid.", _listed(faults))
+        raise ApiError(400, message, _listed(faults))
     if not all(_put([record])):
         raise TimeoutError("the stream did not take the record")
     return {"event_id": record["event_id"], "status": "accepted"}
@@ -113,7 +144,7 @@ def post_interactions(
     items = body.get("interactions") if isinstance(body, dict) else body
     if not isinstance(items, list) or not 1 <= len(items) <= MAX_INTERACTIONS:
         raise ApiError(400, f"Send 1 to {MAX_INTERACTIONS} interactions, as a list.")
-    checked = [_checked(item, who, learner, now) for item in items]
+    checked = [_checked(item, who, learner, now, _INTERACTION) for item in items]
     valid = [record for record, faults in checked if not faults]
     taken = iter(_put(valid) if valid else [])
     results = [_invalid(one) if one.faults else _result(one.record, next(taken)) for one in checked]
@@ -165,12 +196,12 @@ def _body() -> Any:
         raise ApiError(400, "The body is nested too deeply.") from error
 
 
-def _checked(body: Any, who: Caller, learner: str, now: datetime) -> _Checked:
-    """Check an interaction that `who` posts for `learner` at `now`, and fill in what it omits."""
+def _checked(body: Any, who: Caller, learner: str, now: datetime, contract: _Contract) -> _Checked:
+    """Check an event that `who` posts for `learner` at `now`, and fill in what it omits."""
     if not isinstance(body, dict):
         return _Checked({}, [Fault("", "must be a JSON object")])
     # Fields that are not part of the contract are dropped.
-    record = {name: body[name] for name in InteractionV1.model_fields if body.get(name) is not None}
+    record = {name: body[name] for name in contract.fields if body.get(name) is not None}
     if record.get("user_id") in (None, "me"):
         record["user_id"] = learner
     if record["user_id"] != learner and not who.is_admin:
@@ -180,38 +211,48 @@ def _checked(body: Any, who: Caller, learner: str, now: datetime) -> _Checked:
             message = "is required with an event_id: otherwise a retry could count on another day"
             return _Checked(record, [Fault("occurred_at", message)])
         record |= {"occurred_at": now.isoformat(), "event_id": uuid4().hex}
-        if record["user_id"] == who.user_id and "timezone" not in record and who.zone:
+        own = record["user_id"] == who.user_id
+        if own and contract is _INTERACTION and "timezone" not in record and who.zone:
             # Otherwise the interaction would fall on the UTC day, although the app knows the learner's zone.
             record["timezone"] = who.zone
     derived = "event_id" not in record
     try:
-        interaction = parse({"event_id": "derived", **record} if derived else record, now)
+        event = contract.parse({"event_id": "derived", **record} if derived else record, now)
     except InvalidInteraction as error:
         return _Checked(record, error.faults)
     max_age = timedelta(days=int(os.environ["API_MAX_EVENT_AGE_DAYS"]))
-    if now - instant(interaction.at) > max_age:
+    if now - instant(event.at) > max_age:
         return _Checked(record, [Fault("occurred_at", f"must be at most {max_age.days} days ago")])
-    return _Checked({"event_id": _derived_id(interaction, record), **record} if derived else record)
+    return _Checked({"event_id": _derived_id(event, record), **record} if derived else record)
 
 
-def _derived_id(interaction: Interaction, record: dict[str, Any]) -> str:
-    """Return an id that is the same whenever the same interaction is posted, however it is spelled.
+def _derived_id(event: Event, record: dict[str, Any]) -> str:
+    """Return an id that is the same whenever the same event is posted, however it is spelled.
 
     It uses the instant, and neither zone nor offset.
     """
-    facts = [
-        interaction.user_id,
-        interaction.content_id,
-        interaction.kind,
-        interaction.at,
-        interaction.score,
-        interaction.seconds,
-        interaction.certification,
-        record.get("session_id"),
-        _plain_numbers(record.get("additional_data")),
-    ]
-    text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(_facts(event, record), sort_keys=True, separators=(",", ":"))
     return sha256(text.encode()).hexdigest()[:32]
+
+
+def _facts(event: Event, record: dict[str, Any]) -> list[Any]:
+    match event:
+        case Interaction():
+            return [
+                event.user_id,
+                event.content_id,
+                event.kind,
+                event.at,
+                event.score,
+                event.seconds,
+                event.certification,
+                record.get("session_id"),
+                _plain_numbers(record.get("additional_data")),
+            ]
+        case ExamResult():
+            return ["exam.taken", event.user_id, event.certification, event.at, event.passed, event.score]
+        case _:
+            assert_never(event)
 
 
 def _plain_numbers(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 | pk          | sk                  | content                                                  |
 |-------------|---------------------|----------------------------------------------------------|
-| USER#<id>   | STATE               | `Learner`: version, tracks, calendar, latest buckets     |
+| USER#<id>   | STATE               | `Learner`: version, tracks, exams, latest buckets        |
 | USER#<id>   | DAY#2026-11-22      | `Day`: the bucket of a closed local day                  |
 | USER#<id>   | APPLIED#2026-11-22  | `Applied`: the bucket of a closed UTC day                |
 | USER#<id>   | EARNED#<id>         | `Award`                                                  |
@@ -30,10 +30,13 @@ from pydantic_core import from_json
 from domain.achievements import Award
 from domain.content_set import ContentSet, pack_scores, unpack_scores
 from domain.days import day_date, day_number, instant
+from domain.exam_results import Exam, Exams
+from domain.interaction import MAX_HUNDREDTHS
 from domain.learner import Applied, Day, Learner, Track, Zone
 from domain.streaks import StudyCalendar
 from functions.breakdowns import breakdown_fields, breakdown_of, dumps, latest_fields, latest_of
 from functions.errors import LaterFormat, TooLarge, Unreadable
+from functions.packing import pack_lists, unpack_lists
 
 type Item = dict[str, Any]
 """An item in DynamoDB's JSON form: `{"version": {"N": "3"}, …}`."""
@@ -181,6 +184,7 @@ _KNOWN_OF_STATE = frozenset({"pk", "sk", "version", "format", "tracks", "calenda
     "latest",
     "applied",
     "earned",
+    "exams",
 }
 _KNOWN_OF_TRACK = frozenset(
     {"names", "sums", "viewed", "answered", "completed", "scored", "best", "mastered"}
@@ -218,6 +222,9 @@ def state_item(learner: Learner) -> Item:
     if learner.applied:
         fields = _applied_fields(learner.applied)
         item["applied"] = {"M": {"day": {"N": str(learner.applied.number)}, **fields}}
+    if learner.exams:
+        packed = {code: {"B": pack_lists(_exam_rows(exams))} for code, exams in learner.exams.items()}
+        item["exams"] = {"M": packed}
     return item
 
 
@@ -246,7 +253,27 @@ def learner_of(item: Item) -> Learner:
             applied=_applied(int(applied["day"]["N"]), applied) if applied else None,
             earned=_texts(from_json(item["earned"]["S"])),
             unknown=_unknown(item, _KNOWN_OF_STATE),
+            exams=_exams(item),
         )
+
+
+def _exam_rows(exams: tuple[Exam, ...]) -> list[list[int]]:
+    return [[exam.at, int(exam.passed), exam.score, *exam.unknown] for exam in exams]
+
+
+def _exams(item: Item) -> Exams:
+    if "exams" not in item:
+        return {}
+    stored = sorted(item["exams"]["M"].items())
+    return {code: tuple(map(_exam, unpack_lists(bytes(packed["B"])))) for code, packed in stored}
+
+
+def _exam(row: list[int]) -> Exam:
+    at, passed, score, *unknown = row
+    if passed not in (0, 1) or not -1 <= score <= MAX_HUNDREDTHS:
+        raise ValueError(f"{row} is not the result of an exam")
+    instant(at)
+    return Exam(at, passed == 1, score, tuple(unknown))
 
 
 def _zone_json(zone: Zone) -> str:

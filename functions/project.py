@@ -23,8 +23,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from domain.catalog import Catalog
 from domain.days import microseconds
+from domain.events import Event, is_known, local_day, parse_record
 from domain.fold import Buckets, Change, MissingBucket, fold, is_applied, needed_buckets
-from domain.interaction import Fault, Interaction, InvalidInteraction, parse_record
+from domain.interaction import Fault, InvalidInteraction
 from domain.learner import Learner
 from functions import aws
 from functions.errors import MAX_RACES, Contended, TooLarge, Unreadable, is_transient
@@ -56,9 +57,9 @@ class OutOfTime(Exception):
 
 
 class Received(NamedTuple):
-    """A valid interaction, with the record that contained it."""
+    """A valid interaction or exam result, with the record that contained it."""
 
-    interaction: Interaction
+    interaction: Event
     payload: bytes
     position: Position
     arrived_at: datetime
@@ -213,7 +214,7 @@ class Projector:
     def _project_learners(self, batch: dict[str, list[Received]], time_left: Callable[[], float]) -> Outcome:
         learners, head = self.store.load(batch)
         self.catalog = self.store.catalog(self.catalog, head)
-        if not all(self._is_known(r.interaction) for received in batch.values() for r in received):
+        if not all(is_known(r.interaction, self.catalog) for received in batch.values() for r in received):
             # The content can be newer than the head: read the catalog again before refusing anything.
             self.catalog = self.store.catalog(self.catalog, self.store.head())
         buckets = self.store.load_buckets(
@@ -245,9 +246,6 @@ class Projector:
             outcome.add(of_learner)
         return outcome
 
-    def _is_known(self, interaction: Interaction) -> bool:
-        return self.catalog.knows(interaction.content_id, interaction.certification)
-
     def _project_learner(
         self,
         learner: Learner,
@@ -262,7 +260,7 @@ class Projector:
         large for one write is halved by time until it fits. An interaction that is too large alone is
         refused, together with everything else that is new to its days.
         """
-        full: set[tuple[int, int]] = set()
+        full: set[tuple[int | None, int]] = set()
         races = 0
         while parts:
             if time_left() < SECONDS_NEEDED:
@@ -362,8 +360,8 @@ def _halves(part: list[Received]) -> list[list[Received]]:
     return [by_time[middle:], by_time[:middle]]
 
 
-def _days(interaction: Interaction) -> tuple[int, int]:
-    return interaction.day, interaction.utc_day
+def _days(event: Event) -> tuple[int | None, int]:
+    return local_day(event), event.utc_day
 
 
 def _outcome(change: Change, part: list[Received], fresh: list[Received]) -> Outcome:

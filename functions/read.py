@@ -143,7 +143,13 @@ def _covers(catalog: Catalog, learner: Learner) -> bool:
 
 def _check_certification(context: ViewContext, code: str | None) -> None:
     """Raise ApiError 404 if neither the catalog nor the learner knows a certification."""
-    if code is None or code in context.catalog.certifications or code in context.learner.tracks:
+    learner = context.learner
+    if (
+        code is None
+        or code in context.catalog.certifications
+        or code in learner.tracks
+        or code in learner.exams
+    ):
         return
     # It can be newer than this process's catalog.
     if code not in shared(REFRESH_SECONDS).catalog.certifications:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from domain.achievements import Award
 from domain.catalog import Catalog
+from domain.events import Event
 from domain.fold import Buckets, Change, fold, needed_buckets
 from domain.interaction import Interaction, parse
 from domain.learner import Applied, Day, Learner
@@ -46,9 +47,9 @@ def make_tally(**counters: int) -> Tally:
     return tally_of([counters.get(name, 0) for name in COUNTERS])
 
 
-def needed_of(buckets: Buckets, learner: Learner, interactions: Sequence[Interaction]) -> Buckets:
+def needed_of(buckets: Buckets, learner: Learner, events: Sequence[Event]) -> Buckets:
     """Return those of the closed buckets that a fold asks for."""
-    numbers = needed_buckets(learner, interactions)
+    numbers = needed_buckets(learner, events)
     return Buckets(
         {number: buckets.days[number] for number in numbers.days},
         {number: buckets.applied[number] for number in numbers.applied & buckets.applied.keys()},
@@ -77,7 +78,7 @@ class Folded(NamedTuple):
     """The number of interactions that were applied."""
 
 
-def fold_batches(batches: Iterable[Sequence[Interaction]], catalog: Catalog, freezes: int = 0) -> Folded:
+def fold_batches(batches: Iterable[Sequence[Event]], catalog: Catalog, freezes: int = 0) -> Folded:
     """Fold batches one after the other, as the consumer does: each with only the buckets it needs."""
     learner, buckets, applied = Learner("ann"), Buckets(), 0
     awards: list[Award] = []

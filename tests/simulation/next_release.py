@@ -214,7 +214,7 @@ def _marking(fold: Callable[..., Any]) -> Callable[..., Any]:
 
         after = _counted(after, change.applied)._replace(
             tracks={code: track(code, new) for code, new in after.tracks.items()},
-            latest=day(after.latest),
+            latest=day(after.latest) if after.latest else None,
             applied=digests(after.applied),
             named_zone=_with_mark(learner.named_zone, after.named_zone),
             plain_offset=_with_mark(learner.plain_offset, after.plain_offset),

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.days import day_date, day_number, today_in, zone_names, zone_of
+from domain.events import parse_record
 from domain.interaction import (
     KINDS,
     MAX_ADDITIONAL_BYTES,
@@ -17,7 +18,6 @@ from domain.interaction import (
     InvalidInteraction,
     is_user_id,
     parse,
-    parse_record,
 )
 from tests.factory import make_interaction
 
