@@ -54,6 +54,8 @@ class Circumstances:
     """Share of the deliveries that the next release handles."""
     damaged_learners: int = 0
     """Number of learners who have an unreadable item at the same time."""
+    exam_rate: float = 0.0
+    """Share of the events that are results of exams."""
     framed_rate: float = 0.0
     """Probability that a record begins a frame of several records."""
 
@@ -102,4 +104,5 @@ def draw_circumstances(random: Random, sparse: bool) -> Circumstances:
         next_release_rate=random.choice((0.3, 0.5, 0.7)) if chance() < 0.25 else 0.0,
         damaged_learners=damaged_learners,
         framed_rate=random.choice((0.2, 0.5)) if chance() < 0.2 else 0.0,
+        exam_rate=random.choice((0.1, 0.3, 0.8)) if chance() < 0.25 else 0.0,
     )

@@ -149,7 +149,7 @@ def _truncated(world: World, sk: str, item: Item) -> Item:
         return {**item, "tallies": {"M": {**tallies, code: {"M": _cut(world, tallies[code]["M"], "names")}}}}
     if world.chance(0.3):
         return _cut(world, item, "earned")
-    if world.chance(0.5):
+    if world.chance(0.5) or not item["tracks"]["M"]:
         return {**item, "applied": {"M": _cut(world, item["applied"]["M"], "digests")}}
     tracks = item["tracks"]["M"]
     code = min(tracks)

@@ -14,7 +14,16 @@ from tests.simulation.faults import Violation
 from tests.simulation.history import History, Record
 from tests.simulation.invariants import REDRIVABLE
 from tests.simulation.quarantine import Message
-from tests.simulation.reading import Identity, Interaction, StoredCatalog, day_number, digests_of, read
+from tests.simulation.reading import (
+    Event,
+    Exam,
+    Identity,
+    Interaction,
+    StoredCatalog,
+    day_number,
+    digests_of,
+    read,
+)
 
 type Digests = Mapping[tuple[str, int], set[bytes]]
 """Digests of the applied interactions, by learner and number of the UTC day."""
@@ -45,8 +54,8 @@ class FinalState:
 class Applied:
     """An identity that is in the views."""
 
-    variants: list[Interaction] = field(default_factory=list)
-    """The different interactions that were sent with it. Only one of them was applied."""
+    variants: list[Event] = field(default_factory=list)
+    """The different events that were sent with it. Only one of them was applied."""
     payloads: set[bytes] = field(default_factory=set)
     """The different spellings in which they were sent."""
 
@@ -107,7 +116,9 @@ def _count_identities(seen: Counter[str], account: Account) -> None:
     for identities in account.applied.values():
         for applied in identities.values():
             seen["ambiguous identities"] += len(applied.variants) > 1
-            seen["identities on several local days"] += len({each.day for each in applied.variants}) > 1
+            days = {each.day for each in applied.variants if isinstance(each, Interaction)}
+            seen["identities on several local days"] += len(days) > 1
+            seen["results of exams"] += isinstance(applied.variants[0], Exam)
         event_ids = Counter(event_id for _, _, event_id in identities)
         seen["event_ids on several UTC days"] += sum(count > 1 for count in event_ids.values())
 
@@ -140,9 +151,9 @@ def _account(state: FinalState, catalog: StoredCatalog, digests: Digests) -> Acc
     for position, record in state.sent.items():
         if position not in state.expired:
             codes = quarantined.get(position, set())
-            interaction = _accepted(state, catalog, digests, position, record, codes)
-            if interaction is not None:
-                _add(account, state, digests, position, interaction, codes)
+            event = _accepted(state, catalog, digests, position, record, codes)
+            if event is not None:
+                _add(account, state, digests, position, event, codes)
     return account
 
 
@@ -153,17 +164,17 @@ def _accepted(
     position: str,
     record: Record,
     codes: set[str],
-) -> Interaction | None:
+) -> Event | None:
     """Check the reasons for which a record was refused. Return it if it is valid and its content known."""
     may_refuse = state.history.circumstances.may_refuse
-    interaction = read(record)
-    if interaction is None:
+    event = read(record)
+    if event is None:
         if not codes or not codes <= {"malformed", "invalid", "too_early", "unknown_timezone"}:
             raise Violation(f"{position} is invalid, but quarantined for {sorted(codes)}")
         state.seen["invalid records"] += 1
         return None
-    if catalog.place(interaction) is None:
-        if not codes and _is_applied(interaction, digests):
+    if not catalog.knows(event):
+        if not codes and _is_applied(event, digests):
             # Another variant of the same identity, which has known content, came first.
             state.seen["duplicates of unknown content"] += 1
         elif not codes or not codes <= REDRIVABLE | ({"state_full"} if may_refuse else set()):
@@ -173,7 +184,7 @@ def _accepted(
         state.seen["refused as state_full"] += 1
     elif not codes <= REDRIVABLE:
         raise Violation(f"{position} is valid, but quarantined for {sorted(codes)}")
-    return interaction
+    return event
 
 
 def _add(
@@ -181,19 +192,19 @@ def _add(
     state: FinalState,
     digests: Digests,
     position: str,
-    interaction: Interaction,
+    event: Event,
     codes: set[str],
 ) -> None:
-    """Add a valid interaction of known content to the account."""
-    identity = interaction.identity
-    if _is_applied(interaction, digests):
-        identities = account.applied.setdefault(interaction.user, {})
+    """Add a valid event of known content to the account."""
+    identity = event.identity
+    if _is_applied(event, digests):
+        identities = account.applied.setdefault(event.user, {})
         applied = identities.setdefault(identity, Applied())
         payload = state.sent[position].payload
         if applied.variants:
             state.seen["duplicates"] += 1
-        if interaction not in applied.variants:
-            applied.variants.append(interaction)
+        if event not in applied.variants:
+            applied.variants.append(event)
         elif payload not in applied.payloads:
             state.seen["respelled retries"] += 1
         applied.payloads.add(payload)
@@ -205,8 +216,8 @@ def _add(
         raise Violation(f"{position} is lost: {identity} is neither in the views nor in quarantine")
 
 
-def _is_applied(interaction: Interaction, digests: Digests) -> bool:
-    return interaction.digest in digests.get((interaction.user, day_number(interaction.utc_day)), ())
+def _is_applied(event: Event, digests: Digests) -> bool:
+    return event.digest in digests.get((event.user, day_number(event.utc_day)), ())
 
 
 # -- views -------------------------------------------------------------------------------------------
@@ -226,7 +237,7 @@ def _check_views(state: FinalState, catalog: StoredCatalog, account: Account) ->
 
 
 def _check_learner(
-    state: FinalState, catalog: StoredCatalog, user: str, variants: list[list[Interaction]], view: View
+    state: FinalState, catalog: StoredCatalog, user: str, variants: list[list[Event]], view: View
 ) -> None:
     """Check that one choice among the variants of each ambiguous identity accounts for all items."""
     violations: list[tuple[int, str]] = []
@@ -245,15 +256,15 @@ def _check_learner(
 
 
 def _check_choice(
-    state: FinalState, catalog: StoredCatalog, user: str, interactions: Iterable[Interaction], view: View
+    state: FinalState, catalog: StoredCatalog, user: str, events: Iterable[Event], view: View
 ) -> None:
-    """Check that these interactions account for all items of a learner. Remove these items from the view."""
+    """Check that these events account for all items of a learner. Remove these items from the view."""
     c = state.history.circumstances
 
-    def by_next(interaction: Interaction) -> bool:
-        return (user, day_number(interaction.utc_day), interaction.digest) in state.by_next
+    def by_next(event: Event) -> bool:
+        return (user, day_number(event.utc_day), event.digest) in state.by_next
 
-    expected = recompute.learner(user, interactions, catalog, c.freezes, c.catalog_first, by_next)
+    expected = recompute.learner(user, events, catalog, c.freezes, c.catalog_first, by_next)
     for key, item in expected.items.items():
         if key not in view:
             raise Violation(f"{key} is missing")

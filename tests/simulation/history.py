@@ -12,6 +12,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from tests.simulation.circumstances import Circumstances, draw_circumstances
+from tests.simulation.exams import exam, exam_variant, invalid_exam, is_exam, respelled_exam
 from tests.simulation.framing import framed
 from tests.simulation.interactions import (
     HOMES,
@@ -225,7 +226,8 @@ def _records(
     distinct = random.randrange(16, 30) if sparse else random.choice((7, 8, 8, 9, 10, 12, 20))
     distinct = max(distinct, 3 * learners if many else 0)
     originals = [
-        interaction(random, f"e{number}", random.choice(users), setting) for number in range(distinct)
+        _event(random, f"e{number}", random.choice(users), setting, circumstances.exam_rate)
+        for number in range(distinct)
     ]
     _reuse_event_ids(random, originals)
     records: list[Record] = []
@@ -244,15 +246,26 @@ def _records(
     for _ in range(random.randrange(len(records) // 3, len(records) // 2) + 1):
         again = random.choice(ambiguous)
         if random.random() < 0.5:
-            again = respelled(random, again)
+            again = respelled_exam(random, again) if is_exam(again) else respelled(random, again)
         records.append(_record(random, again, _arrival(again, now) + random.randrange(86400)))
     for number in range(random.randrange(0, 4)):
-        records.append(_invalid_record(random, number, random.choice(users), setting))
+        user = random.choice(users)
+        records.append(_invalid_record(random, number, user, setting, circumstances.exam_rate))
     if random.random() < 0.8:
         random.shuffle(records)
     if circumstances.framed_rate:
         records = framed(random, records, circumstances.framed_rate)
     return [record.numbered(number) for number, record in enumerate(records)]
+
+
+def _event(random: Random, event_id: str, user: str, setting: Setting, exam_rate: float) -> Fields:
+    if exam_rate and random.random() < exam_rate:
+        return exam(random, event_id, user, setting)
+    return interaction(random, event_id, user, setting)
+
+
+def _variant(random: Random, fields: Fields, setting: Setting) -> Fields:
+    return exam_variant(random, fields, setting) if is_exam(fields) else variant(random, fields, setting)
 
 
 def _record(random: Random, fields: Fields, arrived_at: int) -> Record:
@@ -285,14 +298,15 @@ def _variants(random: Random, originals: list[Fields], setting: Setting) -> Iter
     """
     count = random.choice((0, 0, 0, 1, 1, 2, 3, 4))
     for number, fields in enumerate(random.sample(originals, count)):
-        yield variant(random, fields, setting)
+        yield _variant(random, fields, setting)
         if number == 0 and count < 4 and random.random() < 0.3:
-            yield variant(random, fields, setting)
+            yield _variant(random, fields, setting)
 
 
-def _invalid_record(random: Random, number: int, user: str, setting: Setting) -> Record:
+def _invalid_record(random: Random, number: int, user: str, setting: Setting, exam_rate: float) -> Record:
     arrived_at = int(setting.present.timestamp()) + random.randrange(3600)
     if random.random() < 0.4:
         return Record(0, user, random.choice(MALFORMED), arrived_at, False)
-    fields = invalid(random, f"e{number}p", user, setting)
+    make = invalid_exam if random.random() < exam_rate else invalid
+    fields = make(random, f"e{number}p", user, setting)
     return Record(0, user, json.dumps(fields).encode(), arrived_at, False)

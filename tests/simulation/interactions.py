@@ -82,7 +82,8 @@ def zone(name: str) -> ZoneInfo:
 
 
 @cache
-def _offset(text: str) -> timezone:
+def offset(text: str) -> timezone:
+    """Return the offset in a text such as `+05:45`."""
     sign = -1 if text[0] == "-" else 1
     return timezone(sign * timedelta(hours=int(text[1:3]), minutes=int(text[4:6])))
 
@@ -124,8 +125,8 @@ def interaction(random: Random, event_id: str, user: str, setting: Setting) -> F
         content = "never-offered"
     home = setting.homes[user]
     named = home if home and random.random() < 0.85 else random.choice(ZONES)
-    at = _instant(random, setting, zone(named))
-    written_in = random.choice((zone(named), zone(named), UTC, _offset(random.choice(OFFSETS))))
+    at = instant(random, setting, zone(named))
+    written_in = random.choice((zone(named), zone(named), UTC, offset(random.choice(OFFSETS))))
     excels = setting.diligent and random.random() < 0.8
     kind: Kind = "completed" if excels else random.choice(KINDS)
     fields: Fields = {
@@ -133,7 +134,7 @@ def interaction(random: Random, event_id: str, user: str, setting: Setting) -> F
         "user_id": user,
         "content_id": content,
         "interaction_type": random.choice(spellings(kind)),
-        "occurred_at": _written(random, at, written_in),
+        "occurred_at": written(random, at, written_in),
     }
     if random.random() < 0.5:
         fields["timezone"] = named
@@ -152,7 +153,8 @@ def interaction(random: Random, event_id: str, user: str, setting: Setting) -> F
     return fields
 
 
-def _instant(random: Random, setting: Setting, named: tzinfo) -> datetime:
+def instant(random: Random, setting: Setting, named: tzinfo) -> datetime:
+    """Return a time at which something occurs: often just now, or around midnight."""
     present = setting.present
     # Some interactions occur within minutes of their arrival, before or after it.
     first, last = (-590, 60) if random.random() < 0.1 else (0, setting.span * 86400)
@@ -167,18 +169,18 @@ def _instant(random: Random, setting: Setting, named: tzinfo) -> datetime:
     return at
 
 
-def _written(random: Random, at: datetime, written_in: tzinfo) -> str:
+def written(random: Random, at: datetime, written_in: tzinfo) -> str:
     """Return one of the spellings of a time in a zone."""
     local = at.astimezone(written_in)
     text = local.isoformat(random.choice("TTTTt "))
-    body, offset = text[:-6], text[-6:]
-    if offset == "+00:00":
-        offset = random.choice(NO_OFFSETS)
+    body, written_offset = text[:-6], text[-6:]
+    if written_offset == "+00:00":
+        written_offset = random.choice(NO_OFFSETS)
     if local.microsecond == 999_999 and at.astimezone(UTC).time() >= time(23, 59, 59):
         body = random.choice((body, f"{body[:17]}60", f"{body[:17]}60.25"))
     elif local.microsecond and random.random() < 0.3:
         body = random.choice((body.rstrip("0"), f"{body}000"))
-    return body + offset
+    return body + written_offset
 
 
 # -- the same interaction again --------------------------------------------------------------------
@@ -191,10 +193,10 @@ def respelled(random: Random, fields: Fields) -> Fields:
     at = moment(fields["occurred_at"])
     # If a zone is named, the offset says nothing. Otherwise it decides the local day.
     if fields.get("timezone"):
-        offset = _offset(random.choice(OFFSETS))
-        again["occurred_at"] = _written(random, at, random.choice((zone(fields["timezone"]), UTC, offset)))
+        somewhere = offset(random.choice(OFFSETS))
+        again["occurred_at"] = written(random, at, random.choice((zone(fields["timezone"]), UTC, somewhere)))
     else:
-        again["occurred_at"] = _written(random, at, at.tzinfo or UTC)
+        again["occurred_at"] = written(random, at, at.tzinfo or UTC)
     for name, default in (
         ("time_spent", 0),
         ("score", None),
@@ -203,16 +205,17 @@ def respelled(random: Random, fields: Fields) -> Fields:
     ):
         value = fields.get(name)
         if value is None or value == default:
-            _say_or_omit(random, again, name, (default, None))
+            say_or_omit(random, again, name, (default, None))
         elif isinstance(value, int) and random.random() < 0.3:
             again[name] = float(value)
     # Neither of these counts for anything.
-    _say_or_omit(random, again, "session_id", (None, "s1", "ä"))
-    _say_or_omit(random, again, "additional_data", (None, {}, {"attempt": 2}))
+    say_or_omit(random, again, "session_id", (None, "s1", "ä"))
+    say_or_omit(random, again, "additional_data", (None, {}, {"attempt": 2}))
     return dict(random.sample(list(again.items()), len(again)))
 
 
-def _say_or_omit(random: Random, fields: Fields, name: str, values: Sequence[Any]) -> None:
+def say_or_omit(random: Random, fields: Fields, name: str, values: Sequence[Any]) -> None:
+    """Set a field to one of some values that mean the same as none, or leave it out."""
     if random.random() < 0.5:
         fields.pop(name, None)
     else:
@@ -233,7 +236,7 @@ def variant(random: Random, fields: Fields, setting: Setting) -> Fields:
             again["timezone"] = home if "timezone" not in fields else random.choice(ZONES)
         case "offset":
             again.pop("timezone", None)
-            again["occurred_at"] = _written(random, at, random.choice((UTC, _offset(random.choice(OFFSETS)))))
+            again["occurred_at"] = written(random, at, random.choice((UTC, offset(random.choice(OFFSETS)))))
         case "payload":
             other = interaction(random, fields["event_id"], fields["user_id"], setting)
             kept = {name: fields[name] for name in ("occurred_at", "timezone") if name in fields}
@@ -246,7 +249,7 @@ def variant(random: Random, fields: Fields, setting: Setting) -> Fields:
             moved = datetime.combine(at.astimezone(UTC).date(), other_time, UTC)
             if moved > max(at, setting.present):
                 moved = at
-            again["occurred_at"] = _written(random, moved, moment(again["occurred_at"]).tzinfo or UTC)
+            again["occurred_at"] = written(random, moved, moment(again["occurred_at"]).tzinfo or UTC)
     return again
 
 

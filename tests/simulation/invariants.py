@@ -117,10 +117,11 @@ class Invariants:
                 raise Violation(f"{message.position} is refused as {message.code} of a readable learner")
             self.world.seen["records refused as unreadable"] += 1
             return
-        content, code = fields["content_id"], fields.get("certification_type")
+        content, code = fields.get("content_id"), fields.get("certification_type")
         began = self.began[getcurrent()]
         for place, since in self.known_since.items():
-            if since < began and place[1] == content and code in (None, place[0]):
+            # The result of an exam names no content.
+            if since < began and content in (None, place[1]) and code in (None, place[0]):
                 raise Violation(f"{content} of {code} is refused as unknown, but the catalog has it")
 
     # -- learners in trouble -----------------------------------------------------------------------
@@ -139,9 +140,9 @@ class Invariants:
         for position, record in sent:
             if position in self.refused or self._in_trouble(record.user):
                 continue
-            interaction = read(record)
-            if interaction:
-                applied = interaction.user, day_number(interaction.utc_day), interaction.digest
+            event = read(record)
+            if event:
+                applied = event.user, day_number(event.utc_day), event.digest
                 if applied in self.applied_by:
                     continue
             raise Violation(f"{position} is held up by the trouble of other learners")

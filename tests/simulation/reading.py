@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation.exams import is_exam
 from tests.simulation.history import MAX_AHEAD_SECONDS, Record
 from tests.simulation.interactions import KINDS, NO_OFFSETS, moment, spellings, zone
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 type Item = dict[str, Any]
 type Key = tuple[str, str]
 type Identity = tuple[str, date, str]
-"""(user_id, UTC day, event_id): the identity of an interaction."""
+"""(user_id, UTC day, event_id): the identity of an event."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_DAY = date(2000, 1, 1)
@@ -53,12 +54,38 @@ class Interaction:
         return hashlib.sha256(self.event_id.encode()).digest()[:8]
 
 
+@dataclass(slots=True)
+class Exam:
+    """The valid result of an exam, read from its record."""
+
+    user: str
+    event_id: str
+    certification: str
+    at: int
+    """Microseconds since 1970."""
+    utc_day: date
+    passed: bool
+    score: int | None
+    """Hundredths."""
+
+    @property
+    def identity(self) -> Identity:
+        return self.user, self.utc_day, self.event_id
+
+    @property
+    def digest(self) -> bytes:
+        return hashlib.sha256(self.event_id.encode()).digest()[:8]
+
+
+type Event = Interaction | Exam
+
+
 def day_number(day: date) -> int:
     """Return the days since 2000-01-01."""
     return (day - FIRST_DAY).days
 
 
-def read(record: Record) -> Interaction | None:
+def read(record: Record) -> Event | None:
     """Read a record. Return None if it does not fulfil the contract."""
     if not record.valid:
         return None
@@ -68,21 +95,26 @@ def read(record: Record) -> Interaction | None:
     since = occurred - EPOCH
     if since.total_seconds() - record.arrived_at > MAX_AHEAD_SECONDS:
         return None
+    at = (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
+    utc_day = occurred.astimezone(UTC).date()
+    score = None if raw.get("score") is None else int(f"{raw['score']:.2f}".replace(".", ""))
+    if is_exam(raw):
+        code = raw["certification_type"]
+        return Exam(raw["user_id"], raw["event_id"], code, at, utc_day, raw["passed"], score)
     named = raw.get("timezone")
     says_no_place = named or text.endswith(NO_OFFSETS)
-    score = raw.get("score")
     return Interaction(
         user=raw["user_id"],
         event_id=raw["event_id"],
         content=raw["content_id"],
         certification=raw.get("certification_type"),
         kind=_KIND_OF[raw["interaction_type"].lower()],
-        at=(since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds,
-        utc_day=occurred.astimezone(UTC).date(),
+        at=at,
+        utc_day=utc_day,
         day=(occurred.astimezone(zone(named)) if named else occurred).date(),
         named_zone=named,
         plain_offset=None if says_no_place else text[-6:],
-        score=None if score is None else int(f"{score:.2f}".replace(".", "")),
+        score=score,
         seconds=int(raw.get("time_spent") or 0),
     )
 
@@ -143,6 +175,12 @@ class StoredCatalog:
         if interaction.certification is not None:
             found = [content for content in found if content.certification == interaction.certification]
         return min(found, key=lambda content: (content.assigned_at, content.certification), default=None)
+
+    def knows(self, event: Event) -> bool:
+        """Return whether the catalog has what an event is about."""
+        if isinstance(event, Exam):
+            return any(content.certification == event.certification for content in self.contents)
+        return self.place(event) is not None
 
     def active(self, certification: str) -> list[Content]:
         """Return the active contents of a certification."""

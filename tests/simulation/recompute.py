@@ -12,7 +12,17 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, assert_never
 
 from tests.simulation.history import CATEGORIES, MOVING_CATEGORIES
-from tests.simulation.reading import Content, Interaction, Item, Key, StoredCatalog, day_number
+from tests.simulation.reading import (
+    FIRST_DAY,
+    Content,
+    Event,
+    Exam,
+    Interaction,
+    Item,
+    Key,
+    StoredCatalog,
+    day_number,
+)
 from tests.simulation.rules import (
     CATEGORY_RULES,
     CERTIFICATION_RULES,
@@ -200,23 +210,29 @@ class Recomputed:
 
 def learner(
     user: str,
-    interactions: Iterable[Interaction],
+    events: Iterable[Event],
     catalog: StoredCatalog,
     freezes: int,
     catalog_is_fixed: bool,
-    by_next: Callable[[Interaction], bool] = lambda _: False,
+    by_next: Callable[[Event], bool] = lambda _: False,
 ) -> Recomputed:
-    """Recompute the views of a learner from their distinct interactions, all of known content.
+    """Recompute the views of a learner from their distinct events, all of known content.
 
-    `catalog_is_fixed`: the catalog did not change after the first interaction. `by_next` returns whether the
-    next release applied an interaction.
+    `catalog_is_fixed`: the catalog did not change after the first event. `by_next` returns whether the
+    next release applied an event.
     """
-    interactions = list(interactions)
-    if not interactions:
+    events = list(events)
+    if not events:
         return Recomputed()
+    interactions = [event for event in events if isinstance(event, Interaction)]
+    exams = [event for event in events if isinstance(event, Exam)]
     tracks: dict[str, Track] = {}
     days: dict[date, Day] = {}
     applied: dict[date, Digests] = {}
+    for event in events:
+        digests = applied.setdefault(event.utc_day, Digests())
+        digests.digests.add(event.digest)
+        digests.by_next += by_next(event)
     for interaction in interactions:
         content = catalog.place(interaction)
         assert content is not None
@@ -231,14 +247,14 @@ def learner(
             track.best[content.ordinal] = max(interaction.score, track.best.get(content.ordinal, 0))
         day = days.setdefault(interaction.day, Day())
         day.sums.setdefault(code, Breakdown()).add(content, amounts)
-        digests = applied.setdefault(interaction.utc_day, Digests())
-        digests.digests.add(interaction.digest)
         track.by_next += counted_by_next
         day.by_next += counted_by_next
-        digests.by_next += counted_by_next
     result = Recomputed(instants={interaction.at for interaction in interactions})
     zones = latest_zones(interactions, by_next, result.undecided_zones)
-    result.items = _items(f"USER#{user}", tracks, days, applied, zones)
+    exams_by_next = sum(by_next(exam) for exam in exams)
+    result.items = _items(f"USER#{user}", tracks, days, applied, zones, stored_exams(exams), exams_by_next)
+    if not interactions:
+        return result
     facts = LearnerFacts(
         longest_streak(set(days), freezes),
         sum(len(track.completed) for track in tracks.values()),
@@ -276,15 +292,27 @@ def latest_zones(
     }
 
 
+def stored_exams(exams: Iterable[Exam]) -> Item:
+    """Return the attribute for the results of exams: for each certification, all of them in order of time."""
+    rows: dict[str, list[list[int]]] = {}
+    for exam in exams:
+        score = -1 if exam.score is None else exam.score
+        rows.setdefault(exam.certification, []).append([exam.at, exam.passed * 1, score])
+    stored = {code: stored_numbers(sorted(of_code)) for code, of_code in rows.items()}
+    return {"exams": {"M": stored}} if stored else {}
+
+
 def _items(
     pk: str,
     tracks: Mapping[str, Track],
     days: Mapping[date, Day],
     applied: Mapping[date, Digests],
     zones: Item,
+    exams: Item,
+    exams_by_next: int,
 ) -> dict[Key, Item]:
     """Return the items. The state holds the latest bucket of each kind; the others are closed."""
-    first, latest, latest_applied = min(days), max(days), max(applied)
+    first, latest, latest_applied = min(days, default=FIRST_DAY), max(days, default=None), max(applied)
     items: dict[Key, Item] = {}
     closed = {f"DAY#{date_}": day.fields() for date_, day in days.items() if date_ != latest}
     closed |= {
@@ -298,12 +326,15 @@ def _items(
         "format": {"N": "2"},
         "tracks": {"M": {code: {"M": track.to_item()} for code, track in tracks.items()}},
         "calendar_first": {"N": str(day_number(first))},
-        "calendar": {"B": bitmap((date_ - first).days for date_ in days)},
+        "calendar": {"B": bitmap((date_ - first).days for date_ in days) if days else b""},
         **zones,
-        "latest": {"M": {"day": {"N": str(day_number(latest))}, **days[latest].latest_fields(tracks)}},
+        **exams,
         "applied": {"M": {"day": {"N": str(day_number(latest_applied))}, **applied[latest_applied].fields()}},
-        **marked(sum(track.by_next for track in tracks.values())),
+        **marked(sum(track.by_next for track in tracks.values()) + exams_by_next),
     }
+    if latest:
+        fields = {"day": {"N": str(day_number(latest))}, **days[latest].latest_fields(tracks)}
+        items[pk, "STATE"]["latest"] = {"M": fields}
     return items
 
 

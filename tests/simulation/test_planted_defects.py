@@ -208,7 +208,7 @@ def closed_days_are_taken_for_empty(patch: pytest.MonkeyPatch) -> None:
         return needed_buckets(learner, interactions)._replace(days=frozenset())
 
     def onto_empty_days(learner: Learner, buckets: Buckets, interactions: Any, *rest: Any) -> Change:
-        empty = {i.day: Day(i.day) for i in interactions}
+        empty = {i.day: Day(i.day) for i in interactions if isinstance(i, Interaction)}
         return fold(learner, buckets._replace(days=empty), interactions, *rest)
 
     patch.setattr(functions.project, "needed_buckets", only_applied)
@@ -320,7 +320,10 @@ def duplicates_change_the_latest_zone(patch: pytest.MonkeyPatch) -> None:
         zones = [
             Zone(i.at, i.zone)
             for i in interactions
-            if not i.zone_named and i.zone != NO_OFFSET and is_applied(learner, buckets, i)
+            if isinstance(i, Interaction)
+            and not i.zone_named
+            and i.zone != NO_OFFSET
+            and is_applied(learner, buckets, i)
         ]
         if not change.applied or not zones:
             return change
@@ -359,7 +362,7 @@ DEFECTS: dict[Defect, tuple[str, ...]] = {
     tallies_are_added_without_a_condition: (REWRITTEN, MISCOUNTED, OVERTAKEN),
     open_day_is_also_stored_as_closed: ("no record accounts for the items", MISCOUNTED),
     state_is_not_read_again_after_a_failed_condition: (REWRITTEN, MISCOUNTED),
-    buckets_are_not_read_again_after_a_failed_condition: (MISCOUNTED, LOST),
+    buckets_are_not_read_again_after_a_failed_condition: (MISCOUNTED, LOST, "a read finds"),
     awards_are_written_apart_from_the_state: (REWRITTEN,),
     ordinals_are_reused: ("an ordinal was reassigned",),
     rejected_quarantine_messages_are_ignored: (LOST, NOT_QUARANTINED),
