@@ -52,7 +52,12 @@ class Dynamo:
         """Write the items. There is one writer, so all conditions hold."""
         self.calls["TransactWriteItems"] += 1
         for entry in request["TransactItems"]:
-            item = entry["Put"]["Item"]
+            update = entry["Update"]
+            values = update["ExpressionAttributeValues"]
+            assigned = (
+                each.split(" = ") for each in update["UpdateExpression"].removeprefix("SET ").split(", ")
+            )
+            item = {**update["Key"], **{name: values[value] for name, value in assigned}}
             self.items[item["pk"]["S"], item["sk"]["S"]] = item
             self.written.append(item_bytes(item))
 

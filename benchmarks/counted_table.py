@@ -153,8 +153,13 @@ class CountedTable:
                 raise ValueError(f"the counted table does not know the condition {other!r}")
 
     def _updated(self, update: Item) -> Item:
-        """Return the item after an update of the form `ADD name :value, name :value`."""
+        """Return the item after an update: `ADD name :value, name :value` or `SET name = :value, ...`."""
         item = {**update["Key"], **self.items.get(key_of(update["Key"]), {})}
+        if update["UpdateExpression"].startswith("SET "):
+            for change in update["UpdateExpression"].removeprefix("SET ").split(", "):
+                name, value = change.split(" = ")
+                item[name] = update["ExpressionAttributeValues"][value]
+            return item
         for change in update["UpdateExpression"].removeprefix("ADD ").split(", "):
             name, value = change.split(" ")
             added = int(update["ExpressionAttributeValues"][value]["N"])

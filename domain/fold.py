@@ -312,7 +312,7 @@ class _DayDraft:
 
     def freeze(self) -> Day:
         tallies = {code: draft.freeze() for code, draft in self.tallies.items()}
-        return Day(self.before.number, {**self.before.tallies, **tallies}, self.before.unknown)
+        return self.before._replace(tallies={**self.before.tallies, **tallies})
 
 
 class _Draft:

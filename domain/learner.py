@@ -53,6 +53,8 @@ class Day(NamedTuple):
     number: int
     tallies: Mapping[str, Breakdown] = _NOTHING
     unknown: Unknown = _NOTHING
+    unknown_of: Mapping[str, Unknown] = _NOTHING
+    """Unknown attributes beside the sums, by certification. Only a closed day can have some."""
 
 
 class Applied(NamedTuple):

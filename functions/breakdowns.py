@@ -17,6 +17,10 @@ type Attributes = dict[str, Any]
 """Attributes of an item in DynamoDB's JSON form."""
 
 
+SUMS = frozenset({"names", "sums"})
+"""The attributes of a breakdown."""
+
+
 def dumps(value: Any) -> str:
     """Return a value as JSON. The caller sorts the names of objects: equal values must be equal texts."""
     return to_json(value).decode()

@@ -61,6 +61,16 @@ def head_item(head: Head) -> Item:
     }
 
 
+def update_of(item: Item) -> Item:
+    """Return the update that writes an item, and keeps what a later release added to the stored one."""
+    names = sorted(item.keys() - HEAD.keys())
+    return {
+        "Key": {name: item[name] for name in HEAD},
+        "UpdateExpression": "SET " + ", ".join(f"{name} = :{name}" for name in names),
+        "ExpressionAttributeValues": {f":{name}": item[name] for name in names},
+    }
+
+
 def part_key(code: str, part: int) -> Item:
     """Return the key of one part of a certification's catalog. Parts count from 0."""
     return {"pk": {"S": CATALOG_PK}, "sk": {"S": f"CERT#{code}#{part:06}"}}

@@ -34,7 +34,7 @@ from domain.exam_results import Exam, Exams
 from domain.interaction import MAX_HUNDREDTHS
 from domain.learner import Applied, Day, Learner, Track, Zone
 from domain.streaks import StudyCalendar
-from functions.breakdowns import breakdown_fields, breakdown_of, dumps, latest_fields, latest_of
+from functions.breakdowns import SUMS, breakdown_fields, breakdown_of, dumps, latest_fields, latest_of
 from functions.errors import LaterFormat, TooLarge, Unreadable
 from functions.packing import pack_lists, unpack_lists
 
@@ -242,11 +242,17 @@ def learner_of(item: Item) -> Learner:
         if version < 1:
             # The condition of a write would never hold.
             raise ValueError(f"its version is {version}")
+        calendar = _calendar(item)
+        latest_day = int(latest["day"]["N"]) if latest else None
+        if latest_day != calendar.last:
+            raise ValueError(
+                f"its latest day is {latest_day}, and the last one in its calendar {calendar.last}"
+            )
         return Learner(
             user_id=user_id_of(item),
             version=version,
             tracks=tracks,
-            calendar=_calendar(item),
+            calendar=calendar,
             named_zone=_zone(item.get("named_zone")),
             plain_offset=_offset(item.get("plain_offset")),
             latest=_latest(latest, tracks) if latest else None,
@@ -362,8 +368,10 @@ def _contents(item: Item, name: str) -> ContentSet:
 
 
 def _day(number: int, item: Item) -> Day:
-    breakdowns = {code: breakdown_of(found["M"]) for code, found in item["tallies"]["M"].items()}
-    return Day(number, breakdowns, _unknown(item, _KNOWN_OF_DAY))
+    tallies = {code: found["M"] for code, found in item["tallies"]["M"].items()}
+    unknown_of = {code: unknown for code, of_code in tallies.items() if (unknown := _unknown(of_code, SUMS))}
+    breakdowns = {code: breakdown_of(of_code) for code, of_code in tallies.items()}
+    return Day(number, breakdowns, _unknown(item, _KNOWN_OF_DAY), unknown_of)
 
 
 def _applied_fields(applied: Applied) -> Item:
@@ -379,7 +387,10 @@ def _applied(number: int, item: Item) -> Applied:
 
 def day_item(user_id: str, day: Day) -> Item:
     """Return the item of a closed local day."""
-    tallies = {code: {"M": breakdown_fields(breakdown)} for code, breakdown in day.tallies.items()}
+    tallies = {
+        code: {"M": {**day.unknown_of.get(code, {}), **breakdown_fields(breakdown)}}
+        for code, breakdown in day.tallies.items()
+    }
     return {**day.unknown, **key(user_id, day_sk(day.number)), "tallies": {"M": tallies}}
 
 

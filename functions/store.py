@@ -311,18 +311,16 @@ class Store:
             max([head.newest, *assigned]),
         )
         items.check_size([catalog_items.head_item(moved), *parts])
-        puts: list[Any] = [
-            {
-                "Put": {
-                    "Item": catalog_items.head_item(moved),
-                    "TableName": self.table,
-                    **_if_version(head.version),
-                }
-            },
-            *({"Put": {"Item": part, "TableName": self.table}} for part in parts),
+        updates: list[Any] = [
+            {"Update": {"TableName": self.table, **catalog_items.update_of(item)}}
+            for item in (catalog_items.head_item(moved), *parts)
         ]
+        condition = _if_version(head.version)
+        values = updates[0]["Update"]["ExpressionAttributeValues"]
+        values |= condition.pop("ExpressionAttributeValues", {})
+        updates[0]["Update"] |= condition
         try:
-            self.client.transact_write_items(TransactItems=puts)
+            self.client.transact_write_items(TransactItems=updates)
         except ClientError as error:
             if not is_contention(error):
                 raise

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from domain.catalog import NO_CATEGORY, NO_DIFFICULTY, ContentMetadata
-from functions import catalog, catalog_items, items
+from functions import aws, catalog, catalog_items, items
 from functions.catalog import CatalogWriter
 from functions.errors import MAX_RACES, Contended, TooLarge
 from functions.items import MAX_ITEM_BYTES, item_bytes
@@ -135,6 +135,17 @@ def test_a_catalog_of_more_than_a_thousand_contents_is_stored_in_parts(world: Wo
     [written] = [params["TransactItems"] for name, params in world.calls if name == "TransactWriteItems"]
     assert len(written) == 2, "the head, and the part that changed"
     assert world.store.full_catalog().certifications["BIG"].by_id["big-2400"].category == "Compute"
+
+
+def test_attributes_of_a_later_release_are_kept(world: World) -> None:
+    update = CatalogWriter(world.store).update
+    update({"BIG": [ContentMetadata("big-1", "Storage")]}, CATALOG_TIME)
+    keys = [("CATALOG", "HEAD"), ("CATALOG", "CERT#BIG#000000")]
+    for key in keys:
+        aws.dynamodb().put_item(TableName=VIEWS, Item={**world.items()[key], "reviewed": {"S": "Ä"}})
+    update({"BIG": [ContentMetadata("big-2", "Storage")]}, CATALOG_TIME)
+    assert [world.items()[key]["reviewed"] for key in keys] == [{"S": "Ä"}] * 2
+    assert len(world.store.full_catalog().certifications["BIG"].contents) == 2
 
 
 def contents(first: int, last: int, category: str = "Storage") -> list[ContentMetadata]:

@@ -32,6 +32,20 @@ def test_a_release_reads_the_items_of_earlier_releases(world: World) -> None:
     assert [stored.learner.tracks["SAA"].best_score(n) for n in range(4)] == [8_000, None, 9_250, None]
 
 
+def test_a_closed_day_keeps_the_attributes_of_a_later_release(world: World) -> None:
+    [day] = [item for item in STORED if item["sk"]["S"].startswith("DAY#")]
+    [(code, sums)] = day["tallies"]["M"].items()
+    later = {"N": "7"}
+    item = {**day, "mood": later, "tallies": {"M": {code: {"M": {**sums["M"], "mood": later}}}}}
+    for stored in (*STORED, item):
+        aws.dynamodb().put_item(TableName=VIEWS, Item=stored)
+    late = {**STUDY[0], "event_id": "a-late-one"}
+    assert world.project(late).applied == 1
+    written = world.items()[day["pk"]["S"], day["sk"]["S"]]
+    assert written != item
+    assert (written["mood"], written["tallies"]["M"][code]["M"]["mood"]) == (later, later)
+
+
 def test_a_state_of_a_later_format_is_refused(world: World) -> None:
     aws.dynamodb().put_item(TableName=VIEWS, Item={**STORED[0], "format": {"N": "3"}})
     with pytest.raises(LaterFormat, match=r"^the state has format 3; this release reads 2$"):

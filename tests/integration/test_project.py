@@ -378,6 +378,11 @@ DAMAGED: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "an offset that is none": ("STATE", {"plain_offset": {"S": '[1,"x"]'}}, "unreadable_state"),
     "study days that are no dates": ("STATE", {"calendar_first": {"N": "99999999999"}}, "unreadable_state"),
+    "a latest day that is not the last one": (
+        "STATE",
+        {"calendar": {"B": b"\x01"}},
+        "unreadable_state",
+    ),
     "a version that no write has made": ("STATE", {"version": {"N": "0"}}, "unreadable_state"),
     "sums that are texts": (
         "DAY#2026-02-28",
@@ -698,7 +703,7 @@ def test_a_batch_of_more_days_than_one_transaction_takes_is_split(world: World) 
 def test_a_batch_of_more_bytes_than_one_transaction_takes_is_split(world: World) -> None:
     first, many = day_number(date(2026, 2, 10)), frozenset(range(45_000))
     calendar = StudyCalendar()
-    for number in range(first, first + 12):
+    for number in range(first, first + 13):
         calendar = calendar.add(number)
     for n in range(12):  # Each takes 350 KB.
         latest = Day(first + 12)

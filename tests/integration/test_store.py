@@ -14,6 +14,7 @@ from domain.catalog import ContentMetadata, assign
 from domain.days import day_number
 from domain.fold import BucketNumbers, Buckets, Change
 from domain.learner import Applied, Day, Learner
+from domain.streaks import StudyCalendar
 from functions import aws, catalog_items, store
 from functions.catalog import CatalogWriter
 from functions.errors import TooLarge
@@ -283,7 +284,8 @@ def test_a_learner_without_any_day_can_be_read(world: World) -> None:
 def test_a_scan_finds_all_states_over_many_pages(world: World) -> None:
     full = frozenset(range(45_000))
     for n in range(6):
-        learner = Learner(f"learner-{n}", 1, latest=Day(9_000), applied=Applied(9_000, full))
+        days = StudyCalendar().add(9_000)
+        learner = Learner(f"learner-{n}", 1, calendar=days, latest=Day(9_000), applied=Applied(9_000, full))
         assert world.store.commit(Change(learner, (Day(8_999),), (), 1, 0, ())) is None
     world.calls.clear()
     pages: list[list[str]] = []

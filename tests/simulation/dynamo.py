@@ -167,7 +167,7 @@ class Dynamo:
         return answer
 
     def transact_write_items(self, *, TransactItems: list[Item]) -> Item:
-        puts = [_put_of(entry) for entry in TransactItems]
+        puts = [self._put_of(entry) for entry in TransactItems]
         keys = [_key(put["Item"]) for put in puts]
         for put in puts:
             self._check_table(put["TableName"])
@@ -203,7 +203,7 @@ class Dynamo:
                     )
             if any(reason["Code"] != "None" for reason in reasons):
                 raise cancelled(reasons)
-            self._write([put["Item"] for put in puts])
+            self._write([self._put_of(entry)["Item"] for entry in TransactItems])
             done = True
             return {}
 
@@ -342,6 +342,18 @@ class Dynamo:
                 item if put.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" else None
             )
 
+    def _put_of(self, entry: Item) -> Item:
+        """Return a write of a transaction with the whole item that it stores now."""
+        [(kind, write)] = entry.items()
+        if kind == "Put":
+            return dict(write)
+        if kind != "Update" or not write["UpdateExpression"].startswith("SET "):
+            raise Violation(f"the simulated DynamoDB does not know {entry} in a transaction")
+        assigned = dict(each.split(" = ") for each in write["UpdateExpression"][4:].split(", "))
+        values = {name: write["ExpressionAttributeValues"][value] for name, value in assigned.items()}
+        key = write["Key"]
+        return {**write, "Item": {**self.items.get(_key(key), {}), **key, **values}}
+
     def _write(self, items: list[Item]) -> None:
         changes = []
         for item in items:
@@ -400,10 +412,3 @@ class Paginator:
 
 def _key(item: Item) -> Key:
     return item["pk"]["S"], item["sk"]["S"]
-
-
-def _put_of(entry: Item) -> Item:
-    [(kind, put)] = entry.items()
-    if kind != "Put":
-        raise Violation(f"the simulated DynamoDB does not know {kind} in a transaction")
-    return dict(put)

@@ -11,6 +11,7 @@ from tests.simulation.damage import UNREADABLE, Damages
 from tests.simulation.dynamo import Item, Key, Written
 from tests.simulation.faults import Violation
 from tests.simulation.history import Record
+from tests.simulation.next_release import CATALOG_ATTRIBUTE
 from tests.simulation.quarantine import Message
 from tests.simulation.reading import day_number, digests_of, ordinals, read
 from tests.simulation.releases import THIS
@@ -55,7 +56,12 @@ class Invariants:
                 if old is not None:
                     raise Violation(f"{pk} {sk} is written again")
                 self.awarded_by[pk, sk] = release
-            elif sk in ("STATE", "HEAD"):
+            if pk == "CATALOG" and old is not None:
+                if lost := old.keys() - new.keys():
+                    raise Violation(f"{pk} {sk} loses the attributes {sorted(lost)}")
+                kept = release == THIS and CATALOG_ATTRIBUTE in old
+                self.world.seen["catalog items with unknown attributes that were kept"] += kept
+            if sk in ("STATE", "HEAD"):
                 self._check_masteries(pk, old, new)
                 expected = 1 + (int(old["version"]["N"]) if old else 0)
                 if old and _format(old) > _format(new):

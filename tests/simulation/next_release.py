@@ -30,6 +30,8 @@ CONTENT_FIELD = "stars: int | None = None"
 AWARD_FIELD = 'level: str = "bronze"'
 ATTRIBUTE = "marked"
 """The new attribute of states, tracks, days and digests: how many interactions the next release applied."""
+CATALOG_ATTRIBUTE = "reviewed"
+"""The new attribute of the catalog's head and parts."""
 
 
 class NoLongerFits(Exception):
@@ -55,6 +57,8 @@ def next_release() -> dict[str, ModuleType]:
     }
     project, catalog = modules["functions.project"], modules["functions.catalog"]
     project.fold = _marking(project.fold)  # type: ignore[attr-defined]
+    catalog_items = modules["functions.catalog_items"]
+    catalog_items.update_of = _reviewing(catalog_items.update_of)  # type: ignore[attr-defined]
     catalog.assign = _with_stars(catalog.assign)  # type: ignore[attr-defined]
     return modules
 
@@ -241,6 +245,11 @@ def _counted(part: Any, more: int) -> Any:
 
 def _with_mark(before: Any, after: Any) -> Any:
     return after if after == before else after._replace(unknown=(after.at % 997, "next"))
+
+
+def _reviewing(update_of: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return the update of a catalog's item by a release that adds an attribute to it."""
+    return lambda item: update_of({**item, CATALOG_ATTRIBUTE: {"BOOL": True}})
 
 
 def _with_stars(assign: Callable[..., Any]) -> Callable[..., Any]:
