@@ -31,6 +31,19 @@ def interaction(**fields: Any) -> dict[str, Any]:
     }
 
 
+def exam(**fields: Any) -> dict[str, Any]:
+    """Return a new result of an exam of a minute ago."""
+    occurred_at = datetime.now(UTC) - timedelta(minutes=1)
+    return {
+        "event_id": secrets.token_hex(8),
+        "certification_type": "GENERAL",
+        "occurred_at": occurred_at.isoformat(timespec="seconds"),
+        "passed": True,
+        "score": 81.5,
+        **fields,
+    }
+
+
 def eventually[T](look: Callable[[], T], wanted: T, seconds: float = 60) -> T:
     """Call `look` until it returns what is wanted, for so many seconds. Return what it returned last."""
     deadline = time.monotonic() + seconds

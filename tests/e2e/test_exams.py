@@ -5,21 +5,14 @@ import secrets
 from datetime import UTC, datetime, timedelta
 
 from tests.e2e.conftest import Deployed
-from tests.e2e.interactions import ensure_test_content, eventually
+from tests.e2e.interactions import ensure_test_content, eventually, exam
 
 
 def test_a_result_counts_once_through_all_three_doors(stack: Deployed) -> None:
     ensure_test_content(stack.stack)
     token = stack.token(user=f"e2e-exam-{secrets.token_hex(4)}")
     user = stack.call("GET", "/progress/me/analytics", token)[1]["user_id"]
-    occurred_at = (datetime.now(UTC) - timedelta(minutes=1)).isoformat(timespec="seconds")
-    result = {
-        "event_id": secrets.token_hex(8),
-        "certification_type": "GENERAL",
-        "occurred_at": occurred_at,
-        "passed": True,
-        "score": 81.5,
-    }
+    result = exam()
     sent = json.dumps({"user_id": user, **result})
     outputs = stack.stack.outputs
     assert stack.call("POST", "/progress/me/exam", token, result)[0] == 202
@@ -30,15 +23,15 @@ def test_a_result_counts_once_through_all_three_doors(stack: Deployed) -> None:
         "Detail": sent,
     }
     assert stack.stack.client("events").put_events(Entries=[event])["FailedEntryCount"] == 0
-    earlier = {**result, "event_id": secrets.token_hex(8), "passed": False, "score": None}
-    earlier["occurred_at"] = (datetime.now(UTC) - timedelta(days=3)).isoformat(timespec="seconds")
+    three_days_ago = (datetime.now(UTC) - timedelta(days=3)).isoformat(timespec="seconds")
+    earlier = exam(passed=False, score=None, occurred_at=three_days_ago)
     kinesis = stack.stack.client("kinesis")
     for data in (sent, json.dumps({"user_id": user, **earlier})):
         kinesis.put_record(StreamName=outputs["StreamName"], Data=data.encode(), PartitionKey=user)
 
     def results() -> list[bool]:
         body = stack.call("GET", "/progress/me/readiness?certification_type=GENERAL", token)[1]
-        return [exam["passed"] for exam in body["exams"]]
+        return [result["passed"] for result in body["exams"]]
 
     assert eventually(results, [False, True]) == [False, True]
     body = stack.call("GET", "/progress/me/readiness?certification_type=GENERAL", token)[1]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.e2e.conftest import Deployed
-from tests.e2e.interactions import ensure_test_content, eventually, interaction
+from tests.e2e.interactions import ensure_test_content, eventually, exam, interaction
 from tests.e2e.tokens import (
     access_token,
     claims_of,
@@ -143,12 +143,23 @@ def matrix(stack: Deployed, learner: str, tokens: dict[str, str | None]) -> Matr
         method, _, path = route.partition(" ")
         for caller, token in tokens.items():
             for exists in (True, False) if "{user_id}" in path else (True,):
-                body: Any = None
-                if method == "POST":
-                    body = [interaction()] if path.endswith("interactions") else interaction()
+                body = _body(path) if method == "POST" else None
                 asked = path.replace("{user_id}", existing if exists else MISSING)
                 answers[Call(caller, route, exists)] = call(stack.api_url, method, asked, token, body)
     return answers
+
+
+def _body(path: str) -> Any:
+    """Return what a route for writing takes."""
+    match path.rpartition("/")[2]:
+        case "interaction":
+            return interaction()
+        case "interactions":
+            return [interaction()]
+        case "exam":
+            return exam()
+        case other:
+            raise ValueError(f"the test has nothing to post to {other}")
 
 
 def expected_status(one: Call) -> int:
