@@ -175,7 +175,7 @@ def name_of(item: Item) -> str:
 
 
 def _unknown(item: Item, known: frozenset[str]) -> Item:
-    return {name: item[name] for name in item.keys() - known}
+    return {name: value for name, value in item.items() if name not in known}
 
 
 _KNOWN_OF_STATE = frozenset({"pk", "sk", "version", "format", "tracks", "calendar_first", "calendar"}) | {

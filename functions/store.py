@@ -217,14 +217,14 @@ class Store:
         Raise TimeoutError if the catalog keeps changing.
         """
         for _ in range(MAX_CATALOG_READS):
-            changed = {
+            changed = [
                 code
                 for code in head.certifications
                 if _known_version(known.certifications.get(code)) != head.version_of(code)
-            }
+            ]
             if not changed and head.certifications.keys() == known.certifications.keys():
                 return known
-            kept = {code: known.certifications[code] for code in head.certifications.keys() - changed}
+            kept = {code: known.certifications[code] for code in head.certifications if code not in changed}
             certifications = {**kept, **self._certifications(known.certifications, head, changed)}
             # These parts can be newer than the head, and then miss a certification that was added meanwhile.
             # An interaction without a certification would count for the wrong one. The catalog belongs to one
@@ -282,7 +282,7 @@ class Store:
         for attempt in range(MAX_READ_TRIES):
             if attempt > 1:
                 time.sleep(random.uniform(0, min(1.0, 0.02 * 2**attempt)))
-            for keys in batched(wanted.keys() - found.keys(), MAX_BATCH_GET):
+            for keys in batched([key for key in wanted if key not in found], MAX_BATCH_GET):
                 read = self._batch_get([catalog_items.part_key(*key) for key in keys], consistent=attempt > 0)
                 for part in map(catalog_items.stored_part, read):
                     if part.version >= wanted[part.code, part.number]:

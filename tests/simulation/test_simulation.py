@@ -1,5 +1,6 @@
 """Test the code under test with 20,000 simulated histories, and the simulator's own promises."""
 
+import os
 import subprocess
 import sys
 from math import prod
@@ -115,6 +116,26 @@ def test_only_a_full_run_fails_for_a_call_site_without_a_kind_of_fault(
 def test_a_seed_replays_its_history() -> None:
     for seed in range(20):
         assert run(history(seed), tracing=True) == run(history(seed), tracing=True), f"seed {seed}"
+
+
+def test_a_seed_replays_its_history_in_another_process() -> None:
+    """Sets of texts have another order in each process, which must not decide what is called."""
+    script = (
+        "from tests.simulation.history import history; from tests.simulation.simulation import run\n"
+        "for seed in range(60): print(run(history(seed), tracing=True))"
+    )
+    ran = [
+        subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for hash_seed in ("1", "2")
+    ]
+    assert ran[0] == ran[1]
 
 
 def test_replaying_the_log_onto_the_live_views_changes_only_versions() -> None:
