@@ -10,6 +10,7 @@ A part and the head are written in one transaction, so the head says which parts
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json
@@ -22,6 +23,7 @@ ORDINALS_PER_PART = 1000
 CATALOG_PK = "CATALOG"
 HEAD: Item = {"pk": {"S": CATALOG_PK}, "sk": {"S": "HEAD"}}
 """The key of the catalog's head."""
+_UNCONDITIONAL: Mapping[str, Any] = MappingProxyType({})
 _CONTENT_FIELDS = len(Content._fields) - 2
 """The stored fields of a content that this release knows: without its ordinal and `unknown`."""
 
@@ -61,13 +63,16 @@ def head_item(head: Head) -> Item:
     }
 
 
-def update_of(item: Item) -> Item:
+def update_of(item: Item, condition: Mapping[str, Any] = _UNCONDITIONAL) -> Item:
     """Return the update that writes an item, and keeps what a later release added to the stored one."""
+    # None of the names is a word that DynamoDB reserves. The emulation in the tests would refuse one.
     names = sorted(item.keys() - HEAD.keys())
+    values = {f":{name}": item[name] for name in names}
     return {
+        **condition,
         "Key": {name: item[name] for name in HEAD},
         "UpdateExpression": "SET " + ", ".join(f"{name} = :{name}" for name in names),
-        "ExpressionAttributeValues": {f":{name}": item[name] for name in names},
+        "ExpressionAttributeValues": {**condition.get("ExpressionAttributeValues", {}), **values},
     }
 
 

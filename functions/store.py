@@ -311,16 +311,13 @@ class Store:
             max([head.newest, *assigned]),
         )
         items.check_size([catalog_items.head_item(moved), *parts])
-        updates: list[Any] = [
-            {"Update": {"TableName": self.table, **catalog_items.update_of(item)}}
-            for item in (catalog_items.head_item(moved), *parts)
+        updates = [
+            catalog_items.update_of(catalog_items.head_item(moved), _if_version(head.version)),
+            *map(catalog_items.update_of, parts),
         ]
-        condition = _if_version(head.version)
-        values = updates[0]["Update"]["ExpressionAttributeValues"]
-        values |= condition.pop("ExpressionAttributeValues", {})
-        updates[0]["Update"] |= condition
+        entries: list[Any] = [{"Update": {"TableName": self.table, **update}} for update in updates]
         try:
-            self.client.transact_write_items(TransactItems=updates)
+            self.client.transact_write_items(TransactItems=entries)
         except ClientError as error:
             if not is_contention(error):
                 raise

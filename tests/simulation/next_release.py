@@ -56,10 +56,10 @@ def next_release() -> dict[str, ModuleType]:
         )
     }
     project, catalog = modules["functions.project"], modules["functions.catalog"]
-    project.fold = _marking(project.fold)  # type: ignore[attr-defined]
+    vars(project)["fold"] = _marking(project.fold)
     catalog_items = modules["functions.catalog_items"]
-    catalog_items.update_of = _reviewing(catalog_items.update_of)  # type: ignore[attr-defined]
-    catalog.assign = _with_stars(catalog.assign)  # type: ignore[attr-defined]
+    vars(catalog_items)["update_of"] = _reviewing(catalog_items.update_of)
+    vars(catalog)["assign"] = _with_stars(catalog.assign)
     return modules
 
 
@@ -247,9 +247,9 @@ def _with_mark(before: Any, after: Any) -> Any:
     return after if after == before else after._replace(unknown=(after.at % 997, "next"))
 
 
-def _reviewing(update_of: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _reviewing(update_of: Callable[..., Any]) -> Callable[..., Any]:
     """Return the update of a catalog's item by a release that adds an attribute to it."""
-    return lambda item: update_of({**item, CATALOG_ATTRIBUTE: {"BOOL": True}})
+    return lambda item, *condition: update_of({**item, CATALOG_ATTRIBUTE: {"BOOL": True}}, *condition)
 
 
 def _with_stars(assign: Callable[..., Any]) -> Callable[..., Any]:

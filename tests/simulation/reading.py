@@ -24,57 +24,48 @@ FIRST_DAY = date(2000, 1, 1)
 _KIND_OF: "dict[str, Kind]" = {spelling.lower(): kind for kind in KINDS for spelling in spellings(kind)}
 
 
-@dataclass(slots=True)
-class Interaction:
-    """A valid interaction, read from its record. Two spellings of the same interaction are equal."""
+@dataclass(slots=True, kw_only=True)
+class Occurrence:
+    """The fields that an interaction and the result of an exam share."""
 
     user: str
     event_id: str
-    content: str
-    certification: str | None
-    kind: "Kind"
     at: int
     """Microseconds since 1970."""
     utc_day: date
+    score: int | None
+    """Hundredths."""
+
+    @property
+    def identity(self) -> Identity:
+        return self.user, self.utc_day, self.event_id
+
+    @property
+    def digest(self) -> bytes:
+        return hashlib.sha256(self.event_id.encode()).digest()[:8]
+
+
+@dataclass(slots=True, kw_only=True)
+class Interaction(Occurrence):
+    """A valid interaction, read from its record. Two spellings of the same interaction are equal."""
+
+    content: str
+    certification: str | None
+    kind: "Kind"
     day: date
     """The learner's local day."""
     named_zone: str | None
     plain_offset: str | None
     """The offset, if it is not zero and no zone is named."""
-    score: int | None
-    """Hundredths."""
     seconds: int
 
-    @property
-    def identity(self) -> Identity:
-        return self.user, self.utc_day, self.event_id
 
-    @property
-    def digest(self) -> bytes:
-        return hashlib.sha256(self.event_id.encode()).digest()[:8]
-
-
-@dataclass(slots=True)
-class Exam:
+@dataclass(slots=True, kw_only=True)
+class Exam(Occurrence):
     """The valid result of an exam, read from its record."""
 
-    user: str
-    event_id: str
     certification: str
-    at: int
-    """Microseconds since 1970."""
-    utc_day: date
     passed: bool
-    score: int | None
-    """Hundredths."""
-
-    @property
-    def identity(self) -> Identity:
-        return self.user, self.utc_day, self.event_id
-
-    @property
-    def digest(self) -> bytes:
-        return hashlib.sha256(self.event_id.encode()).digest()[:8]
 
 
 type Event = Interaction | Exam
@@ -99,8 +90,15 @@ def read(record: Record) -> Event | None:
     utc_day = occurred.astimezone(UTC).date()
     score = None if raw.get("score") is None else int(f"{raw['score']:.2f}".replace(".", ""))
     if is_exam(raw):
-        code = raw["certification_type"]
-        return Exam(raw["user_id"], raw["event_id"], code, at, utc_day, raw["passed"], score)
+        return Exam(
+            user=raw["user_id"],
+            event_id=raw["event_id"],
+            at=at,
+            utc_day=utc_day,
+            score=score,
+            certification=raw["certification_type"],
+            passed=raw["passed"],
+        )
     named = raw.get("timezone")
     says_no_place = named or text.endswith(NO_OFFSETS)
     return Interaction(
