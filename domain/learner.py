@@ -38,6 +38,10 @@ class Track(NamedTuple):
     """The contents that have a score."""
     best: bytes = b""
     """The best score of each content in `scored`, by ordinal: hundredths in two bytes, big-endian."""
+    first_of: ContentSet = _NO_CONTENT
+    """The contents in `scored` whose earliest answer is known: all that were scored since this is kept."""
+    first: bytes = b""
+    """The earliest answer to each content in `first_of`, by ordinal, as `answer_bytes` returns it."""
     mastered: Mastered = _NOTHING
     """The contents of each category that was mastered, as they were then, by the achievement's id."""
     unknown: Unknown = _NOTHING

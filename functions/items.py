@@ -28,7 +28,6 @@ from typing import Any, get_type_hints
 from pydantic_core import from_json
 
 from domain.achievements import Award
-from domain.content_set import ContentSet, pack_scores, unpack_scores
 from domain.days import day_date, day_number, instant
 from domain.exam_results import Exam, Exams
 from domain.interaction import MAX_HUNDREDTHS
@@ -37,6 +36,7 @@ from domain.streaks import StudyCalendar
 from functions.breakdowns import SUMS, breakdown_fields, breakdown_of, dumps, latest_fields, latest_of
 from functions.errors import LaterFormat, TooLarge, Unreadable
 from functions.packing import pack_lists, unpack_lists
+from functions.track_items import track_fields, track_of
 
 type Item = dict[str, Any]
 """An item in DynamoDB's JSON form: `{"version": {"N": "3"}, …}`."""
@@ -186,9 +186,6 @@ _KNOWN_OF_STATE = frozenset({"pk", "sk", "version", "format", "tracks", "calenda
     "earned",
     "exams",
 }
-_KNOWN_OF_TRACK = frozenset(
-    {"names", "sums", "viewed", "answered", "completed", "scored", "best", "mastered"}
-)
 _KNOWN_OF_DAY = frozenset({"pk", "sk", "day", "tallies"})
 _KNOWN_OF_APPLIED = frozenset({"pk", "sk", "day", "digests"})
 
@@ -206,7 +203,7 @@ def state_item(learner: Learner) -> Item:
         **key(learner.user_id, "STATE"),
         "version": {"N": str(learner.version)},
         "format": {"N": str(FORMAT)},
-        "tracks": {"M": {code: {"M": _track_item(track)} for code, track in learner.tracks.items()}},
+        "tracks": {"M": {code: {"M": track_fields(track)} for code, track in learner.tracks.items()}},
         "calendar_first": {"N": str(learner.calendar.first)},
         "calendar": {"B": learner.calendar.to_bytes()},
         "earned": {"S": dumps(sorted(learner.earned))},
@@ -235,7 +232,7 @@ def learner_of(item: Item) -> Learner:
             raise LaterFormat(f"the state has format {item['format']['N']}; this release reads {FORMAT}")
         if int(item["format"]["N"]) < FORMAT:
             raise ValueError(f"its format is {item['format']['N']}, and no release has migrated it")
-        tracks = {code: _track(track["M"]) for code, track in sorted(item["tracks"]["M"].items())}
+        tracks = {code: track_of(track["M"]) for code, track in sorted(item["tracks"]["M"].items())}
         latest = item["latest"]["M"] if "latest" in item else None
         applied = item["applied"]["M"] if "applied" in item else None
         version = int(item["version"]["N"])
@@ -321,50 +318,6 @@ def _texts(values: Any) -> frozenset[str]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise TypeError("it has a list that is not of texts")
     return frozenset(values)
-
-
-def _track_item(track: Track) -> Item:
-    packed = {
-        "viewed": track.viewed.to_bytes(),
-        "answered": track.answered.to_bytes(),
-        "completed": track.completed.to_bytes(),
-        # Most platforms score exactly what is answered. Then the set is not stored again.
-        "scored": b"" if track.scored == track.answered else track.scored.to_bytes(),
-        "best": pack_scores(track.best),
-    }
-    return {
-        **track.unknown,
-        **breakdown_fields(track.tallies),
-        **{name: {"B": data} for name, data in packed.items() if data},
-        **_mastered_fields(track),
-    }
-
-
-def _mastered_fields(track: Track) -> Item:
-    if not track.mastered:
-        return {}
-    covered = {name: {"B": contents.to_bytes()} for name, contents in track.mastered.items()}
-    return {"mastered": {"M": covered}}
-
-
-def _track(item: Item) -> Track:
-    answered = _contents(item, "answered")
-    scored = _contents(item, "scored") if "scored" in item else answered if "best" in item else ContentSet()
-    mastered = item["mastered"]["M"] if "mastered" in item else {}
-    return Track(
-        tallies=breakdown_of(item),
-        viewed=_contents(item, "viewed"),
-        answered=answered,
-        completed=_contents(item, "completed"),
-        scored=scored,
-        best=unpack_scores(bytes(item["best"]["B"]) if "best" in item else b"", len(scored)),
-        mastered={name: ContentSet.from_bytes(bytes(contents["B"])) for name, contents in mastered.items()},
-        unknown=_unknown(item, _KNOWN_OF_TRACK),
-    )
-
-
-def _contents(item: Item, name: str) -> ContentSet:
-    return ContentSet.from_bytes(bytes(item[name]["B"])) if name in item else ContentSet()
 
 
 def _day(number: int, item: Item) -> Day:

@@ -29,6 +29,7 @@ STORED: list[Item] = [
                         "completed": {"B": b"\x00\x04"},
                         "scored": {"B": b"\x00\x05"},
                         "best": {"B": b"\x00\x1f@$\x22"},
+                        "first": {"B": b"\x02\x02\xc4\xf6\x8a\x0e\xd3\x0c\x01\x00\x1f@$\x22"},
                         "mastered": {"M": {"SAA:mastered:compute": {"B": b"\x00\x04"}}},
                         "names": {"S": '[["Compute","Storage"],["advanced","beginner"]]'},
                         "sums": numbers(

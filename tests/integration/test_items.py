@@ -1,16 +1,18 @@
 """The items of the views table: their bytes, as earlier releases stored them, and their sizes."""
 
 import json
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from domain.learner import Zone
+from domain.first_answers import answer_bytes
+from domain.learner import Track, Zone
 from functions import aws, items
 from functions.errors import LaterFormat, TooLarge, Unreadable
-from functions.items import award_of, item_bytes, new_award
-from tests.integration.conftest import VIEWS, World
+from functions.items import Item, award_of, item_bytes, new_award
+from tests.integration.conftest import VIEWS, World, interaction
 from tests.integration.stored import STORED, STUDY
 
 
@@ -30,6 +32,48 @@ def test_a_release_reads_the_items_of_earlier_releases(world: World) -> None:
     assert stored.learner.named_zone == Zone(1772348400000000, "Europe/Helsinki")
     assert [award.points for award in stored.awards] == [20, 300]
     assert [stored.learner.tracks["SAA"].best_score(n) for n in range(4)] == [8_000, None, 9_250, None]
+
+
+def without_first_answers() -> Item:
+    state = deepcopy(STORED[0])
+    del state["tracks"]["M"]["SAA"]["M"]["first"]
+    return state
+
+
+def stored_track(world: World) -> Track:
+    stored = world.store.read("ann", 0)
+    assert stored is not None
+    return stored.learner.tracks["SAA"]
+
+
+def test_content_scored_before_first_answers_were_kept_has_no_first_answer(world: World) -> None:
+    for item in (*STORED, without_first_answers()):
+        aws.dynamodb().put_item(TableName=VIEWS, Item=item)
+    late = interaction("d", content_id="saa-1", score=10, occurred_at="2026-03-01T08:00:00+02:00")
+    world.project(late, interaction("e", content_id="saa-2", score=50, occurred_at="2026-03-02T10:00:00Z"))
+    track = stored_track(world)
+    assert (set(track.scored), set(track.first_of)) == ({0, 1, 2}, {1})
+    assert track.first == answer_bytes(1772445600000000, 5_000)
+
+
+def test_first_answers_that_another_release_left_behind_are_dropped(world: World) -> None:
+    state = deepcopy(STORED[0])
+    # A release that does not know `first` has scored saa-2.
+    track = state["tracks"]["M"]["SAA"]["M"]
+    track |= {"scored": {"B": b"\x00\x07"}, "best": {"B": b"\x00\x1f@\x00\x00$\x22"}}
+    for item in (*STORED, state):
+        aws.dynamodb().put_item(TableName=VIEWS, Item=item)
+    assert (set(stored_track(world).first_of), stored_track(world).first) == (set(), b"")
+    world.project(interaction("f", content_id="saa-1", score=50, occurred_at="2026-03-02T10:00:00Z"))
+    assert stored_track(world).first == b"", "it can't be the first answer, because saa-1 was scored before"
+
+
+@pytest.mark.parametrize("first", [b"\x01", b"\x04\x01\x05\x01\x00\x00", b"\x02\x00", b"\x02\x02\x01"])
+def test_first_answers_that_no_release_can_have_written_are_unreadable(first: bytes) -> None:
+    state = deepcopy(STORED[0])
+    state["tracks"]["M"]["SAA"]["M"]["first"] = {"B": first}
+    with pytest.raises(Unreadable):
+        items.learner_of(state)
 
 
 def test_a_closed_day_keeps_the_attributes_of_a_later_release(world: World) -> None:

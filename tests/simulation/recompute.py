@@ -35,6 +35,7 @@ from tests.simulation.rules import (
 from tests.simulation.stored_bytes import (
     bitmap,
     columns,
+    stored_answers,
     stored_numbers,
     stored_scores,
     stored_set,
@@ -126,6 +127,8 @@ class Track:
     completed: set[int] = field(default_factory=set)
     best: dict[int, int] = field(default_factory=dict)
     """Best score by ordinal, in hundredths."""
+    first: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Minute and score of the earliest answer by ordinal: the lowest score among those of a minute."""
     by_next: int = 0
     """How many of the interactions the next release applied."""
 
@@ -150,6 +153,7 @@ class Track:
         item |= {name: {"B": stored_set(ordinals)} for name, ordinals in sets.items() if ordinals}
         if self.best:
             item["best"] = {"B": stored_scores([self.best[ordinal] for ordinal in sorted(self.best)])}
+            item["first"] = {"B": stored_answers([self.first[ordinal] for ordinal in sorted(self.first)])}
         return item | marked(self.by_next)
 
 
@@ -245,6 +249,8 @@ def learner(
         track.mark(interaction.kind, content.ordinal)
         if interaction.score is not None:
             track.best[content.ordinal] = max(interaction.score, track.best.get(content.ordinal, 0))
+            answer = interaction.at // 60_000_000, interaction.score
+            track.first[content.ordinal] = min(answer, track.first.get(content.ordinal, answer))
         day = days.setdefault(interaction.day, Day())
         day.sums.setdefault(code, Breakdown()).add(content, amounts)
         track.by_next += counted_by_next

@@ -25,11 +25,7 @@ def stored_set(numbers: set[int]) -> bytes:
     distances = b""
     before = -1
     for number in sorted(numbers):
-        distance = number - before - 1
-        septets = [distance & 127]
-        while distance := distance >> 7:
-            septets.append(distance & 127)
-        distances += bytes([*(septet + 128 for septet in septets[:-1]), septets[-1]])
+        distances += leb128(number - before - 1)
         before = number
     return min(b"\0" + bitmap(numbers), b"\1" + distances, key=len)
 
@@ -46,6 +42,27 @@ def stored_scores(scores: list[int]) -> bytes:
     listed = bytes([len(different)]) + b"".join(score.to_bytes(2, "big") for score in different)
     listed += int(binary or "0", 2).to_bytes(size, "big")
     return min(raw, listed, key=len)
+
+
+def leb128(number: int) -> bytes:
+    """Return a number in LEB128: seven bits a byte, the lowest first."""
+    septets = [number & 127]
+    while number := number >> 7:
+        septets.append(number & 127)
+    return bytes([*(septet + 128 for septet in septets[:-1]), septets[-1]])
+
+
+def stored_answers(answers: list[tuple[int, int]]) -> bytes:
+    """Return answers, each a minute and a score, as they are stored: minutes, their positions, scores."""
+    minutes = sorted({minute for minute, _ in answers})
+    listed = leb128(len(answers)) + leb128(len(minutes))
+    for before, after in zip([-1, *minutes], minutes, strict=False):
+        listed += leb128(after - before - 1)
+    width = next(bits for bits in range(32) if len(minutes) <= 1 << bits)
+    binary = "".join(f"{minutes.index(minute):0{width}b}" for minute, _ in answers) if width else ""
+    size = -(-len(binary) // 8)
+    listed += int(binary or "0", 2).to_bytes(size, "big")
+    return listed + stored_scores([score for _, score in answers])
 
 
 def stored_numbers(lists: Sequence[Sequence[int]]) -> Item:

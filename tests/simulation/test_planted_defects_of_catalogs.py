@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from domain import fold as fold_module
 from domain.catalog import Certification
+from domain.drafts import TrackDraft
 from domain.learner import Track
 from functions.catalog_items import Head, Part
 from functions.store import Store
@@ -31,12 +31,12 @@ def a_writer_trusts_its_memory(patch: pytest.MonkeyPatch) -> None:
 
 
 def masteries_are_awarded_without_their_contents(patch: pytest.MonkeyPatch) -> None:
-    freeze = fold_module._TrackDraft.freeze
+    freeze = TrackDraft.freeze
 
-    def forgetful(draft: fold_module._TrackDraft) -> Track:
+    def forgetful(draft: TrackDraft) -> Track:
         return freeze(draft)._replace(mastered=draft.before.mastered)
 
-    patch.setattr(fold_module._TrackDraft, "freeze", forgetful)
+    patch.setattr(TrackDraft, "freeze", forgetful)
 
 
 DEFECTS: dict[Defect, tuple[str, ...]] = {

@@ -16,6 +16,7 @@ from domain.fold import Change, fold
 from domain.learner import Applied, Day, Learner, Zone
 from domain.tally import COUNTERS, Breakdown, tallies_of
 from functions.items import Item
+from functions.track_items import track_of
 from tests.simulation.next_release import COUNTER, next_release
 from tests.simulation.planting import Defect, check_found
 
@@ -60,8 +61,8 @@ def attributes_of_the_state_are_dropped(patch: pytest.MonkeyPatch) -> None:
 
 
 def attributes_of_tracks_are_dropped(patch: pytest.MonkeyPatch) -> None:
-    track = functions.items._track
-    patch.setattr(functions.items, "_track", lambda item: track(item)._replace(unknown={}))
+    track = track_of
+    patch.setattr(functions.items, "track_of", lambda item: track(item)._replace(unknown={}))
 
 
 def attributes_of_digests_are_dropped_when_a_day_closes(patch: pytest.MonkeyPatch) -> None:

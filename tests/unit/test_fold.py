@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.catalog import NO_DIFFICULTY, Catalog, Certification, ContentMetadata, assign
+from domain.first_answers import answer_bytes
 from domain.fold import BucketNumbers, Buckets, MissingBucket, Refusal, fold, is_applied, needed_buckets
 from domain.interaction import KINDS, Interaction, parse
 from domain.learner import Learner, Zone, latest_zone
@@ -150,6 +151,20 @@ def test_a_track_remembers_the_best_score_of_each_content() -> None:
     better = fold(learner, Buckets(), [interaction(5, content_id="b", score=100)], CATALOG).learner
     assert [better.tracks["SAA"].best_score(n) for n in range(4)] == [0, 10_000, 8_750, None]
     assert len(better.tracks["SAA"].best) == 6
+
+
+@given(st.permutations(range(5)))
+def test_a_track_keeps_the_earliest_answer_of_each_content_in_any_order(order: list[int]) -> None:
+    answers = [("c", "12:03:00", 100), ("c", "12:01:59", 20), ("c", "12:01:01", 10), ("a", "12:00:00", 70)]
+    history = [
+        interaction(n, content_id=content, occurred_at=f"2026-03-01T{time}Z", score=score)
+        for n, (content, time, score) in enumerate(answers)
+    ]
+    history.append(interaction(5, content_id="a"))
+    track = learner_after([history[n] for n in order]).tracks["SAA"]
+    assert set(track.first_of) == {0, 2}
+    # Of the two answers in a minute, the lower score counts.
+    assert track.first == answer_bytes(history[3].at, 7_000) + answer_bytes(history[1].at, 1_000)
 
 
 def test_a_track_has_a_set_for_each_kind_and_tallies_by_category_and_difficulty() -> None:
