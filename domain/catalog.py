@@ -34,6 +34,12 @@ class Content(NamedTuple):
     """The number of questions in it, used as a weight; at least 1."""
     pass_mark: float | None = None
     """The per cent needed to pass the certification, if the content metadata gives it."""
+    correct_rate: float | None = None
+    """The share of the learners' first answers that were right, 0 to 1, if the content metadata gives it."""
+    answered_by: int | None = None
+    """The number of learners behind `correct_rate`, if the content metadata gives it."""
+    choices: int | None = None
+    """The number of options of multiple-choice content, at least 2, if the content metadata gives it."""
     unknown: tuple[Any, ...] = ()
     """Fields that a later release added. This one writes them back as they are."""
 
@@ -157,6 +163,9 @@ class ContentMetadata(NamedTuple):
     questions: int = 1
     active: bool = True
     pass_mark: float | None = None
+    correct_rate: float | None = None
+    answered_by: int | None = None
+    choices: int | None = None
 
 
 def assign(certification: Certification, changes: Iterable[ContentMetadata], now: int) -> Certification:
@@ -173,7 +182,19 @@ def assign(certification: Certification, changes: Iterable[ContentMetadata], now
             continue
         if ordinal is None:
             ordinal = ordinals[change.content_id] = len(contents)
-            contents.append(Content(ordinal, *change[:3], True, now, change.questions, change.pass_mark))
+            contents.append(
+                Content(
+                    ordinal,
+                    *change[:3],
+                    True,
+                    now,
+                    change.questions,
+                    change.pass_mark,
+                    change.correct_rate,
+                    change.answered_by,
+                    change.choices,
+                )
+            )
         elif change.active:
             contents[ordinal] = contents[ordinal]._replace(
                 category=change.category,
@@ -181,6 +202,9 @@ def assign(certification: Certification, changes: Iterable[ContentMetadata], now
                 active=True,
                 questions=change.questions,
                 pass_mark=change.pass_mark,
+                correct_rate=change.correct_rate,
+                answered_by=change.answered_by,
+                choices=change.choices,
             )
         else:
             contents[ordinal] = contents[ordinal]._replace(active=False)

@@ -1,5 +1,6 @@
 """Update the catalog from the content table's stream: give each content an ordinal that it keeps."""
 
+import math
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 _CONTROL = re.compile(r"[\x00-\x1f]+")
+MAX_LEARNERS = 9_999
+"""More learners behind a rate make no difference."""
+MAX_CHOICES = 100
 _key = TypeAdapter(tuple[ContentId, CertificationCode])
 
 
@@ -109,13 +113,32 @@ def metadata(content_id: str, image: Mapping[str, Any]) -> ContentMetadata:
     category = _CONTROL.sub(" ", image.get("category", {}).get("S", "")).strip() or NO_CATEGORY
     difficulty = image.get("difficulty_level", {}).get("S", "").strip().lower()
     questions = image.get("question_count", {}).get("N", "1")
+    rate = _number(content_id, image, "correct_rate", 0, 1)
+    learners = _number(content_id, image, "answered_by", 0, math.inf)
+    choices = _number(content_id, image, "choices", 2, MAX_CHOICES)
     return ContentMetadata(
         content_id=content_id,
         category=category[:MAX_CATEGORY_LENGTH].encode()[:MAX_CATEGORY_BYTES].decode(errors="ignore"),
         difficulty=difficulty if difficulty in DIFFICULTIES else NO_DIFFICULTY,
         questions=min(max(1, int(float(questions))), MAX_QUESTIONS),
         pass_mark=_pass_mark(content_id, image.get("pass_mark", {})),
+        correct_rate=None if rate is None else round(rate, 3),
+        answered_by=None if learners is None else int(min(learners, MAX_LEARNERS)),
+        choices=None if choices is None else int(choices),
     )
+
+
+def _number(content_id: str, image: Mapping[str, Any], name: str, least: float, most: float) -> float | None:
+    """Return the number in an attribute; None without one, or if it is impossible."""
+    given = image.get(name, {})
+    if not given or "NULL" in given:
+        return None
+    number = float(given["N"]) if "N" in given else math.nan
+    if least <= number <= most:
+        return number
+    logger.error("content with an impossible value", extra={"content_id": content_id, name: given})
+    metrics.add_metric("ImpossibleMetadata", MetricUnit.Count, 1)
+    return None
 
 
 def _pass_mark(content_id: str, given: Mapping[str, Any]) -> float | None:
@@ -127,7 +150,8 @@ def _pass_mark(content_id: str, given: Mapping[str, Any]) -> float | None:
         return None
     mark = float(given["N"]) if "N" in given else None
     if mark is not None and (mark == 0 or 1 <= mark <= 1000):
-        return mark if mark <= 100 else mark / 10
+        # Rounded, so that a part of the catalog fits into an item.
+        return round(mark if mark <= 100 else mark / 10, 4)
     logger.error("content with an impossible pass_mark", extra={"content_id": content_id, "pass_mark": given})
     metrics.add_metric("ImpossiblePassMarks", MetricUnit.Count, 1)
     return None

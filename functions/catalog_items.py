@@ -26,6 +26,8 @@ HEAD: Item = {"pk": {"S": CATALOG_PK}, "sk": {"S": "HEAD"}}
 _UNCONDITIONAL: Mapping[str, Any] = MappingProxyType({})
 _CONTENT_FIELDS = len(Content._fields) - 2
 """The stored fields of a content that this release knows: without its ordinal and `unknown`."""
+_FIRST_FIELDS = 7
+"""The stored fields of a content that all releases have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,16 @@ def part_item(certification: Certification, part: int) -> Item:
     return {
         **part_key(certification.code, part),
         "version": {"N": str(certification.version)},
-        "contents": {"S": dumps([[*content[1:-1], *content.unknown] for content in contents])},
+        "contents": {"S": dumps([_row(content) for content in contents])},
     }
+
+
+def _row(content: Content) -> list[Any]:
+    row = [*content[1:-1], *content.unknown]
+    # Few contents have all the fields of later releases. Those at the end that have no value are left out.
+    while len(row) > _FIRST_FIELDS and row[-1] is None:
+        row.pop()
+    return row
 
 
 class Part(NamedTuple):

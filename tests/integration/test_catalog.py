@@ -91,6 +91,23 @@ def test_a_row_with_an_invalid_key_is_skipped_and_the_others_are_applied(world: 
         ({"pass_mark": {"NULL": True}}, ContentMetadata("c")),
         ({"pass_mark": {"N": "0"}}, ContentMetadata("c", pass_mark=0)),
         ({"pass_mark": {"N": "1"}}, ContentMetadata("c", pass_mark=1)),
+        ({"correct_rate": {"N": "0.123456"}}, ContentMetadata("c", correct_rate=0.123)),
+        (
+            {"correct_rate": {"N": "0"}, "answered_by": {"N": "0"}},
+            ContentMetadata("c", NO_CATEGORY, NO_DIFFICULTY, 1, True, None, 0.0, 0),
+        ),
+        (
+            {"correct_rate": {"N": "1"}, "answered_by": {"N": "31"}},
+            ContentMetadata("c", correct_rate=1.0, answered_by=31),
+        ),
+        ({"correct_rate": {"NULL": True}, "choices": {"N": "4"}}, ContentMetadata("c", choices=4)),
+        ({"correct_rate": {"N": "42"}}, ContentMetadata("c")),
+        ({"correct_rate": {"N": "-0.1"}}, ContentMetadata("c")),
+        ({"correct_rate": {"S": "0.5"}}, ContentMetadata("c")),
+        ({"answered_by": {"N": "-1"}}, ContentMetadata("c")),
+        ({"choices": {"N": "101"}}, ContentMetadata("c")),
+        ({"choices": {"N": "1"}}, ContentMetadata("c")),
+        ({"choices": {"BOOL": True}}, ContentMetadata("c")),
     ],
 )
 def test_missing_and_unknown_values_of_a_row_get_a_default(
@@ -120,6 +137,43 @@ def test_an_impossible_pass_mark_is_refused_loudly(
     monkeypatch.setattr(logger, "error", lambda message, **_: logged.append(message))
     deliver(row("saa-4", image={"pass_mark": given}))
     assert counted.count("ImpossiblePassMarks") == len(logged) == refused
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "refused"),
+    [
+        ("correct_rate", {"N": "1.01"}, 1),
+        ("correct_rate", {"S": "0.5"}, 1),
+        ("answered_by", {"N": "-3"}, 1),
+        ("choices", {"N": "0"}, 1),
+        ("choices", {"N": "4"}, 0),
+        ("correct_rate", {"NULL": True}, 0),
+    ],
+)
+def test_other_impossible_metadata_is_refused_loudly_and_the_content_is_kept(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str, given: dict[str, Any], refused: int
+) -> None:
+    counted: list[str] = []
+    logged: list[Any] = []
+    monkeypatch.setattr(metrics, "add_metric", lambda name, *_: counted.append(name))
+    monkeypatch.setattr(logger, "error", lambda _, extra: logged.append(extra))
+    deliver(row("saa-4", image={name: given}))
+    assert counted.count("ImpossibleMetadata") == len(logged) == refused
+    assert logged == [{"content_id": "saa-4", name: given}] * refused
+    assert "saa-4" in ordinals(world)
+
+
+def test_a_content_keeps_its_ordinal_when_its_rate_becomes_known(world: World) -> None:
+    before = world.store.full_catalog().certifications["SAA"]
+    known = {"correct_rate": {"N": "0.4"}, "answered_by": {"N": "25"}, "choices": {"N": "4"}}
+    deliver(
+        row("saa-1", image={"category": {"S": "Storage"}, "difficulty_level": {"S": "beginner"}, **known})
+    )
+    after = world.store.full_catalog().certifications["SAA"]
+    first = before.contents[0]
+    assert after.contents[0] == first._replace(correct_rate=0.4, answered_by=25, choices=4)
+    assert after.contents[1:] == before.contents[1:]
+    assert after.version == before.version + 1
 
 
 def test_a_catalog_of_more_than_a_thousand_contents_is_stored_in_parts(world: World) -> None:
@@ -265,6 +319,9 @@ def test_a_part_of_a_catalog_fits_into_an_item_whatever_its_categories_contain(
         "difficulty_level": {"S": "intermediate"},
         "question_count": {"N": "1E30"},
         "pass_mark": {"N": "66.66666666666667"},
+        "correct_rate": {"N": "0.1234"},
+        "answered_by": {"N": "9999"},
+        "choices": {"N": "100"},
     }
     longest = [catalog.metadata(f"{n:0128}", image) for n in range(1_000)]
     CatalogWriter(world.store).update({"X" * 64: longest}, CATALOG_TIME)

@@ -11,7 +11,7 @@ from tests.simulation import recompute
 from tests.simulation.comparison import comparable
 from tests.simulation.dynamo import Item, Key
 from tests.simulation.faults import Violation
-from tests.simulation.history import History, Record
+from tests.simulation.history import History, Known, Record
 from tests.simulation.invariants import REDRIVABLE
 from tests.simulation.quarantine import Message
 from tests.simulation.reading import (
@@ -94,17 +94,17 @@ def check(state: FinalState) -> None:
 
 def _check_catalog(history: History, catalog: StoredCatalog) -> None:
     """Check the stored catalog against the content table's changes."""
-    expected: dict[tuple[str, str], tuple[str, str, bool, int]] = {}
+    expected: dict[tuple[str, str], tuple[str, str, bool, int, Known]] = {}
     for batch in history.rows:
         for row in batch:
             place = row.certification, row.content
             if row.image is not None:
-                expected[place] = row.category, row.difficulty, True, row.questions
+                expected[place] = row.category, row.difficulty, True, row.questions, row.known
             elif place in expected:
-                category, difficulty, _, questions = expected[place]
-                expected[place] = category, difficulty, False, questions
+                category, difficulty, _, questions, known = expected[place]
+                expected[place] = category, difficulty, False, questions, known
     found = {
-        (c.certification, c.content): (c.category, c.difficulty, c.active, c.questions)
+        (c.certification, c.content): (c.category, c.difficulty, c.active, c.questions, c.known)
         for c in catalog.contents
     }
     if found != expected or len(found) != len(catalog.contents):

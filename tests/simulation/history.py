@@ -74,6 +74,10 @@ class Record(NamedTuple):
         return self._replace(arrived_at=at, parts=tuple(part.arriving(at) for part in self.parts))
 
 
+type Known = tuple[float | None, int | None, int | None]
+"""What is known of a content: the share of right first answers, learners behind it, number of choices."""
+
+
 class Row(NamedTuple):
     """A change of the content table, and the values that the catalog must derive from it."""
 
@@ -84,6 +88,7 @@ class Row(NamedTuple):
     category: str
     difficulty: str
     questions: int
+    known: Known = (None, None, None)
 
     def stream_record(self) -> dict[str, Any]:
         """Return the change as the table's stream delivers it."""
@@ -205,7 +210,17 @@ def _row(random: Random, place: Place, moving: bool, like: Row | None = None) ->
     if not moving and random.random() < 0.1:
         del image["category"]
         category = "Uncategorized"
-    return Row(code, content, image, category, difficulty, questions)
+    known: Known = (None, None, None)
+    if random.random() < 0.3:
+        # A platform can know any of these without the others.
+        known = (
+            random.choice([None, 0.0, round(random.random(), 3), 1.0]),
+            random.choice([None, random.randrange(0, 10_000)]),
+            random.choice([None, random.randrange(2, 9)]),
+        )
+        named = zip(("correct_rate", "answered_by", "choices"), known, strict=True)
+        image |= {name: {"N": str(value)} for name, value in named if value is not None}
+    return Row(code, content, image, category, difficulty, questions, known)
 
 
 # -- records ---------------------------------------------------------------------------------------

@@ -137,6 +137,8 @@ class Content:
 
     certification: str
     ordinal: int
+    known: tuple[float | None, int | None, int | None]
+    """The share of right first answers, the number of learners behind it, and the number of choices."""
     content: str
     category: str
     difficulty: str
@@ -163,8 +165,12 @@ class StoredCatalog:
         for (pk, sk), item in sorted(items.items()):
             if pk == "CATALOG" and sk != "HEAD":
                 _, code, part = sk.split("#")
-                for n, row in enumerate(json.loads(item["contents"]["S"])):
-                    contents.append(Content(code, int(part) * ordinals_per_part + n, *row[:6]))
+                first = int(part) * ordinals_per_part
+                for ordinal, row in enumerate(json.loads(item["contents"]["S"]), first):
+                    # Fields without a value are left out at the end.
+                    rate, answered_by, choices = (*row[7:10], None, None, None)[:3]
+                    known = rate, answered_by, choices
+                    contents.append(Content(code, ordinal, known, *row[:6]))
         return cls(contents)
 
     def place(self, interaction: Interaction) -> Content | None:
