@@ -65,6 +65,7 @@ def render(console: Console, stack: Stack, user: str, today: date | None) -> Non
             Panel(_totals(view), title=f"[bold]{user}", subtitle=f"as of {view['study_streak']['today']}"),
             Columns([Panel(_streak(view["study_streak"]), title="Study streak")]),
             _certifications(view["certification_progress"]),
+            *[_readiness(code, both) for code, both in view["certification_progress"].items()],
             _trend(view),
             _achievements(view),
         )
@@ -112,7 +113,7 @@ def _streak(streak: shapes.Streak) -> RenderableType:
 
 def _certifications(progress: dict[str, shapes.CertificationProgress]) -> RenderableType:
     table = Table(title="Certifications", title_justify="left", expand=True)
-    for name in ("", "completed", "average", "time", "readiness", "passing", "last exam", "to work on"):
+    for name in ("", "completed", "average", "time", "last exam", "to work on"):
         table.add_column(name, justify="left" if name in ("", "to work on") else "right")
     for code, both in progress.items():
         totals, readiness = both["analytics"], both["readiness"]
@@ -122,12 +123,33 @@ def _certifications(progress: dict[str, shapes.CertificationProgress]) -> Render
             _or_dash(_whole(totals["completion_rate"]), "{:.0f} %"),
             _or_dash(totals["average_score"], "{:.2f} %"),
             _hours(totals["time_spent_total_seconds"]),
-            _or_dash(_whole(readiness["readiness_score"]), "{:.0f}"),
-            _or_dash(_whole(_percent(readiness["predicted_pass_probability"])), "{:.0f} %"),
             _exam(readiness["last_exam"]),
             ", ".join(weak) or "–",
         )
     return table
+
+
+def _readiness(code: str, progress: shapes.CertificationProgress) -> Text:
+    """Return sentences that keep what is expected of new questions apart from what was practised."""
+    found = progress["readiness"]
+    if found["readiness_score"] is None:
+        return Text.assemble((code, "bold"), "  There is no scored answer yet that says how ready you are.")
+    low, high = map(_whole, found["interval_80"])
+    sentences = [
+        f"On new questions we expect {_whole(found['readiness_score']):.0f} % ({low:.0f}–{high:.0f} %); "
+        f"passing takes {found['pass_mark']:g} %."
+    ]
+    chance = _whole(_percent(found["predicted_pass_probability"]))
+    if chance is None:
+        sentences.append("For a chance of passing, answer more different questions.")
+    else:
+        sentences.append(f"Your estimated chance of passing is {chance:.0f} %.")
+    if found["practice_score"] is not None:
+        sentences.append(
+            f"You now get about {_whole(found['practice_score']):.0f} % of the questions right that you have "
+            "practised, partly because you know them."
+        )
+    return Text.assemble((code, "bold"), "  ", " ".join(sentences))
 
 
 def _exam(exam: shapes.ExamOutcome | None) -> str:

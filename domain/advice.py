@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 from domain.catalog import KNOWN, Certification
 from domain.estimate import Area, Prediction, Profile
 from domain.learner import Track
-from domain.practice import HALF_LIFE_DAYS, Practice
+from domain.practice import Practice
 from domain.rounding import percent_text
 
 MAX_ACTIONS = 5
@@ -15,8 +15,8 @@ _READY = 0.8
 """Probability of passing from which a mock exam is recommended."""
 _FEW_ANSWERS = 5
 """A category with fewer scored answers is recommended as one to start with."""
-_FADED = 0.5
-"""A category is recommended for a refresh if less of its memory is left: after `HALF_LIFE_DAYS`."""
+_FADED_DAYS = 30
+"""A category is recommended for a refresh if it was last practised more days ago."""
 
 _PACE_COVERAGE = 0.1
 _PACE_SECONDS = 2 * 3600
@@ -97,24 +97,37 @@ def actions(
     areas = prediction.areas
     if not areas:
         return ()
-    probability = prediction.pass_probability
-    if probability is None:
+    if prediction.estimate is None:
         reason = "You have no scored answers yet. A diagnostic quiz shows where you stand."
         largest = _largest(areas)
         return (Action("diagnostic_quiz", reason, largest, _next_content(largest, profile, certification)),)
     found: list[Action] = []
-    if probability >= _READY:
-        chance = percent_text(100 * probability)
-        reason = f"Your estimated chance of passing is {chance}. Take a mock exam to check it."
+    probability = prediction.pass_probability
+    if probability is not None and probability >= _READY:
+        expected = percent_text(prediction.estimate, pass_mark)
+        reason = (
+            f"On new questions we expect {expected}. Your estimated chance of passing is "
+            f"{percent_text(100 * probability)}. A mock exam with questions that are new to you can check it."
+        )
         found.append(Action("mock_exam", reason, _largest(areas)))
-    for area in sorted(areas, key=lambda a: (-a.weight * (100 - (a.estimate or 0.0)), a.category)):
+    # The categories that could raise the estimate most come first.
+    ranked = sorted(areas, key=lambda a: (-a.weight * (100 - (a.estimate or 0.0)), a.category))
+    for area in ranked:
         if len(found) == MAX_ACTIONS:
             break
         advised = _category_advice(area, profile.practice, pass_mark)
         if advised is not None:
             kind, reason = advised
-            content = _next_content(area.category, profile, certification)
+            content = _next_content(area.category, profile, certification, repeat=kind == "refresh")
             found.append(Action(kind, reason, area.category, content))
+    if not found:
+        area = ranked[0]
+        reason = (
+            f"On new questions of this category we expect {percent_text(area.estimate or 0.0)}. More of it "
+            "would help most."
+        )
+        content = _next_content(area.category, profile, certification)
+        found.append(Action("practise", reason, area.category, content))
     return tuple(found)
 
 
@@ -132,12 +145,12 @@ def _category_advice(area: Area, practice: Practice, pass_mark: float) -> tuple[
         )
     if estimate < pass_mark:
         return "practise", (
-            f"We expect {percent_text(estimate, pass_mark)} in this category, "
+            f"On new questions of this category we expect {percent_text(estimate, pass_mark)}, "
             f"below the pass mark of {pass_mark:g}%."
         )
-    if practice.memory(area.category) < _FADED:
+    if practice.age(area.category) > _FADED_DAYS:
         return "refresh", (
-            f"You have not practised this category for more than {HALF_LIFE_DAYS} days "
+            f"You have not practised this category for more than {_FADED_DAYS} days "
             "and may have forgotten some of it."
         )
     return None
@@ -149,9 +162,18 @@ def _few(answers: int) -> str:
     return f"only {answers} scored answers" if answers else "no scored answers"
 
 
-def _next_content(category: str, profile: Profile, certification: Certification) -> str:
-    """Return the content of a category to take next: one never scored, else the one with the lowest score."""
-    for found, best in zip(profile.exam.categories, profile.best_by_category, strict=True):
-        if found.name == category:
-            return certification.contents[found.ordinals[best.index(min(best))]].content_id
-    raise KeyError(category)
+def _next_content(
+    category: str, profile: Profile, certification: Certification, *, repeat: bool = False
+) -> str:
+    """Return the content of a category to take next: one never scored, else the one with the lowest score.
+
+    `repeat`: prefer content that was scored before.
+    """
+    best = profile.best
+    [ordinals] = [found.ordinals for found in profile.exam.categories if found.name == category]
+    scored = [ordinal for ordinal in ordinals if ordinal in best]
+    if not scored or (len(scored) < len(ordinals) and not repeat):
+        ordinal = next(ordinal for ordinal in ordinals if ordinal not in best)
+    else:
+        ordinal = min(scored, key=best.__getitem__)
+    return certification.contents[ordinal].content_id

@@ -6,13 +6,15 @@ one form, so equal values are equal bytes.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, compress
 from struct import pack, unpack
 
 MAX_ORDINAL = 100_000_000
 """A stored set with a higher ordinal is not valid. Its bitmap could take any amount of memory."""
 _BITMAP, _GAPS = 0, 1
 """The first byte of a stored set: a bitmap follows, or the distances between ordinals."""
+_DENSE = 16
+"""If at least one of so many ordinals is in a set, looking at each is faster than searching."""
 _SHORT_GAPS = bytes(range(0x80))
 _PLUS_ONE = bytes(range(1, 256)) + b"\0"
 
@@ -40,6 +42,9 @@ class ContentSet:
     def __iter__(self) -> Iterator[int]:
         # On long bitmaps, string search is faster than arithmetic.
         text = f"{self.bits:b}"[::-1]
+        if _DENSE * len(self) > len(text):
+            yield from compress(range(len(text)), text.encode().translate(_POSITIONS))
+            return
         ordinal = text.find("1")
         while ordinal >= 0:
             yield ordinal

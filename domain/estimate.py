@@ -1,27 +1,20 @@
-"""The share of an exam's questions that a learner is expected to answer right today, with its uncertainty.
+"""The share of new questions that a learner is expected to answer right, with its uncertainty.
 
 docs/readiness.md describes the model; benchmarks/readiness.py measures it.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import compress
-from operator import mul
 from statistics import NormalDist
+from struct import unpack
 from typing import NamedTuple
 
-from domain.catalog import DIFFICULTIES, Certification, Content
-from domain.exam import Exam, ExamCategory, exam_of
+from domain.catalog import Certification, Content
+from domain.content_set import ContentSet
+from domain.exam import Exam, ExamCategory, exam_of, least_right
+from domain.first_answers import scores_of
 from domain.learner import Day, Track
-from domain.practice import (
-    RESIDUAL_WEIGHT,
-    CategoryPractice,
-    Practice,
-    best_scores,
-    practice_of,
-    recent_days,
-    right_by_difficulty,
-)
+from domain.practice import Practice, practice_of, recent_days
 from domain.skills import (
     CONSTANTS,
     INFORMATION,
@@ -31,17 +24,17 @@ from domain.skills import (
     infer_skills,
     learner_variance,
 )
-from domain.tally import PERFECT
+from domain.tally import PERFECT, Tally
 
-HARDER: Mapping[str, float] = {"intermediate": 0.5, "advanced": 1.0}
-"""How much harder than beginner content, in logits, until the learner has answered such content right."""
-CERTAIN = 0.99
+HIGHEST = 0.95
 """Highest probability to report; the lowest is its complement. No exam result has been observed so far."""
+LEAST_EVIDENCE = 30
+"""Number of contents that must have been answered before a probability is reported."""
+_RATED_CONTENT = 3
+"""So many contents count for one whose difficulty is known."""
 
-_RIGHT_TO_HALVE = 5.0
-"""Number of right answers, at a difficulty or above, that halve the effect of `HARDER`."""
-_NOTHING_HARDER = (0.0,) * len(DIFFICULTIES)
 _Z = NormalDist().inv_cdf(0.9)
+_NO_TALLY = Tally()
 
 
 class Interval(NamedTuple):
@@ -70,34 +63,55 @@ class Area(NamedTuple):
     coverage: float
     """Share of its questions, 0 to 1, whose content was scored at least once."""
     estimate: float | None
-    """Expected share right today, in percent; None if the learner has no scored answer at all."""
+    """Expected share of new questions right, in percent; None if the learner has no scored answer at all."""
     interval: Interval
     """Of the expected share; the whole range if there is no estimate."""
+
+
+class Practised(NamedTuple):
+    """Sums over the contents of a cell that the learner has a score of."""
+
+    first: int = 0
+    """Number of contents whose first answer is known."""
+    first_score: int = 0
+    """Sum of the scores of these answers, in hundredths."""
+    questions: int = 0
+    """Number of questions of the active contents."""
+    best_score: int = 0
+    """Sum of the best scores over these questions, in hundredths."""
 
 
 class Profile(NamedTuple):
     """The model's input from a learner's state, and the skills that it infers."""
 
     exam: Exam
-    best: Sequence[int]
-    """Best scores by ordinal, as `best_scores` returns them."""
-    best_by_category: Sequence[tuple[int, ...]]
-    """Best scores of the active contents, for each of the exam's categories."""
+    best: Mapping[int, int]
+    """Best scores by ordinal, in hundredths; without the contents that were never scored."""
+    practised: Sequence[Practised]
+    """By cell of the exam."""
+    scored: Mapping[str, int]
+    """Number of scored answers, ever, by category; without the categories that have none."""
+    answers: Mapping[str, Answers]
+    """The evidence, by category."""
     practice: Practice
     skills: Skills
-    harder: tuple[float, ...]
-    """How much harder content is at each of `DIFFICULTIES`, in logits."""
+
+    def skill(self, category: str) -> float:
+        """Return the skill in a category, in logits."""
+        return self.skills.categories.get(category, self.skills.learner)
 
 
 class Prediction(NamedTuple):
     """The expected result of an exam. Percentages are 0 to 100; None means there is no evidence."""
 
     estimate: float | None
-    """Expected percentage of right answers."""
+    """Expected percentage of right answers to new questions."""
     interval: Interval
     """Of the percentage in one exam of the given length; the whole range without an estimate."""
     pass_probability: float | None
-    """Probability of reaching the pass mark; strictly between 0 and 1."""
+    """Probability of reaching the pass mark; None also if there is too little evidence."""
+    practice: float | None
+    """Expected percentage of right answers to the content that was scored at least once."""
     coverage: float | None
     """Share of the questions, 0 to 1, whose content was scored at least once; None without active content."""
     areas: tuple[Area, ...]
@@ -109,51 +123,55 @@ def profile_of(
 ) -> Profile:
     """Infer a learner's skills. The arguments are those of `domain.readiness.assess`."""
     exam = exam_of(certification)
-    recent = recent_days(certification.code, days, today)
-    practice = practice_of(track.tallies, recent)
-    best = best_scores(track, len(certification.contents))
-    best_by_category = [category.select(best) for category in exam.categories]
-    answers = _answers(exam, practice, best, best_by_category)
-    # If all content is equally hard, nothing has to be shown first.
-    harder = _NOTHING_HARDER
-    levels = {HARDER.get(difficulty, 0.0) for difficulty in exam.difficulties}
-    if len(levels) > 1:
-        harder = _harder(right_by_difficulty(track.tallies, recent), min(levels))
-    return Profile(exam, best, best_by_category, practice, infer_skills(answers, constants), harder)
+    best = _by_ordinal(track.scored, unpack(f">{len(track.scored)}H", track.best), exam)
+    practised = _practised(exam, track, best)
+    answers = _answers(exam, track, practised)
+    scored = {name: tally.scored for name, tally in track.tallies.categories.items() if tally.scored}
+    practice = practice_of(recent_days(certification.code, days, today), len(scored))
+    skills = infer_skills(answers, len(best), exam.prior, constants)
+    return Profile(exam, best, practised, scored, answers, practice, skills)
 
 
-def _answers(
-    exam: Exam, practice: Practice, best: Sequence[int], best_by_category: Sequence[tuple[int, ...]]
-) -> dict[str, Answers]:
-    """Return the answers by category as `infer_skills` needs them: first ones apart from repeated ones."""
-    # Answers in a category that the exam does not have all count as repeated.
-    answers: dict[str, Answers] = {
-        name: (found.right, 0.0, found.answers) for name, found in practice.categories.items()
-    }
-    for category, scores in zip(exam.categories, best_by_category, strict=True):
-        found = practice.categories.get(category.name)
-        if found is None:
-            continue
-        scored = len(scores) - scores.count(0)
-        if category.retired:
-            scored += sum(best[ordinal] > 0 for ordinal in category.retired)
-        # The tallies don't say which answers were the first to their content. The model takes the most
-        # recent answers for the first ones, as many as there are scored contents. It does not split them by
-        # the share of first answers, because a further answer would change that share.
-        first = min(found.answers, scored)
-        answers[category.name] = (found.right, first, found.answers - first)
+def _by_ordinal(contents: ContentSet, scores: Iterable[int], exam: Exam) -> dict[int, int]:
+    """Return the scores by ordinal, without contents that the catalog does not have yet."""
+    found = dict(zip(contents, scores, strict=True))
+    if contents.bits >> len(exam.cell_of):
+        return {ordinal: score for ordinal, score in found.items() if ordinal < len(exam.cell_of)}
+    return found
+
+
+def _practised(exam: Exam, track: Track, best: Mapping[int, int]) -> list[Practised]:
+    cells, questions = exam.cell_of, exam.questions
+    first, first_score, asked, best_score = ([0] * len(exam.cells) for _ in range(4))
+    for ordinal, score in _by_ordinal(track.first_of, scores_of(track.first), exam).items():
+        cell = cells[ordinal]
+        first[cell] += 1
+        first_score[cell] += score
+    for ordinal, score in best.items():
+        weight = questions[ordinal]
+        cell = cells[ordinal]
+        asked[cell] += weight
+        best_score[cell] += weight * score
+    return list(map(Practised, first, first_score, asked, best_score))
+
+
+def _answers(exam: Exam, track: Track, practised: Sequence[Practised]) -> dict[str, Answers]:
+    """Return the evidence by category: the first answers, and the sums of the others."""
+    answers: dict[str, Answers] = {}
+    for category in exam.categories:
+        tally = track.tallies.categories.get(category.name, _NO_TALLY)
+        first = [
+            (found.first, found.first_score / PERFECT, exam.cells[cell].harder)
+            for cell in category.cells
+            if (found := practised[cell]).first
+        ]
+        # Content that has moved to another category can leave fewer answers there than first answers.
+        repeats = max(0, tally.scored - sum([count for count, _, _ in first]))
+        if first or repeats:
+            score = tally.score / PERFECT - sum([right for _, right, _ in first])
+            score = min(max(0.0, score), repeats)
+            answers[category.name] = Answers(first, repeats, score, category.harder)
     return answers
-
-
-def _harder(right: Mapping[str, float], easiest: float) -> tuple[float, ...]:
-    """Return how much harder content is at each of `DIFFICULTIES`, given the right answers by difficulty."""
-    harder: list[float] = []
-    shown = 0.0
-    for difficulty in reversed(DIFFICULTIES):
-        shown += right.get(difficulty, 0.0)
-        excess = max(0.0, HARDER.get(difficulty, 0.0) - easiest)
-        harder.append(excess * _RIGHT_TO_HALVE / (_RIGHT_TO_HALVE + shown))
-    return tuple(reversed(harder))
 
 
 def content_share(
@@ -166,99 +184,109 @@ def content_share(
 ) -> float:
     """Return the share, 0 to 1, that the learner is expected to get right of one content today.
 
-    Without any answer, it is the prior's share. The arguments are those of `domain.readiness.assess`.
+    This includes their memory of the content. Without any answer, it is the prior's share. The arguments are
+    those of `domain.readiness.assess`.
     """
     profile = profile_of(track, days, certification, today, constants)
-    skills = profile.skills
-    logit = skills.categories.get(content.category, skills.learner)
-    if content.difficulty in DIFFICULTIES:
-        logit -= profile.harder[DIFFICULTIES.index(content.difficulty)]
-    best = profile.best[content.ordinal]
-    if not best:
-        return _logistic(logit)
+    cell = profile.exam.cells[profile.exam.cell_of[content.ordinal]]
+    odds = math.exp(-profile.skill(content.category)) * cell.harder
+    best = profile.best.get(content.ordinal)
+    if best is None:
+        return max(cell.chance, 1 / (1 + odds))
     memory = profile.practice.memory(content.category)
-    met, known = _logistic(logit + memory * constants.met), _logistic(logit + memory * constants.known)
-    return met + (known - met) * (best - 1) / PERFECT
+    met, known = math.exp(-memory * constants.met), math.exp(-memory * constants.known)
+    return _remembered(odds, 1, best, cell.chance, met, known)
 
 
-def _logistic(logit: float) -> float:
-    return 1.0 / (1.0 + math.exp(-logit))
+def _remembered(
+    odds: float, questions: int, best_score: int, chance: float, met: float, known: float
+) -> float:
+    """Return how many questions are expected right of contents that were scored before.
+
+    `best_score`: the sum of their best scores, in hundredths. `met`, `known`: the factors by which the odds
+    of a wrong answer are less if a content was answered before, and if it was answered right.
+    """
+    right = best_score / PERFECT
+    of_met = max(chance, 1 / (1 + odds * met))
+    return (questions - right) * of_met + right * max(chance, 1 / (1 + odds * known))
 
 
 def predict(profile: Profile, pass_mark: float, questions: int, constants: Constants) -> Prediction:
     """Return the expected result of an exam. The arguments are those of `domain.readiness.assess`."""
-    practice = profile.practice.categories
     total = profile.exam.total
-    has_evidence = bool(total and practice)
+    has_evidence = bool(total and profile.answers)
     between = constants.between_categories
-    variance_of_learner = learner_variance([found.answers for found in practice.values()], constants)
+    numbers = {name: found.number for name, found in profile.answers.items()}
+    variance_of_learner = learner_variance(list(numbers.values()), constants)
     areas: list[Area] = []
     # Sums over the categories: the expected share, the variance that each adds on its own, how far they
-    # all follow the overall skill, and the questions whose content was scored.
-    share = own_variance = follows_learner = scored_questions = 0.0
-    for category, best in zip(profile.exam.categories, profile.best_by_category, strict=True):
+    # all follow the overall skill, the questions whose content was scored, and those of them known by now.
+    share = own_variance = follows_learner = practised = 0.0
+    scored_questions = 0
+    for category in profile.exam.categories:
         if not category.total:
             continue
-        found = practice.get(category.name)
+        right, met, remembered = _expected(category, profile, constants)
+        p = right / category.total
         weight = category.total / total
-        met, known = _scored_questions(category, best)
-        p = _category_share(category, met, known / PERFECT, found, profile, constants)
         # How far the category's skill follows the overall one: 1 without answers, towards 0 with many.
-        follows = 1 / (1 + INFORMATION * found.answers * between) if found else 1.0
+        follows = 1 / (1 + INFORMATION * numbers.get(category.name, 0.0) * between)
         share += weight * p
         own_variance += weight * weight * between * follows
         follows_learner += weight * follows
         scored_questions += met
+        practised += remembered
         estimate, interval = None, _WHOLE_RANGE
         if has_evidence:
             variance = between * follows + follows * follows * variance_of_learner
             estimate = 100 * p
             interval = _interval(p, math.sqrt(_spread(p) * (INFORMATION * variance + constants.drift)))
-        answers = found.scored if found else 0
+        answers = profile.scored.get(category.name, 0)
         areas.append(Area(category.name, weight, answers, met / category.total, estimate, interval))
     coverage = scored_questions / total if total else None
+    practice = 100 * practised / scored_questions if scored_questions else None
     if not has_evidence:
-        return Prediction(None, _WHOLE_RANGE, None, coverage, tuple(areas))
+        return Prediction(None, _WHOLE_RANGE, None, practice, coverage, tuple(areas))
     variance = INFORMATION * (own_variance + follows_learner * follows_learner * variance_of_learner)
-    deviation = math.sqrt(_spread(share) * (variance + constants.drift + 1 / questions))
-    probability = _pass_probability(share, deviation, pass_mark / 100, questions)
-    return Prediction(100 * share, _interval(share, deviation), probability, coverage, tuple(areas))
+    variance += constants.drift + 1 / questions
+    probability = None
+    if enough_evidence(profile):
+        deviation = math.sqrt(share * (1 - share) * variance)
+        needed = least_right(pass_mark, questions) / questions
+        probability = _pass_probability(share, deviation, needed, questions)
+    interval = _interval(share, math.sqrt(_spread(share) * variance))
+    return Prediction(100 * share, interval, probability, practice, coverage, tuple(areas))
 
 
-def _scored_questions(category: ExamCategory, best: Sequence[int]) -> tuple[int, int]:
-    """Return the number of questions whose content was scored, and the sum of their best scores."""
-    if category.questions is None:
-        met = category.total - best.count(0)
-        return met, sum(best) - met
-    met = sum(compress(category.questions, best))
-    return met, sum(map(mul, category.questions, best)) - met
+def enough_evidence(profile: Profile) -> bool:
+    """Return whether enough different contents were answered for a probability of passing."""
+    rated = profile.exam.rated
+    with_rate = len(profile.best.keys() & rated) if rated else 0
+    return len(profile.best) + (_RATED_CONTENT - 1) * with_rate >= LEAST_EVIDENCE
 
 
-def _category_share(
-    category: ExamCategory,
-    met: int,
-    known: float,
-    practice: CategoryPractice | None,
-    profile: Profile,
-    constants: Constants,
-) -> float:
-    """Return the expected share of a category's questions, 0 to 1.
+def _expected(category: ExamCategory, profile: Profile, constants: Constants) -> tuple[float, int, float]:
+    """Return how many of a category's questions are expected right, and two figures about practice.
 
-    `met`: number of questions whose content was scored. `known`: the sum of their best scores, where a
-    perfect one is 1.
+    The first is the number of questions right if all are new. The second is the number of questions whose
+    content was scored, and the third the number of these that are expected right with the memory of them.
     """
-    skills = profile.skills
-    logit = skills.categories.get(category.name, skills.learner)
-    if profile.harder is not _NOTHING_HARDER:
-        logit -= sum(map(mul, category.difficulty_shares, profile.harder))
-    odds = math.exp(-logit)
-    of_new = 1 / (1 + odds)
-    if not met:
-        return of_new
-    memory = practice.memory if practice else RESIDUAL_WEIGHT
-    of_met = 1 / (1 + odds * math.exp(-memory * constants.met))
-    of_known = 1 / (1 + odds * math.exp(-memory * constants.known))
-    return ((category.total - met) * of_new + (met - known) * of_met + known * of_known) / category.total
+    odds = math.exp(-profile.skill(category.name))
+    memory = profile.practice.memory(category.name)
+    met, known = math.exp(-memory * constants.met), math.exp(-memory * constants.known)
+    right = remembered = 0.0
+    scored = 0
+    for position in category.cells:
+        _, asked_harder, total, chance = profile.exam.cells[position]
+        if not total:
+            continue
+        hard = odds * asked_harder
+        right += total * max(chance, 1 / (1 + hard))
+        _, _, questions, best_score = profile.practised[position]
+        if questions:
+            scored += questions
+            remembered += _remembered(hard, questions, best_score, chance, met, known)
+    return right, scored, remembered
 
 
 def _spread(p: float) -> float:
@@ -275,8 +303,8 @@ def _interval(p: float, deviation: float) -> Interval:
     return Interval(100 * low, 100 * min(1.0, low + 2 * _Z * deviation))
 
 
-def _pass_probability(share: float, deviation: float, pass_mark: float, questions: int) -> float:
-    """Return the probability that the share right in an exam of so many questions reaches the pass mark."""
-    # That share moves in steps of one question; half a step corrects for the continuous distribution.
-    z = (share - pass_mark + 0.5 / questions) / deviation if deviation else math.inf
-    return min(CERTAIN, max(1 - CERTAIN, 0.5 * math.erfc(-z / math.sqrt(2))))
+def _pass_probability(share: float, deviation: float, needed: float, questions: int) -> float:
+    """Return the probability that the share right in an exam of so many questions is at least `needed`."""
+    # The result moves in steps of one question; half a step corrects for the continuous distribution.
+    z = (share - needed + 0.5 / questions) / deviation
+    return min(HIGHEST, max(1 - HIGHEST, 0.5 * math.erfc(-z / math.sqrt(2))))

@@ -1,10 +1,12 @@
 """A certification's catalog as an exam: its categories, how many questions each has, and the pass mark."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
+from typing import NamedTuple
 
-from domain.catalog import DIFFICULTIES, KNOWN, Certification, Content
+from domain.catalog import KNOWN, Certification, Content
+from domain.difficulty import POPULATION, easiness, learners_behind
 
 PASS_MARKS: Mapping[str, float] = {
     "foundational": 70.0,
@@ -17,25 +19,41 @@ DEFAULT_PASS_MARK = 70.0
 """Percentage needed to pass a certification of unknown level."""
 EXAM_QUESTIONS = 65
 """Default number of questions in the exam that is predicted."""
+PULL = 0.75
+"""How far the skill expected of a learner goes from the population's rates towards `POPULATION`, 0 to 1.
+
+Rates are of first answers, and learners who have practised are better at hard content than these rates say.
+"""
 
 
-@dataclass(frozen=True, slots=True)
-class ExamCategory:
+class Cell(NamedTuple):
+    """Contents of one category that are about equally easy and have equally many choices.
+
+    Inactive contents are included: the exam does not ask them, but learners may have answered them.
+    """
+
+    harder: float
+    """How hard its contents are: e to the power of minus their mean easiness."""
+    asked_harder: float
+    """The same of its active contents, weighted by questions."""
+    total: int
+    """Number of questions of its active contents."""
+    chance: float
+    """Share of them that guessing gets right, 0 to 1; 0 if that is unknown."""
+
+
+class ExamCategory(NamedTuple):
     """One category of an exam."""
 
     name: str
     ordinals: tuple[int, ...]
     """Ordinals of the active contents."""
-    select: Callable[[Sequence[int]], tuple[int, ...]]
-    """Return the entries of a sequence at `ordinals`."""
-    questions: tuple[int, ...] | None
-    """Number of questions of each active content; None if each has exactly one."""
-    retired: tuple[int, ...]
-    """Ordinals of the inactive contents. The exam does not ask them, but learners may have answered them."""
+    cells: range
+    """The positions of its cells among those of the exam."""
     total: int
     """Number of questions of all active contents."""
-    difficulty_shares: tuple[float, ...]
-    """Share of the questions at each of `DIFFICULTIES`. Content without a difficulty is in none of them."""
+    harder: float
+    """How hard the contents are: e to the power of minus their mean easiness."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +62,18 @@ class Exam:
 
     categories: tuple[ExamCategory, ...]
     """By name. A category without active content has a total of 0."""
+    cells: Sequence[Cell]
+    """By category."""
     total: int
     """Number of questions of all active contents."""
-    difficulties: frozenset[str]
-    """The difficulties that occur among active contents."""
+    cell_of: Sequence[int]
+    """The position of each content's cell, by ordinal."""
+    questions: Sequence[int]
+    """The number of questions of each content, by ordinal; 0 for inactive ones."""
+    prior: float
+    """Where to expect the skill of a learner who has practised enough, in logits."""
+    rated: frozenset[int]
+    """Ordinals of the contents whose rate of right first answers is known."""
 
 
 # The cache holds each certification beside its exam: the identity check below would be unsafe if a
@@ -63,47 +89,59 @@ def exam_of(certification: Certification) -> Exam:
     cached = _EXAMS.get(id(certification))
     if cached is not None and cached[0] is certification:
         return cached[1]
-    groups: dict[str, list[Content]] = {}
-    for content in certification.contents:
-        groups.setdefault(content.category, []).append(content)
-    categories = tuple(_category(name, contents) for name, contents in sorted(groups.items()))
-    exam = Exam(
-        categories,
-        sum(category.total for category in categories),
-        frozenset(content.difficulty for content in certification.contents if content.active),
-    )
+    exam = _index(certification.contents)
     if len(_EXAMS) >= _MAX_EXAMS:
         _EXAMS.clear()
     _EXAMS[id(certification)] = (certification, exam)
     return exam
 
 
-def _category(name: str, contents: Iterable[Content]) -> ExamCategory:
-    contents = list(contents)
-    active = [content for content in contents if content.active]
-    ordinals = tuple(content.ordinal for content in active)
-    questions = tuple(content.questions for content in active)
-    total = sum(questions)
-    by_difficulty = [
-        sum(content.questions for content in active if content.difficulty == difficulty)
-        for difficulty in DIFFICULTIES
-    ]
-    return ExamCategory(
-        name,
-        ordinals,
-        _selector(ordinals),
-        None if total == len(active) else questions,
-        tuple(content.ordinal for content in contents if not content.active),
-        total,
-        tuple(count / total if total else 0.0 for count in by_difficulty),
+def _index(contents: Sequence[Content]) -> Exam:
+    easy = easiness(contents)
+    groups: dict[str, list[Content]] = {}
+    for content in contents:
+        groups.setdefault(content.category, []).append(content)
+    categories: list[ExamCategory] = []
+    cells: list[Cell] = []
+    cell_of = [0] * len(contents)
+    for name, group in sorted(groups.items()):
+        # Cells are one logit wide. Narrower ones take longer and change an estimate by less than a point.
+        alike: dict[tuple[int, int | None], list[Content]] = {}
+        for content in group:
+            alike.setdefault((round(easy[content.ordinal]), content.choices), []).append(content)
+        start = len(cells)
+        for (_, choices), members in alike.items():
+            for content in members:
+                cell_of[content.ordinal] = len(cells)
+            cells.append(_cell(members, choices, easy))
+        categories.append(
+            ExamCategory(
+                name,
+                tuple(content.ordinal for content in group if content.active),
+                range(start, len(cells)),
+                sum(content.questions for content in group if content.active),
+                math.exp(-math.fsum(easy[content.ordinal] for content in group) / len(group)),
+            )
+        )
+    return Exam(
+        tuple(categories),
+        cells,
+        sum(category.total for category in categories),
+        cell_of,
+        [content.questions if content.active else 0 for content in contents],
+        PULL * (POPULATION - math.fsum(easy) / len(easy)) if easy else 0.0,
+        frozenset(content.ordinal for content in contents if learners_behind(content)),
     )
 
 
-def _selector(ordinals: tuple[int, ...]) -> Callable[[Sequence[int]], tuple[int, ...]]:
-    # With fewer than two keys, itemgetter does not return a tuple.
-    if len(ordinals) > 1:
-        return itemgetter(*ordinals)
-    return lambda entries: tuple(entries[ordinal] for ordinal in ordinals)
+def _cell(contents: Sequence[Content], choices: int | None, easy: Sequence[float]) -> Cell:
+    total = sum(content.questions for content in contents if content.active)
+    mean = math.fsum(easy[content.ordinal] for content in contents) / len(contents)
+    asked = mean
+    if total:
+        weighted = (easy[c.ordinal] * c.questions for c in contents if c.active)
+        asked = math.fsum(weighted) / total
+    return Cell(math.exp(-mean), math.exp(-asked), total, 1 / choices if choices else 0.0)
 
 
 def pass_mark_of(certification: Certification) -> float:
@@ -112,3 +150,9 @@ def pass_mark_of(certification: Certification) -> float:
         return certification.pass_mark
     known = KNOWN.get(certification.code)
     return PASS_MARKS.get(known.level, DEFAULT_PASS_MARK) if known else DEFAULT_PASS_MARK
+
+
+def least_right(pass_mark: float, questions: int) -> int:
+    """Return the number of right answers that pass an exam of so many questions. `pass_mark`: in percent."""
+    # A mark of 55 % of 100 questions is 55 answers, although the product is slightly more in floating point.
+    return math.ceil(round(pass_mark * questions / 100, 9))

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from domain.advice import Action, Hours, actions, study_time
 from domain.catalog import Certification
-from domain.estimate import Area, Interval, predict, profile_of
+from domain.estimate import Area, Interval, enough_evidence, predict, profile_of
 from domain.exam import EXAM_QUESTIONS, pass_mark_of
 from domain.learner import Day, Track
 from domain.practice import RECENT_DAYS
@@ -21,7 +21,7 @@ __all__ = ["RECENT_DAYS", "Area", "Confidence", "Evidence", "Readiness", "assess
 
 type Confidence = Literal["low", "medium", "high"]
 
-_REQUIRED: Mapping[Confidence, tuple[float, float]] = {"high": (25.0, 0.5), "medium": (35.0, 0.2)}
+_REQUIRED: Mapping[Confidence, tuple[float, float]] = {"high": (32.0, 0.5), "medium": (40.0, 0.2)}
 """Widest interval, in percentage points, and least coverage for a level of confidence."""
 
 
@@ -30,8 +30,10 @@ class Evidence(NamedTuple):
 
     answers: int
     """Number of scored answers, ever."""
+    contents: int
+    """Number of contents with a scored answer."""
     effective_answers: float
-    """Number of scored answers, each weighted by recency."""
+    """Number of first answers that say as much: a repeated answer counts for less than a first one."""
     days: int
     """Number of days with a scored answer within the last `RECENT_DAYS`."""
     coverage: float | None
@@ -45,11 +47,13 @@ class Readiness:
     certification: str
     pass_mark: float
     estimate: float | None
-    """Expected percentage in an exam drawn from the catalog today."""
+    """Expected percentage in an exam that asks new questions of the catalog's categories."""
     interval: Interval
     """Of the percentage in one such exam; the whole range if there is no estimate."""
     pass_probability: float | None
-    """Probability of reaching the pass mark; strictly between 0 and 1."""
+    """Probability of reaching the pass mark; strictly between 0 and 1, None also with too little evidence."""
+    practice: float | None
+    """Expected percentage right of the content that was scored at least once, with the memory of it."""
     confidence: Confidence
     areas: tuple[Area, ...]
     """The categories of the exam, by name."""
@@ -90,23 +94,24 @@ def assess(
     tested = [area for area in prediction.areas if area.answers and area.estimate is not None]
     weak = sorted((a for a in tested if a.interval.high < pass_mark), key=_by_estimate)
     strong = sorted((a for a in tested if a.interval.low >= pass_mark), key=_by_estimate, reverse=True)
-    practice = profile.practice
     return Readiness(
         certification=certification.code,
         pass_mark=pass_mark,
         estimate=prediction.estimate,
         interval=prediction.interval,
         pass_probability=prediction.pass_probability,
-        confidence=_confidence(prediction.interval, prediction.coverage),
+        practice=prediction.practice,
+        confidence=_confidence(prediction.interval, prediction.coverage, enough_evidence(profile)),
         areas=prediction.areas,
         weak=tuple(weak),
         strong=tuple(strong),
         study_time=study_time(track, certification, prediction.coverage, prediction.estimate, pass_mark),
         actions=actions(prediction, profile, certification, pass_mark),
         evidence=Evidence(
-            sum([found.scored for found in practice.categories.values()]),
-            sum(found.answers for found in practice.categories.values()),
-            practice.days,
+            sum(profile.scored.values()),
+            len(profile.best),
+            sum(found.number for found in profile.answers.values()),
+            profile.practice.days,
             prediction.coverage,
         ),
     )
@@ -116,8 +121,8 @@ def _by_estimate(area: Area) -> tuple[float, str]:
     return (area.estimate or 0.0, area.category)
 
 
-def _confidence(interval: Interval, coverage: float | None) -> Confidence:
+def _confidence(interval: Interval, coverage: float | None, is_enough: bool) -> Confidence:
     for level, (widest, least_coverage) in _REQUIRED.items():
-        if coverage is not None and interval.width <= widest and coverage >= least_coverage:
+        if is_enough and coverage is not None and interval.width <= widest and coverage >= least_coverage:
             return level
     return "low"

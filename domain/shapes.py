@@ -149,7 +149,7 @@ class Streak(TypedDict):
 
 
 class AreaEstimate(TypedDict):
-    """A category, and the percentage of its questions that the learner is expected to answer correctly."""
+    """A category, and the percentage of new questions in it that the learner is expected to get right."""
 
     category: str
     estimate: Percent | None
@@ -178,7 +178,13 @@ class Evidence(TypedDict):
     """The evidence behind an estimate."""
 
     answers: Count
-    effective_answers: Annotated[float, Field(ge=0, description="Answers, of which older ones weigh less")]
+    contents: Annotated[Count, Field(description="Different contents with a scored answer")]
+    effective_answers: Annotated[
+        float,
+        Field(
+            ge=0, description="First answers that say as much; repeated ones say little about new questions"
+        ),
+    ]
     days: Annotated[Count, Field(description="Study days")]
     coverage: Annotated[Share | None, Field(description="Share of the content that was practised")]
 
@@ -199,12 +205,40 @@ class ExamOutcomes(TypedDict):
 
 
 class CertificationReadiness(ExamOutcomes):
-    """The expected result of an exam taken today, and its uncertainty."""
+    """What to expect of an exam, which asks new questions, and of the questions that were practised."""
 
     certification_type: Code
-    readiness_score: Annotated[Percent | None, Field(description="Expected result; null without evidence")]
-    interval_80: Annotated[list[Percent], Field(min_length=2, max_length=2)]
-    predicted_pass_probability: Annotated[float, Field(gt=0, lt=1)] | None
+    readiness_score: Annotated[
+        Percent | None,
+        Field(
+            description="Share of new questions of the certification's categories that the learner is "
+            "expected to get right, without credit for having seen a question; null without a scored answer"
+        ),
+    ]
+    interval_80: Annotated[
+        list[Percent],
+        Field(
+            min_length=2,
+            max_length=2,
+            description="Holds the result of an exam of 65 new questions with a probability of 80 %",
+        ),
+    ]
+    predicted_pass_probability: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            lt=1,
+            description="Estimated chance that an exam of 65 new questions reaches the pass mark, 0.05 to "
+            "0.95; null if too few different contents were answered. It promises nothing",
+        ),
+    ]
+    practice_score: Annotated[
+        Percent | None,
+        Field(
+            description="Share of the practised questions that the learner is expected to get right now, "
+            "partly because they know them; null without a scored answer. It says nothing about an exam"
+        ),
+    ]
     pass_mark: Percent
     confidence_level: Literal["low", "medium", "high"]
     weak_areas: Annotated[list[AreaEstimate], Field(description="Interval below the pass mark")]

@@ -255,6 +255,7 @@ def _readiness(context: ViewContext, code: str) -> shapes.CertificationReadiness
         "readiness_score": _known(_percentage, found.estimate),
         "interval_80": [_percentage(share) for share in found.interval],
         "predicted_pass_probability": _known(_share, found.pass_probability),
+        "practice_score": _known(_percentage, found.practice),
         "pass_mark": found.pass_mark,
         "confidence_level": found.confidence,
         "weak_areas": [_area(area) for area in found.weak],
@@ -268,6 +269,7 @@ def _readiness(context: ViewContext, code: str) -> shapes.CertificationReadiness
         else {"low": round(hours.low, 1), "high": round(hours.high, 1)},
         "evidence": {
             "answers": evidence.answers,
+            "contents": evidence.contents,
             "effective_answers": round(evidence.effective_answers, 1),
             "days": evidence.days,
             "coverage": _known(_share, evidence.coverage),

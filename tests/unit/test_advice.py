@@ -1,0 +1,94 @@
+"""The advice: what to do next, and the study time left."""
+
+import pytest
+
+from tests.readiness_states import PERFECT, Answer, State, assess_answers, make_certification
+
+SMALL = make_certification()
+LARGE = make_certification(each=24)
+
+
+def test_a_learner_without_answers_is_advised_to_take_a_diagnostic_quiz() -> None:
+    found = State().assess(SMALL)
+    assert [action.kind for action in found.actions] == ["diagnostic_quiz"]
+    assert found.actions[0].content_id in SMALL.by_id
+    # The typical hours of the certification, because the learner's pace is unknown.
+    assert found.study_time == (80, 120)
+
+
+def test_actions_name_what_to_practise_and_why() -> None:
+    history = [Answer(n, PERFECT * (n < 24)) for n in range(48)]
+    found = assess_answers(history, LARGE)
+    assert [area.category for area in found.weak] == ["c1"]
+    by_kind = {action.kind: action for action in found.actions}
+    practise, start = by_kind["practise"], by_kind["start"]
+    assert practise.category == "c1"
+    assert practise.reason.startswith("On new questions of this category we expect ")
+    assert practise.reason.endswith("%, below the pass mark of 72%.")
+    assert (start.category, start.content_id) == ("c2", "c2-0")
+    assert start.reason == (
+        "This category is 33% of the exam, and you have no scored answers in it. Its estimate is uncertain."
+    )
+
+
+def test_new_content_is_advised_before_content_that_was_answered() -> None:
+    [practise] = [
+        action
+        for action in assess_answers([Answer(n, 0) for n in range(6)], LARGE).actions
+        if action.category == "c0"
+    ]
+    assert practise.content_id == "c0-6"
+    every = [Answer(n, 5_000 if n == 3 else 6_000) for n in range(12)]
+    [practise] = [action for action in assess_answers(every, SMALL).actions if action.category == "c0"]
+    assert practise.content_id == "c0-3", "of content that was all answered, the one with the lowest score"
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "only 1 scored answer"), (3, "only 3 scored answers")])
+def test_the_reason_to_start_a_category_gives_the_number_of_answers(count: int, words: str) -> None:
+    history = [Answer(n) for n in range(count)]
+    [start] = [action for action in assess_answers(history, SMALL).actions if action.category == "c0"]
+    assert f"you have {words} in it" in start.reason
+
+
+def test_a_mock_exam_is_recommended_to_a_learner_who_is_ready() -> None:
+    ready = assess_answers([Answer(n) for n in range(72)], LARGE)
+    assert [action.kind for action in ready.actions] == ["mock_exam"]
+    assert ready.actions[0].reason == (
+        "On new questions we expect 94%. Your estimated chance of passing is 95%. A mock exam with questions "
+        "that are new to you can check it."
+    )
+
+
+def test_a_refresh_repeats_the_content_with_the_lowest_score() -> None:
+    history = [Answer(n, 9_000 if n % 24 == 7 else PERFECT, 50, n) for n in range(70)]
+    found = State().after(history, LARGE).assess(LARGE, pass_mark=40)
+    assert [action.kind for action in found.actions] == ["mock_exam", "refresh", "refresh", "refresh"]
+    assert "for more than 30 days" in found.actions[1].reason
+    assert {action.content_id for action in found.actions[1:]} == {"c0-7", "c1-7", "c2-7"}
+
+
+def test_there_is_advice_as_long_as_passing_is_not_likely() -> None:
+    history = [Answer(n, PERFECT * (n % 4 > 0), 0, n) for n in range(72)]
+    found = assess_answers(history, LARGE)
+    assert found.pass_probability is not None
+    assert found.pass_probability < 0.8
+    [practise] = found.actions
+    assert (practise.kind, practise.category) == ("practise", "c0")
+    assert practise.reason == "On new questions of this category we expect 73%. More of it would help most."
+
+
+def test_study_time_uses_the_learners_own_pace_once_it_is_known() -> None:
+    history = [Answer(n % 6) for n in range(18)]
+    hurried = State().after(history, SMALL, seconds=60).assess(SMALL).study_time
+    steady = State().after(history, SMALL, seconds=3600).assess(SMALL).study_time
+    assert hurried is not None
+    assert steady is not None
+    assert 80 * 0.5 < hurried.low < 80
+    assert hurried.low / hurried.high == pytest.approx(80 / 120)
+    # 18 hours for half of the contents are 36 hours for all of them.
+    assert (steady.low + steady.high) / 2 < 36
+
+
+def test_study_time_is_unknown_without_typical_hours_and_pace() -> None:
+    mine = make_certification("MINE")
+    assert State().after([Answer(n % 6) for n in range(18)], mine).assess(mine).study_time is None

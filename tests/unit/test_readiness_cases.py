@@ -1,0 +1,106 @@
+"""What readiness says of learners whose practice could mislead it."""
+
+from itertools import pairwise
+from random import Random
+
+import pytest
+
+from tests.readiness_states import (
+    PERFECT,
+    TODAY,
+    Answer,
+    State,
+    assess_answers,
+    estimate,
+    make_certification,
+    retired,
+)
+
+CATALOG = make_certification(categories=6, each=12)
+EACH_ONCE = range(72)
+
+
+def test_one_content_answered_right_twenty_times_says_little() -> None:
+    once = estimate([Answer(0)], CATALOG)
+    found = assess_answers([Answer(0, minute=n) for n in range(20)], CATALOG)
+    assert found.estimate == pytest.approx(once, abs=1)
+    assert found.interval.width > 40
+    assert (found.pass_probability, found.confidence) == (None, "low")
+    assert "mock_exam" not in {action.kind for action in found.actions}
+    assert found.practice is not None
+    assert found.practice > 90
+
+
+def test_who_flips_a_coin_is_expected_to_get_half_right_however_often_they_repeat() -> None:
+    coin = Random(1)
+    flips = [Answer(n % 72, PERFECT * coin.randint(0, 1), 9 - n // 72, n % 72) for n in range(720)]
+    first = sum(flip.score for flip in flips[:72]) / 72 / 100
+    found = assess_answers(flips, CATALOG)
+    assert found.estimate == pytest.approx(first, abs=3)
+    assert first == pytest.approx(50, abs=5)
+    assert found.pass_probability is not None
+    assert found.pass_probability < 0.1
+
+
+def test_half_of_every_score_is_half_of_new_questions() -> None:
+    found = assess_answers([Answer(n, PERFECT // 2) for n in EACH_ONCE], CATALOG)
+    assert found.estimate == pytest.approx(50, abs=1)
+    assert found.pass_probability is not None
+    assert found.pass_probability < 0.1
+
+
+def test_idling_changes_nothing_but_the_memory_of_what_was_practised() -> None:
+    state = State().after([Answer(n, PERFECT * (n % 4 > 0)) for n in range(36)], CATALOG)
+    found = [state.assess(CATALOG, TODAY + days) for days in (0, 3, 30, 63, 400)]
+    assert len({(each.estimate, each.interval, each.pass_probability) for each in found}) == 1
+    practice = [each.practice or 0.0 for each in found]
+    assert all(before > after for before, after in pairwise(practice[:-1]))
+    assert found[0].estimate is not None
+    assert practice[-1] > found[0].estimate, (
+        "what was practised is never expected to be harder than new content"
+    )
+
+
+def test_a_catalog_of_one_content_never_gives_high_confidence() -> None:
+    one = make_certification(categories=1, each=1)
+    found = assess_answers([Answer(0, minute=n) for n in range(500)], one)
+    assert (found.evidence.coverage, found.confidence, found.pass_probability) == (1, "low", None)
+    assert found.estimate is not None
+    assert found.estimate < 60
+
+
+def test_a_retired_certification_has_no_estimate_and_no_advice() -> None:
+    found = State().after([Answer(n) for n in EACH_ONCE], CATALOG).assess(retired(CATALOG))
+    assert (found.estimate, found.pass_probability, found.confidence) == (None, None, "low")
+    assert (found.interval, found.areas, found.actions) == ((0, 100), (), ())
+
+
+def test_forty_answers_in_a_catalog_of_ten_thousand_leave_confidence_low() -> None:
+    large = make_certification(categories=10, each=1000)
+    found = assess_answers([Answer(n * 250, PERFECT * (n % 4 > 0)) for n in range(40)], large)
+    assert found.estimate == pytest.approx(70, abs=5)
+    assert found.confidence == "low"
+
+
+def test_learning_the_answers_by_heart_hardly_changes_what_is_expected_of_new_questions() -> None:
+    wrong = [Answer(n, 0, 1, n) for n in EACH_ONCE]
+    before = assess_answers(wrong, CATALOG)
+    after = assess_answers([*wrong, *(Answer(n, PERFECT, 0, n) for n in EACH_ONCE)], CATALOG)
+    assert before.estimate is not None
+    assert after.estimate is not None
+    assert before.estimate < after.estimate < 20
+    assert after.pass_probability is not None
+    assert after.pass_probability < 0.1
+    assert before.practice is not None
+    assert after.practice is not None
+    assert after.practice > before.practice + 30
+
+
+def test_an_average_near_the_mark_is_not_told_to_pass_for_sure() -> None:
+    first = [Answer(n, PERFECT * (n % 4 > 0), 3, n) for n in EACH_ONCE]
+    found = assess_answers([*first, *(Answer(n, PERFECT, 0, n) for n in EACH_ONCE)], CATALOG)
+    assert found.estimate == pytest.approx(74, abs=3)
+    assert found.pass_probability is not None
+    assert 0.3 < found.pass_probability < 0.7
+    assert found.practice is not None
+    assert found.practice > 90
