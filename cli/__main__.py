@@ -4,6 +4,7 @@ import click
 
 from cli.backfill import backfill_achievements
 from cli.demo import demo
+from cli.difficulty import difficulty
 from cli.emit import emit
 from cli.local import down, up
 from cli.redrive import redrive
@@ -21,7 +22,7 @@ def main() -> None:
     """
 
 
-for command in (up, down, demo, emit, wait, show, redrive, backfill_achievements, token):
+for command in (up, down, demo, emit, wait, show, redrive, backfill_achievements, difficulty, token):
     main.add_command(command)
 
 if __name__ == "__main__":

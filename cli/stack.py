@@ -106,13 +106,23 @@ def on_stack(command: Callable[..., Any]) -> Callable[..., Any]:
     An error of AWS ends the command with a message instead of a traceback.
     """
 
+    @on_stack_if_needed
+    @wraps(command)
+    def run(connected: Callable[[], Stack], **arguments: Any) -> Any:
+        return command(stack=connected(), **arguments)
+
+    return run
+
+
+def on_stack_if_needed(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Do what `on_stack` does, but pass a function `connected` that returns the stack."""
+
     @click.option("--stack-name", help="Name of a stack on AWS.  [default: the local stack]")
     @click.option("--region", help="AWS region of that stack.  [default: the region of your AWS profile]")
     @wraps(command)
     def run(stack_name: str | None, region: str | None, **arguments: Any) -> Any:
-        stack = connect(stack_name, region)
         try:
-            return command(stack=stack, **arguments)
+            return command(connected=lambda: connect(stack_name, region), **arguments)
         except (ClientError, BotoCoreError, TimeoutError) as error:
             raise click.ClickException(f"AWS answered with an error: {error}") from error
 

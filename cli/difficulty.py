@@ -1,0 +1,148 @@
+"""`streakline difficulty`: compute how often each content is answered right at first."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from botocore.exceptions import ClientError
+from rich.console import Console
+from rich.table import Table
+
+from cli.logs import FORMATS, Format, read_log
+from cli.output import print_json, progress_bar
+from cli.stack import Stack, on_stack_if_needed
+from domain.catalog import Catalog, UnknownCertification, UnknownContent
+from domain.correct_rates import CorrectRate, Subject, correct_rates
+from domain.interaction import Interaction, InvalidInteraction, parse
+
+LISTED = 20
+"""The number of contents to print; `--json` prints all."""
+_UNKNOWN = "ConditionalCheckFailedException"
+
+
+@click.command()
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option(
+    "--format",
+    "log_format",
+    type=click.Choice(FORMATS),
+    default="interactions",
+    show_default=True,
+    help="Format of the files, as for `emit`. A file named .gz is unzipped.",
+)
+@click.option("--apply", is_flag=True, help="Write the rates to the stack's content table.")
+@click.option("--json", "as_json", is_flag=True, help="Print all rates as JSON.")
+@on_stack_if_needed
+def difficulty(
+    connected: Callable[[], Stack],
+    files: tuple[Path, ...],
+    log_format: Format,
+    apply: bool,
+    as_json: bool,
+) -> None:
+    """Compute how often the first answers to each content of FILES were right.
+
+    With --apply, write `correct_rate` and `answered_by` to the content table, where readiness finds them.
+    Content that the table does not have is listed and not added. Example: streakline difficulty log.jsonl
+    """
+    left_out: Counter[str] = Counter()
+    rates = correct_rates(_interactions(files, log_format, left_out))
+    written, missing = _apply(connected(), rates) if apply else (0, [])
+    if as_json:
+        print_json(
+            {
+                "rates": [
+                    {"certification_type": code, "content_id": content, **rate._asdict()}
+                    for (code, content), rate in rates.items()
+                ],
+                "left_out": dict(left_out.most_common()),
+                "written": written,
+                "missing": [content for _, content in missing],
+            }
+        )
+        return
+    _print(rates, left_out)
+    if apply:
+        click.echo(f"{written:,} contents of the content table have their rates now.")
+        for _, content in missing:
+            click.echo(f"  not in the content table: {content}")
+
+
+def _interactions(
+    files: tuple[Path, ...], log_format: Format, left_out: Counter[str]
+) -> Iterator[Interaction]:
+    """Read the valid interactions of the files, and count the others by reason."""
+    now = datetime.now(UTC)
+    for file in files:
+        log = read_log(file, log_format)
+        left_out.update(log.left_out)
+        for fields in log.interactions:
+            try:
+                yield parse(fields, now)
+            except InvalidInteraction as error:
+                left_out[f"invalid: {error.code}"] += 1
+
+
+def _print(rates: Mapping[Subject, CorrectRate], left_out: Counter[str]) -> None:
+    console = Console()
+    if not rates:
+        click.echo("No interaction has a score.")
+    else:
+        table = Table(title="Hardest contents, by first answers", title_justify="left")
+        for name in ("content", "certification", "right", "learners"):
+            table.add_column(name, justify="right" if name in ("right", "learners") else "left")
+        for (code, content), rate in list(rates.items())[:LISTED]:
+            table.add_row(content, code or "–", f"{100 * rate.correct_rate:.1f} %", f"{rate.answered_by:,}")
+        console.print(table)
+        more = f", of which the hardest {LISTED} are shown" if len(rates) > LISTED else ""
+        click.echo(f"{len(rates):,} contents have scores{more}.")
+    for name, count in left_out.most_common():
+        click.echo(f"  left out: {count:6,}  {name}")
+
+
+def _apply(stack: Stack, rates: Mapping[Subject, CorrectRate]) -> tuple[int, list[Subject]]:
+    """Write the rates to the content table. Return the number written, and what the table does not have."""
+    dynamodb, table = stack.client("dynamodb"), stack.outputs["ContentTableName"]
+    catalog = stack.store.full_catalog()
+    missing: list[Subject] = []
+    with progress_bar() as progress:
+        for subject, rate in progress.track(rates.items(), description="writing rates"):
+            code = _certification(subject, catalog)
+            if code is None or not _write(dynamodb, table, (code, subject[1]), rate):
+                missing.append(subject)
+    return len(rates) - len(missing), missing
+
+
+def _certification(subject: Subject, catalog: Catalog) -> str | None:
+    """Return the certification that a content's interactions count for; None if the catalog lacks it."""
+    code, content = subject
+    try:
+        return catalog.place(content, code).certification
+    except (UnknownCertification, UnknownContent):
+        return None
+
+
+def _write(dynamodb: Any, table: str, key: tuple[str, str], rate: CorrectRate) -> bool:
+    """Write a rate to a row of the content table. Return False if there is no such row."""
+    code, content = key
+    try:
+        dynamodb.update_item(
+            TableName=table,
+            Key={"content_id": {"S": content}, "certification_type": {"S": code}},
+            UpdateExpression="SET correct_rate = :rate, answered_by = :learners",
+            ConditionExpression="attribute_exists(content_id)",
+            ExpressionAttributeValues={
+                ":rate": {"N": str(rate.correct_rate)},
+                ":learners": {"N": str(rate.answered_by)},
+            },
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] == _UNKNOWN:
+            return False
+        raise
+    return True
