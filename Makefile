@@ -11,6 +11,7 @@ export PYTHON
 BIN := .venv/bin
 RUN := .venv/.run
 DEV := .venv/.dev
+BENCH := .venv/.bench
 MUTATION := .venv/.mutation
 TOOLS := .cache/tools/.tools
 TOOLS_DEV := .cache/tools/.tools-dev
@@ -18,7 +19,7 @@ TOOLS_DEV := .cache/tools/.tools-dev
 help: ## Show this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-$(RUN) $(DEV) $(MUTATION): .venv/.%: requirements/%.txt pyproject.toml
+$(RUN) $(DEV) $(BENCH) $(MUTATION): .venv/.%: requirements/%.txt pyproject.toml
 	@scripts/environment.sh $*
 
 $(TOOLS) $(TOOLS_DEV): .cache/tools/.%: requirements/%.txt
@@ -29,7 +30,7 @@ browser:
 
 setup: $(RUN) $(TOOLS) ## Install the commands and the local stack
 
-demo: $(RUN) $(TOOLS) ## Start the local stack, emit 4,700 interactions, show a learner's dashboard
+demo: $(RUN) $(TOOLS) ## Start the local stack, emit 4,500 interactions, show a learner's dashboard
 	$(BIN)/streakline up
 	$(BIN)/streakline demo
 
@@ -73,7 +74,7 @@ mutate: $(MUTATION) ## List changes of the core's code that no test notices; tak
 	$(BIN)/mutmut run --max-children 2
 	$(BIN)/mutmut results
 
-bench: $(RUN) ## Time the hot paths, and measure the readiness estimate
+bench: $(BENCH) ## Time the hot paths, and measure the readiness estimate
 	@for benchmark in imports streaks catalog rarity readiness; do \
 		echo "== $$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || failed=1; done; exit $${failed:-0}
 

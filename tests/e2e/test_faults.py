@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from cli.content import ensure_content
-from cli.demo import LAST_DAY, demo_catalog, demo_interactions
+from cli.demo_log import LAST_DAY, demo_catalog, demo_log
 from cli.local import TOOLS
 from tests.e2e.conftest import Deployed
 from tests.e2e.test_real_logs import check_every_view, demo_rows, emit_and_wait, items
@@ -109,7 +109,7 @@ def environment_of(stack: Deployed, **more: str) -> Iterator[None]:
 
 def of_this_test(name: str) -> list[dict[str, Any]]:
     """Return the demo's interactions, by learners of this test's own."""
-    return [{**fields, "user_id": f"{name}-{fields['user_id']}"} for fields in demo_interactions()]
+    return [{**fields, "user_id": f"{name}-{fields['user_id']}"} for fields in demo_log().interactions]
 
 
 def expected_rows(name: str) -> list[dict[str, Any]]:

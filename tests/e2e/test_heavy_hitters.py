@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.content import ensure_content
-from cli.demo import demo_catalog
+from cli.demo_log import demo_catalog
 from domain.days import day_number
 from functions.items import MAX_ITEM_BYTES, item_bytes
 from tests.e2e.conftest import Deployed

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from cli.demo import demo_catalog, demo_interactions
+from cli.demo_log import demo_catalog, demo_log
 from domain import shapes, views
 from domain.days import day_number
 from domain.views import ViewContext
@@ -94,7 +94,7 @@ def demo_rows() -> list[Row]:
     """Return the valid, distinct interactions of the demo as rows, without using the code under test."""
     category = {row.content_id: row.category for row in demo_catalog()}
     rows: dict[tuple[str, str], Row] = {}
-    for fields in demo_interactions():
+    for fields in demo_log().interactions:
         if not fields["event_id"].startswith("demo"):
             rows[fields["user_id"], fields["event_id"]] = {
                 "user": fields["user_id"],

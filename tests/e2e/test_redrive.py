@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.content import ensure_content
-from cli.demo import demo_catalog
+from cli.demo_log import demo_catalog
 from cli.logs import CatalogRow
 from cli.quarantine import list_records
 from cli.stream import Record, put_records

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from cli.demo import LAST_DAY, demo_catalog, demo_interactions
+from cli.demo_log import LAST_DAY, demo_catalog, demo_log
 from cli.logs import Format, in_order_of_time, read_interactions, read_log, read_moodle, read_statistics
 from domain.interaction import InvalidInteraction, parse
 
@@ -118,8 +118,8 @@ def test_a_damaged_gzip_file_ends_in_a_message(tmp_path: Path) -> None:
 
 
 def test_the_demo_generates_the_same_interactions_each_time_as_described() -> None:
-    interactions = demo_interactions()
-    assert interactions == demo_interactions()
+    interactions = demo_log().interactions
+    assert interactions == demo_log().interactions
     assert 4_500 < len(interactions) < 5_500
     assert len({i["user_id"] for i in interactions}) == 40
     known = {row.content_id for row in demo_catalog()}
@@ -140,7 +140,7 @@ def test_the_demo_generates_the_same_interactions_each_time_as_described() -> No
 
 
 def test_some_of_the_demos_interactions_arrive_late() -> None:
-    interactions = demo_interactions()
+    interactions = demo_log().interactions
     days = [date.fromisoformat(i["occurred_at"][:10]) for i in interactions if i["event_id"][:4] != "demo"]
     late = sum(
         1 for n, day in enumerate(days) if n and (max(days[max(0, n - 200) : n], default=day) - day).days > 1
