@@ -1,41 +1,53 @@
-"""Measure the readiness estimate on a log of real practice, compare it with simpler estimates, and time it.
+"""Measure the readiness estimate on logs of real practice, compare it with other estimates, and time it.
 
-    python -m benchmarks.readiness [LOG] [--plot docs/readiness.svg] [--all] [--tune]
+    python -m benchmarks.readiness [LOG...] [--plot docs/readiness.svg] [--all] [--tune]
 
-LOG is a CSV file, compressed or not, with the columns learner, time, item, topic, outcome (CORRECT, INCORRECT
-or STUDY), and optionally duration_seconds and difficulty_level. By default it is
-../shared/data/statistics_practice.csv.gz, beside the repository. If that is missing, only the timings are
-measured. The product's own code folds each learner's rows in order of time. Every prediction is made from the
-state after the earlier rows.
+A LOG is a CSV file, compressed or not. It has the columns learner, time, item, topic, outcome, and optionally
+duration_seconds and difficulty_level. An outcome is CORRECT, INCORRECT or STUDY, and of a real exam PASSED
+or FAILED. By default the logs are statistics_practice.csv.gz and toeic_practice.csv.gz, in ../shared/data
+beside the repository. Those that are missing are left out. The product's own code folds each learner's rows.
+Every prediction is made from the earlier rows, and rates of right first answers come from other learners.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 
 try:
-    from benchmarks.evaluation.baselines import baselines
-    from benchmarks.evaluation.log import InvalidLog, Log, certification_of, is_held_out, read_log
-    from benchmarks.evaluation.predictions import SHIPPED, has_last_third, predict_log
+    from benchmarks.evaluation.comparison import baselines
+    from benchmarks.evaluation.log import InvalidLog, Log, certification_of, is_held_out, read_log, with_rates
+    from benchmarks.evaluation.measures import Outcome, brier
+    from benchmarks.evaluation.plot import reliability_plot
+    from benchmarks.evaluation.predictions import (
+        MIN_ITEMS,
+        RATED,
+        SHIPPED,
+        exam_case,
+        exam_outcomes,
+        next_answers,
+        told,
+        told_by,
+    )
     from benchmarks.evaluation.report import (
         answers_table,
-        drift_table,
-        interval_summary,
-        last_thirds_table,
+        chance_floor,
+        exams_table,
+        passing_outcomes,
         passing_table,
-        reliability_plot,
         reliability_table,
-        tuning_table,
     )
     from benchmarks.evaluation.speed import time_assessment
+    from benchmarks.evaluation.tuning import tuning_table
 except ModuleNotFoundError as missing:
     sys.exit(
-        f"This benchmark can't import {missing.name!r}. Run `make bench`, or after the set-up "
+        f"This benchmark can't import {missing.name!r}. Run `make bench`, or after it "
         "`.venv/bin/python -m benchmarks.readiness` in the repository."
     )
 
-DEFAULT_LOG = Path(__file__).resolve().parents[2] / "shared" / "data" / "statistics_practice.csv.gz"
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+DEFAULT_LOGS = (DATA / "statistics_practice.csv.gz", DATA / "toeic_practice.csv.gz")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,59 +55,71 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("log", nargs="?", type=Path, metavar="LOG", help="a CSV file, compressed or not")
+    parser.add_argument("logs", nargs="*", type=Path, metavar="LOG", help="a CSV file, compressed or not")
     parser.add_argument("--plot", type=Path, help="the file to write the reliability plot to (SVG)")
     parser.add_argument("--all", action="store_true", help="report all learners, not only those held out")
     parser.add_argument("--tune", action="store_true", help="show each constant's effect on tuning learners")
     options = parser.parse_args(arguments)
-    path: Path = options.log or DEFAULT_LOG
-    if options.log is None and not path.exists():
-        print(f"Accuracy is not measured, because the log {path} is missing.", file=sys.stderr)
-    else:
+    plotted: list[Outcome] = []
+    for path in options.logs or DEFAULT_LOGS:
+        if not options.logs and not path.exists():
+            print(f"Nothing is measured on {path.name}, because it is missing.", file=sys.stderr)
+            continue
         try:
             log = read_log(path)
         except (InvalidLog, OSError) as error:
             print(f"Can't read the log {path}: {error}", file=sys.stderr)
             return 1
+        print(f"## {path.name}\n")
         tuning = {learner: rows for learner, rows in log.items() if not is_held_out(learner)}
         if options.tune:
-            return _tune(log, tuning)
-        reported = log if options.all else {name: rows for name, rows in log.items() if name not in tuning}
-        if code := _report(log, tuning, reported, options.plot):
-            return code
-    print(time_assessment(days=20))
-    print(time_assessment(days=60))
+            print(tuning_table(tuning, certification_of(log)), "", sep="\n")
+        else:
+            reported = log if options.all else {name: log[name] for name in log.keys() - tuning.keys()}
+            plotted += _report(log, tuning, dict(sorted(reported.items())))
+    if options.plot and plotted:
+        options.plot.write_text(reliability_plot(plotted), "utf-8")
+    if not options.tune:
+        for days, rated in ((20, False), (60, False), (20, True), (60, True)):
+            print(time_assessment(days, rated=rated))
     return 0
 
 
-def _tune(log: Log, tuning: Log) -> int:
-    if not any(map(has_last_third, tuning.values())):
-        print("No tuning learner in the log has enough answers.", file=sys.stderr)
-        return 1
+def _report(log: Log, tuning: Log, reported: Log) -> list[Outcome]:
+    """Print the tables of one log. Return the predictions of next answers."""
+    population = [tuning[name] for name in sorted(tuning)]
     certification = certification_of(log)
-    print(tuning_table(tuning, certification), drift_table(tuning, certification), sep="\n\n")
-    return 0
+    catalogs = {SHIPPED: certification, RATED: with_rates(certification, population)}
+    others = baselines(population)
+    _progress(f"{len(reported)} learners are reported, {len(tuning)} were for tuning; next answers")
+    histories = list(reported.values())
+    answers = next_answers(histories, catalogs, others)
+    print(f"{len(reported)} learners with {len(answers[SHIPPED])} answers; {len(tuning)} tuning learners\n")
+    print(answers_table(answers), "", reliability_table(answers[SHIPPED], "right"), "", sep="\n")
+    _progress("exams on items that were never practised")
+    cases = [case for history in histories if (case := exam_case(history, certification))]
+    if not cases:
+        print(f"No learner has {MIN_ITEMS} items in the last third that they had never practised.")
+        return answers[SHIPPED]
+    models = {name: [told(case, catalog) for case in cases] for name, catalog in catalogs.items()}
+    pairs = {name: [(told_by(c, other), c.share) for c in cases] for name, other in others.items()}
+    print(f"{len(cases)} learners with {MIN_ITEMS} or more items in the last third that are new to them\n")
+    floors = {name: f"{chance_floor(found):.1f}" for name, found in models.items()}
+    print(exams_table(models, pairs), "", f"Error that chance alone leaves: {floors}", "", sep="\n")
+    print(passing_table(models), "", sep="\n")
+    chances = passing_outcomes(models[RATED])
+    if chances:
+        print(reliability_table(chances, "passed, marks of 50 to 80%, with rates"), "", sep="\n")
+    real = exam_outcomes(histories, catalogs[RATED])
+    if real:
+        base = fmean(outcome.happened for outcome in real)
+        print(reliability_table(real, "passed a real exam"), "", sep="\n")
+        print(f"Brier {brier(real):.3f}; of the base rate {base * (1 - base):.3f}\n")
+    return answers[SHIPPED]
 
 
-def _report(log: Log, tuning: Log, reported: Log, plot: Path | None) -> int:
-    predictions = predict_log(reported, certification_of(log), baselines(tuning.values()))
-    if not predictions.last_thirds:
-        print("No learner in the log has enough answers.", file=sys.stderr)
-        return 1
-    outcomes = predictions.answers[SHIPPED]
-    print(
-        f"{len(reported)} learners reported, with {len(outcomes)} answers; {len(tuning)} tuning learners",
-        answers_table(predictions),
-        reliability_table(outcomes),
-        last_thirds_table(predictions.last_thirds),
-        interval_summary(predictions.last_thirds),
-        passing_table(predictions.last_thirds),
-        sep="\n\n",
-        end="\n\n",
-    )
-    if plot:
-        plot.write_text(reliability_plot(outcomes), "utf-8")
-    return 0
+def _progress(what: str) -> None:
+    print(what, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Set up an environment with exactly the packages of a lock file.
-# usage: environment.sh run|dev|mutation    the project's environment, .venv
+# usage: environment.sh run|dev|bench|mutation    the project's environment, .venv
 #        environment.sh tools|tools-dev     the local stack's environment, .cache/tools
 #
 # Each set includes those that are named before it. The environment has a file `.NAME` for each set it includes.
@@ -13,6 +13,7 @@ lock=requirements/$set.txt
 case $set in
   run) directory=.venv includes=(run) ;;
   dev) directory=.venv includes=(run dev) ;;
+  bench) directory=.venv includes=(run dev bench) ;;
   mutation) directory=.venv includes=(run dev mutation) ;;
   tools) directory=.cache/tools includes=(tools) ;;
   tools-dev) directory=.cache/tools includes=(tools tools-dev) ;;
@@ -27,6 +28,6 @@ install() {
   fi
 }
 
-rm -f "$directory"/.{run,dev,mutation,tools,tools-dev}
+rm -f "$directory"/.{run,dev,bench,mutation,tools,tools-dev}
 step "Installing $(grep -c == "$lock") packages of $lock into $directory" install
 for name in "${includes[@]}"; do touch "$directory/.$name"; done

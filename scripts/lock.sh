@@ -19,6 +19,7 @@ lock() { # lock OUTPUT ARGUMENTS...: resolve the requirements of the arguments, 
 lock requirements/uv.txt requirements/uv.in "$@"
 lock requirements/build.txt requirements/build.in "$@"
 lock requirements/mutation.txt pyproject.toml --extra dev --extra mutation "$@"
+lock requirements/bench.txt pyproject.toml --extra dev --extra bench --constraints requirements/mutation.txt "$@"
 lock requirements/tools-dev.txt requirements/tools-dev.in "$@"
 lock requirements/dev.txt pyproject.toml --extra dev --constraints requirements/mutation.txt
 lock requirements/run.txt pyproject.toml --constraints requirements/mutation.txt

@@ -1,58 +1,111 @@
-"""Simple estimates of the next answer, for comparison with the product's estimate."""
+"""Other estimates of a right answer, for comparison with the product's. Each learns from a learner's rows."""
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean
-from typing import NamedTuple
+from typing import Protocol
 
 from benchmarks.evaluation.log import Row
 
 
-class SoFar(NamedTuple):
-    """A learner's answers so far."""
+class Estimate(Protocol):
+    """What is estimated of one learner."""
 
-    right: int
-    answers: int
-    topics: Mapping[str, tuple[int, int]]
-    """Number of right answers and of all answers, by topic."""
+    def share(self, item: str, topic: str) -> float:
+        """Return the probability of a right answer to an item."""
 
-
-type Baseline = Callable[[SoFar, str], float]
-"""Return the probability of a right answer, given the answers so far and the topic."""
+    def learn(self, row: Row) -> None:
+        """Take an answer of the learner into account."""
 
 
-def own_accuracy(so_far: SoFar, _: str) -> float:
-    """Return the learner's accuracy so far. Two answers are added to keep it off 0 and 1."""
-    return (so_far.right + 1) / (so_far.answers + 2)
+type Baseline = Callable[[], Estimate]
+"""Returns the estimate of a learner without answers."""
 
 
-def own_topic_accuracy(so_far: SoFar, topic: str) -> float:
-    """Return the learner's accuracy in the topic so far, with two answers added."""
-    right, answers = so_far.topics.get(topic, (0, 0))
-    return (right + 1) / (answers + 2)
+class OwnAccuracy:
+    """The learner's accuracy so far, with two answers added to keep it off 0 and 1."""
+
+    def __init__(self) -> None:
+        self.right = self.answers = 0
+
+    def share(self, item: str, topic: str) -> float:
+        """Return the accuracy."""
+        return (self.right + 1) / (self.answers + 2)
+
+    def learn(self, row: Row) -> None:
+        """Count the answer."""
+        self.right += bool(row.right)
+        self.answers += 1
 
 
-def replaced_heuristic(so_far: SoFar, _: str) -> float:
-    """Return what the replaced tracker would say: the mean of the topics' accuracies plus ten points."""
-    if not so_far.topics:
-        return 0.5
-    mean = fmean(right / answers for right, answers in so_far.topics.values())
-    return min(0.99, max(0.01, mean + 0.1))
+class ReplacedHeuristic:
+    """What the replaced tracker would say: the mean of the topics' accuracies plus ten points."""
+
+    def __init__(self) -> None:
+        self.topics: dict[str, list[bool]] = defaultdict(list)
+
+    def share(self, item: str, topic: str) -> float:
+        """Return the same share for every item."""
+        if not self.topics:
+            return 0.5
+        return min(0.99, max(0.01, fmean(map(fmean, self.topics.values())) + 0.1))
+
+    def learn(self, row: Row) -> None:
+        """Count the answer in its topic."""
+        self.topics[row.topic].append(bool(row.right))
 
 
-def baselines(tuning: Iterable[Sequence[Row]]) -> dict[str, Baseline]:
-    """Return the baselines by name. Those that depend on other learners use these histories."""
-    answers = [row for history in tuning for row in history if row.right is not None]
-    share = fmean(bool(row.right) for row in answers) if answers else 0.5
-    by_topic: dict[str, list[bool]] = defaultdict(list)
-    for row in answers:
-        by_topic[row.topic].append(bool(row.right))
-    # Ten answers at the overall share are added, so that a topic with few answers says little.
-    of_topic = {topic: (sum(right) + 10 * share) / (len(right) + 10) for topic, right in by_topic.items()}
-    return {
-        "own accuracy so far": own_accuracy,
-        "own accuracy in the category": own_topic_accuracy,
-        "everybody's accuracy in the category": lambda _, topic: of_topic.get(topic, share),
-        "constant": lambda _, __: share,
-        "replaced heuristic": replaced_heuristic,
-    }
+class Constant:
+    """The share of all answers that are right."""
+
+    def __init__(self, share: float) -> None:
+        self._share = share
+
+    def share(self, item: str, topic: str) -> float:
+        """Return the share."""
+        return self._share
+
+    def learn(self, row: Row) -> None:
+        """Ignore the answer."""
+
+
+class Elo:
+    """A rating of the learner against the ratings of items, both in logits.
+
+    The first step is about one logit, and later ones get smaller, as in adaptive practice (Pelánek 2016).
+    """
+
+    def __init__(self, items: Mapping[str, float]) -> None:
+        self.items = items
+        self.rating = 0.0
+        self.answers = 0
+
+    def share(self, item: str, topic: str) -> float:
+        """Return the logistic of the difference between both ratings."""
+        return 1 / (1 + math.exp(self.items.get(item, 0.0) - self.rating))
+
+    def learn(self, row: Row) -> None:
+        """Move the rating towards the result."""
+        self.rating += elo_step(self.answers) * (bool(row.right) - self.share(row.item, row.topic))
+        self.answers += 1
+
+
+def elo_step(answers: int) -> float:
+    """Return the size of a rating's step after so many answers."""
+    return 1 / (1 + 0.05 * answers)
+
+
+def elo_items(tuning: Iterable[Sequence[Row]]) -> dict[str, float]:
+    """Return the ratings of items after the answers of these learners, one learner after the other."""
+    items: dict[str, float] = {}
+    seen: dict[str, int] = defaultdict(int)
+    for history in tuning:
+        learner = Elo(items)
+        for row in history:
+            if row.right is not None:
+                surprise = bool(row.right) - learner.share(row.item, row.topic)
+                learner.learn(row)
+                items[row.item] = items.get(row.item, 0.0) - elo_step(seen[row.item]) * surprise
+                seen[row.item] += 1
+    return items

@@ -4,16 +4,17 @@ import csv
 import gzip
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from statistics import fmean
 from typing import NamedTuple
 
 from domain.catalog import NO_DIFFICULTY, Catalog, Certification, ContentMetadata, assign
 from domain.days import FIRST_DAY, day_number, microseconds
 from domain.fold import Buckets, fold
-from domain.interaction import MAX_SECONDS
+from domain.interaction import MAX_SECONDS, Interaction
 from domain.learner import Day, Learner, Track
 from domain.tally import PERFECT
 from tests.factory import buckets_after, make_parsed, needed_of
@@ -22,7 +23,8 @@ CODE = "LOG"
 """Code of the certification that a log's items belong to."""
 
 _COLUMNS = {"learner", "time", "item", "topic", "outcome"}
-_OUTCOMES = {"CORRECT": True, "INCORRECT": False, "STUDY": None}
+_ANSWERS = {"CORRECT": True, "INCORRECT": False, "STUDY": None}
+_EXAMS = {"PASSED": True, "FAILED": False}
 
 
 class Row(NamedTuple):
@@ -34,8 +36,10 @@ class Row(NamedTuple):
     topic: str
     difficulty: str
     right: bool | None
-    """None if the item was studied and not answered."""
+    """None if nothing was answered."""
     seconds: int
+    passed: bool | None = None
+    """The result of an exam; None if the row is about an item."""
 
 
 type Log = dict[str, list[Row]]
@@ -70,13 +74,13 @@ def _rows(lines: Iterable[str]) -> Iterator[tuple[str, Row]]:
             raise InvalidLog(f"it has no column {', '.join(sorted(missing))}")
         for fields in reader:
             outcome = fields["outcome"].upper()
-            if outcome in _OUTCOMES:
-                yield fields["learner"], _row(fields, _OUTCOMES[outcome], reader.line_num)
+            if outcome in _ANSWERS or outcome in _EXAMS:
+                yield fields["learner"], _row(fields, outcome, reader.line_num)
     except (EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
         raise InvalidLog(f"after line {reader.line_num}: {error}") from error
 
 
-def _row(fields: dict[str, str], right: bool | None, line: int) -> Row:
+def _row(fields: dict[str, str], outcome: str, line: int) -> Row:
     try:
         at = datetime.fromisoformat(fields["time"]).replace(tzinfo=None)
         seconds = round(float(fields.get("duration_seconds") or 0))
@@ -89,8 +93,9 @@ def _row(fields: dict[str, str], right: bool | None, line: int) -> Row:
         fields["item"],
         fields["topic"],
         fields.get("difficulty_level") or NO_DIFFICULTY,
-        right,
+        _ANSWERS.get(outcome),
         min(MAX_SECONDS, max(0, seconds)),
+        _EXAMS.get(outcome),
     )
 
 
@@ -99,11 +104,34 @@ def is_held_out(learner: str) -> bool:
     return sha256(learner.encode()).digest()[0] >= 128
 
 
+def is_second_half(learner: str) -> bool:
+    """Return whether a learner is in the second half of a set of learners, by another hash."""
+    return sha256(learner.encode()).digest()[1] >= 128
+
+
 def certification_of(log: Log) -> Certification:
     """Return all items of a log as one certification, with the topics as categories."""
-    rows = (row for history in log.values() for row in history)
+    rows = (row for history in log.values() for row in history if row.passed is None)
     items = {row.item: ContentMetadata(row.item, row.topic, row.difficulty) for row in rows}
     return assign(Certification(CODE), (items[item] for item in sorted(items)), 0)
+
+
+def with_rates(certification: Certification, population: Iterable[Sequence[Row]]) -> Certification:
+    """Return the certification with the rates of right first answers of these learners."""
+    first: dict[str, list[bool]] = defaultdict(list)
+    for history in population:
+        seen: set[str] = set()
+        for row in history:
+            if row.right is not None and row.item not in seen:
+                seen.add(row.item)
+                first[row.item].append(row.right)
+    contents = tuple(
+        content._replace(correct_rate=fmean(right), answered_by=len(right))
+        if (right := first.get(content.content_id))
+        else content
+        for content in certification.contents
+    )
+    return Certification(certification.code, certification.version + 1, contents)
 
 
 class LearnerState:
@@ -115,10 +143,17 @@ class LearnerState:
         self._catalog = Catalog({certification.code: certification})
         self._count = 0
 
-    def apply(self, row: Row) -> None:
-        """Fold in one row."""
+    def apply(self, *rows: Row) -> None:
+        """Fold in rows, as one batch."""
+        batch = [self._interaction(row) for row in rows if row.passed is None]
+        needed = needed_of(self._buckets, self.learner, batch)
+        change = fold(self.learner, needed, batch, self._catalog)
+        self.learner = change.learner
+        self._buckets = buckets_after(self._buckets, change)
+
+    def _interaction(self, row: Row) -> Interaction:
         self._count += 1
-        interaction = make_parsed(
+        return make_parsed(
             event_id=f"{self._count}",
             user_id=self.learner.user_id,
             content_id=row.item,
@@ -127,11 +162,8 @@ class LearnerState:
             day=day_number(row.at.date()),
             score=None if row.right is None else PERFECT * row.right,
             seconds=row.seconds,
+            certification=CODE,
         )
-        needed = needed_of(self._buckets, self.learner, [interaction])
-        change = fold(self.learner, needed, [interaction], self._catalog)
-        self.learner = change.learner
-        self._buckets = buckets_after(self._buckets, change)
 
     @property
     def days(self) -> dict[int, Day]:

@@ -2,7 +2,8 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from random import Random
 from statistics import correlation, fmean
 from typing import NamedTuple
 
@@ -82,16 +83,25 @@ def pearson(xs: Sequence[float], ys: Sequence[float]) -> float:
     return correlation(xs, ys)
 
 
-def correlation_limit(shares: Sequence[float], questions: Sequence[int]) -> float:
-    """Return about how well the true probabilities would correlate with these shares of right answers.
+def expected_error(share: float, questions: int) -> float:
+    """Return the mean distance between a true share and the share right of so many questions, by chance.
 
-    Chance alone keeps that correlation below 1. The noise of a share is taken to be that of questions which
-    all have the learner's own share as their probability. That is a little too much, because questions
-    differ, so the limit is a little too low.
+    The share is strictly between 0 and 1.
     """
-    mean = fmean(shares)
-    variance = fmean((share - mean) ** 2 for share in shares)
-    noise = fmean(
-        share * (1 - share) / max(1, count - 1) for share, count in zip(shares, questions, strict=True)
-    )
-    return math.sqrt(max(0.0, 1 - noise / variance)) if variance else math.nan
+    all_ways = math.lgamma(questions + 1)
+
+    def probability(right: int) -> float:
+        wrong = questions - right
+        ways = all_ways - math.lgamma(right + 1) - math.lgamma(wrong + 1)
+        return math.exp(ways + right * math.log(share) + wrong * math.log(1 - share))
+
+    return math.fsum(probability(right) * abs(right / questions - share) for right in range(questions + 1))
+
+
+def bootstrap[T](
+    cases: Sequence[T], measure: Callable[[Sequence[T]], float], resamples: int = 1000
+) -> tuple[float, float]:
+    """Return the interval that holds a measure with a probability of 95%, by resampling the cases."""
+    rng = Random(0)
+    found = sorted(measure(rng.choices(cases, k=len(cases))) for _ in range(resamples))
+    return found[round(0.025 * (resamples - 1))], found[round(0.975 * (resamples - 1))]

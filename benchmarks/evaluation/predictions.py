@@ -1,51 +1,101 @@
-"""Predictions of every learner's next answer and last third, each made from the earlier answers only."""
+"""Predictions of the next answers, of exams on items that were never practised, and of real exams."""
 
-import math
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from statistics import fmean
-from typing import NamedTuple
 
-from benchmarks.evaluation.baselines import Baseline, SoFar
+from benchmarks.evaluation.baselines import Baseline
 from benchmarks.evaluation.log import LearnerState, Row
 from benchmarks.evaluation.measures import Outcome
 from domain.catalog import Certification
-from domain.content_set import ContentSet
 from domain.days import day_number
 from domain.estimate import content_share
-from domain.learner import Track
 from domain.readiness import Readiness, assess
 from domain.skills import CONSTANTS, Constants
-from domain.tally import PERFECT
 
-PASS_MARKS = (50, 60, 70, 80)
-"""In percent."""
-MIN_ANSWERS = 9
-"""The last third of a learner with fewer answers is too short to be an exam."""
+MARKS = (30, 40, 50, 60, 70, 80)
+"""Pass marks in percent."""
+MIN_ITEMS = 8
+"""Items that were never practised that a learner's last third must have."""
 SHIPPED = "readiness"
-"""Name of the product's estimate."""
-
-VARIANTS: Mapping[str, Constants] = {
-    SHIPPED: CONSTANTS,
-    "without memory of contents": CONSTANTS._replace(met=0.0, known=0.0),
-    "without categories": CONSTANTS._replace(between_categories=1e-6),
-    "weaker memory": CONSTANTS._replace(met=0.5, known=1.5),
-}
+RATED = "readiness with rates"
 
 
-class LastThird(NamedTuple):
-    """One learner's last third taken as an exam: the predictions and the result. Shares are 0 to 1."""
+def next_answers(
+    histories: Iterable[Sequence[Row]],
+    certifications: Mapping[str, Certification],
+    baselines: Mapping[str, Baseline],
+    constants: Constants = CONSTANTS,
+) -> dict[str, list[Outcome]]:
+    """Predict each answer from what came before. `certifications`: the catalog by name of the estimate."""
+    found: dict[str, list[Outcome]] = defaultdict(list)
+    first = next(iter(certifications.values()))
+    for history in histories:
+        state = LearnerState("learner", first)
+        estimates = {name: baseline() for name, baseline in baselines.items()}
+        for row in history:
+            if row.right is not None:
+                today, days = day_number(row.at.date()), list(state.days.values())
+                for name, certification in certifications.items():
+                    content = certification.by_id[row.item]
+                    share = content_share(content, state.track, days, certification, today, constants)
+                    found[name].append(Outcome(share, row.right))
+                for name, estimate in estimates.items():
+                    found[name].append(Outcome(estimate.share(row.item, row.topic), row.right))
+                    estimate.learn(row)
+            state.apply(row)
+    return dict(found)
 
-    expected: Mapping[str, float]
-    """Expected share of right answers, by name of the estimate."""
+
+@dataclass(frozen=True)
+class ExamCase:
+    """A learner whose answers to items that they had never practised are taken as an exam."""
+
+    history: Sequence[Row]
+    """The first two thirds of the learner's answers, and what was studied meanwhile."""
+    state: LearnerState
+    """The state after them."""
+    items: Mapping[str, Row]
+    """The first answer to each item of the last third that was in no earlier row."""
+
+    @property
+    def share(self) -> float:
+        """The share of right answers, 0 to 1."""
+        return fmean(bool(row.right) for row in self.items.values())
+
+
+def exam_case(history: Sequence[Row], certification: Certification) -> ExamCase | None:
+    """Return the exam of a learner; None if the last third has too few items that are new to them."""
+    answered = [position for position, row in enumerate(history) if row.right is not None]
+    if not answered:
+        return None
+    cut = answered[len(answered) * 2 // 3]
+    seen = {row.item for row in history[:cut]}
+    items: dict[str, Row] = {}
+    for row in history[cut:]:
+        if row.right is not None and row.item not in seen:
+            items[row.item] = row
+        seen.add(row.item)
+    if len(items) < MIN_ITEMS:
+        return None
+    state = LearnerState("learner", certification)
+    for _, rows in groupby(history[:cut], key=lambda row: row.at.date()):
+        state.apply(*rows)
+    return ExamCase(history[:cut], state, items)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What was predicted of one exam, and its result. Shares are 0 to 1."""
+
+    expected: float
     low: float
-    """Lower end of the product's interval."""
     high: float
-    """Upper end of the product's interval."""
-    pass_probabilities: Mapping[int, float]
-    """The product's probability of reaching each of `PASS_MARKS`."""
+    chances: Mapping[int, float | None]
+    """The probability of passing at each of `MARKS`; None if it was not told."""
     share: float
-    """Share of right answers."""
     questions: int
 
     @property
@@ -53,185 +103,73 @@ class LastThird(NamedTuple):
         """Whether the result lies in the interval."""
         return self.low - 1e-9 <= self.share <= self.high + 1e-9
 
-
-class Predictions(NamedTuple):
-    """All predictions made for a log."""
-
-    answers: dict[str, list[Outcome]]
-    """By name of the estimate."""
-    last_thirds: list[LastThird]
+    def passed(self, mark: int) -> bool:
+        """Return whether the result reaches a pass mark."""
+        return self.share >= mark / 100 - 1e-9
 
 
-def predict_log(
-    log: Mapping[str, Sequence[Row]],
-    certification: Certification,
-    baselines: Mapping[str, Baseline],
-    variants: Mapping[str, Constants] = VARIANTS,
-) -> Predictions:
-    """Walk through every learner's history. Predict each answer and the last third from what came before.
+def told(case: ExamCase, certification: Certification, constants: Constants = CONSTANTS) -> Told:
+    """Predict an exam whose questions are known."""
+    exam = _exam_of(certification, case.items)
+    today = day_number(next(iter(case.items.values())).at.date())
 
-    `variants`: the model with other constants. The one named `SHIPPED` gives the intervals.
-    """
-    answers: dict[str, list[Outcome]] = defaultdict(list)
-    last_thirds: list[LastThird] = []
-    for learner, history in log.items():
-        state = LearnerState(learner, certification)
-        so_far = SoFar(0, 0, {})
-        cut = _first_of_last_third(history)
-        for position, row in enumerate(history):
-            if row.right is not None:
-                if so_far.answers == cut:
-                    rest = [later for later in history[position:] if later.right is not None]
-                    last_thirds.append(_last_third(state, rest, certification, so_far, baselines, variants))
-                predicted = _next_answer(state, row, certification, so_far, baselines, variants)
-                for name, share in predicted.items():
-                    answers[name].append(Outcome(share, row.right))
-                so_far = _with_answer(so_far, row.topic, row.right)
-            state.apply(row)
-    return Predictions(dict(answers), last_thirds)
-
-
-def has_last_third(history: Sequence[Row]) -> bool:
-    """Return whether a learner has enough answers to take the last third as an exam."""
-    return sum(row.right is not None for row in history) >= MIN_ANSWERS
-
-
-def _first_of_last_third(history: Sequence[Row]) -> int | None:
-    """Return the number of answers before the last third; None if there are too few answers."""
-    return sum(row.right is not None for row in history) * 2 // 3 if has_last_third(history) else None
-
-
-def _with_answer(so_far: SoFar, topic: str, right: bool) -> SoFar:
-    topic_right, topic_answers = so_far.topics.get(topic, (0, 0))
-    topics = {**so_far.topics, topic: (topic_right + right, topic_answers + 1)}
-    return SoFar(so_far.right + right, so_far.answers + 1, topics)
-
-
-def _next_answer(
-    state: LearnerState,
-    row: Row,
-    certification: Certification,
-    so_far: SoFar,
-    baselines: Mapping[str, Baseline],
-    variants: Mapping[str, Constants],
-) -> dict[str, float]:
-    """Return the probability of a right answer by each estimate."""
-    content = certification.by_id[row.item]
-    days = list(state.days.values())
-    today = day_number(row.at.date())
-    return {
-        **{
-            name: content_share(content, state.track, days, certification, today, constants)
-            for name, constants in variants.items()
-        },
-        **{name: estimate(so_far, row.topic) for name, estimate in baselines.items()},
-    }
-
-
-def _last_third(
-    state: LearnerState,
-    rest: Sequence[Row],
-    certification: Certification,
-    so_far: SoFar,
-    baselines: Mapping[str, Baseline],
-    variants: Mapping[str, Constants],
-) -> LastThird:
-    """Predict the last third as an exam whose questions are known in advance."""
-    today = day_number(rest[0].at.date())
-    exam = _exam_of_items(certification, rest)
-
-    def assessed(
-        exam: Certification, constants: Constants = variants[SHIPPED], mark: float = 70
-    ) -> Readiness:
+    def assessed(mark: float) -> Readiness:
         return assess(
-            state.track, state.days, exam, today, pass_mark=mark, questions=len(rest), constants=constants
+            case.state.track,
+            case.state.days,
+            exam,
+            today,
+            pass_mark=mark,
+            questions=len(case.items),
+            constants=constants,
         )
 
-    def share(exam: Certification, constants: Constants = variants[SHIPPED]) -> float:
-        return (assessed(exam, constants).estimate or 0.0) / 100
-
-    interval = assessed(exam).interval
-    expected = {name: share(exam, constants) for name, constants in variants.items()}
-    expected["if only the topics are known"] = share(_exam_of_topics(certification, rest))
-    expected["if the whole catalog is asked"] = share(certification)
-    expected["if practice continues in the last third"] = _share_with_practice(state, rest, certification)
-    for name, estimate in baselines.items():
-        expected[name] = fmean(estimate(so_far, row.topic) for row in rest)
-    return LastThird(
-        expected,
-        interval.low / 100,
-        interval.high / 100,
-        {mark: assessed(exam, mark=mark).pass_probability or 0.0 for mark in PASS_MARKS},
-        fmean(bool(row.right) for row in rest),
-        len(rest),
+    by_mark = {mark: assessed(mark) for mark in MARKS}
+    found = by_mark[MARKS[0]]
+    return Told(
+        (found.estimate or 0.0) / 100,
+        found.interval.low / 100,
+        found.interval.high / 100,
+        {mark: each.pass_probability for mark, each in by_mark.items()},
+        case.share,
+        len(case.items),
     )
 
 
-def _exam_of_items(certification: Certification, rest: Sequence[Row]) -> Certification:
-    """Return the certification as if its exam asked exactly the items of these rows."""
-    return _exam_of(certification, Counter(row.item for row in rest))
+def told_by(case: ExamCase, baseline: Baseline) -> float:
+    """Return the share of an exam that a baseline expects."""
+    estimate = baseline()
+    for row in case.history:
+        if row.right is not None:
+            estimate.learn(row)
+    return fmean(estimate.share(row.item, row.topic) for row in case.items.values())
 
 
-def _exam_of_topics(certification: Certification, rest: Sequence[Row]) -> Certification:
-    """Return the certification as if its exam asked these rows' topics, with all their items alike."""
-    topics = Counter(row.topic for row in rest)
-    sizes = Counter(content.category for content in certification.contents)
-    # Weights are whole numbers, so they are scaled to be divisible by the size of every topic.
-    scale = math.lcm(*(sizes[topic] for topic in topics))
-    return _exam_of(
-        certification,
-        {
-            content.content_id: topics[content.category] * scale // sizes[content.category]
-            for content in certification.contents
-            if content.category in topics
-        },
-    )
-
-
-def _exam_of(certification: Certification, questions: Mapping[str, int]) -> Certification:
-    """Return the certification as if its exam had this many questions of each content."""
+def _exam_of(certification: Certification, items: Mapping[str, Row]) -> Certification:
+    """Return the certification as if its exam asked exactly these items."""
     return Certification(
         certification.code,
         certification.version,
-        tuple(
-            content._replace(
-                active=content.content_id in questions, questions=questions.get(content.content_id, 1)
-            )
-            for content in certification.contents
-        ),
+        tuple(content._replace(active=content.content_id in items) for content in certification.contents),
     )
 
 
-def _share_with_practice(state: LearnerState, rest: Sequence[Row], certification: Certification) -> float:
-    """Return the expected share if each answer in the last third makes its item easier the next time."""
-    today = day_number(rest[0].at.date())
-    days = list(state.days.values())
-    track = state.track
-    # For each item, the probability of a right answer if it is new, met or known; and how probable each is.
-    right: dict[str, tuple[float, float, float]] = {}
-    memory: dict[str, tuple[float, float, float]] = {}
-    expected = 0.0
-    for row in rest:
-        if row.item not in right:
-            content = certification.by_id[row.item]
-            new, met, known = (
-                content_share(content, _with_best(track, content.ordinal, best), days, certification, today)
-                for best in (0, 1, PERFECT + 1)
-            )
-            right[row.item] = (new, met, known)
-            score = track.best_score(content.ordinal)
-            memory[row.item] = (1, 0, 0) if score is None else (0, 1 - score / PERFECT, score / PERFECT)
-        p, m = right[row.item], memory[row.item]
-        expected += math.sumprod(p, m)
-        # After a wrong answer the item is met, after a right one it is known.
-        memory[row.item] = (0, m[0] * (1 - p[0]) + m[1] * (1 - p[1]), m[0] * p[0] + m[1] * p[1] + m[2])
-    return expected / len(rest)
+def exam_outcomes(histories: Iterable[Sequence[Row]], certification: Certification) -> list[Outcome]:
+    """Return the probability of passing that was told before each real exam in the histories, and its result.
 
-
-def _with_best(track: Track, ordinal: int, best: int) -> Track:
-    """Return the track with another best score of one content: hundredths + 1, or 0 for none."""
-    scores = {n: score for n in track.scored if n != ordinal and (score := track.best_score(n)) is not None}
-    if best:
-        scores[ordinal] = best - 1
-    packed = b"".join(scores[n].to_bytes(2) for n in sorted(scores))
-    return track._replace(scored=ContentSet.of(scores), best=packed)
+    Exams before which no probability was told are left out.
+    """
+    found: list[Outcome] = []
+    for history in histories:
+        if all(row.passed is None for row in history):
+            continue
+        state = LearnerState("learner", certification)
+        for row in history:
+            if row.passed is None:
+                state.apply(row)
+                continue
+            today = day_number(row.at.date())
+            chance = assess(state.track, state.days, certification, today).pass_probability
+            if chance is not None:
+                found.append(Outcome(chance, row.passed))
+    return found
