@@ -74,9 +74,8 @@ mutate: $(MUTATION) ## List changes of the core's code that no test notices; tak
 	$(BIN)/mutmut run --max-children 2
 	$(BIN)/mutmut results
 
-bench: $(BENCH) ## Time the hot paths, and measure the readiness estimate
-	@for benchmark in imports streaks catalog rarity readiness; do \
-		echo "== $$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || failed=1; done; exit $${failed:-0}
+bench: $(BENCH) $(TOOLS) ## Measure the rows of docs/performance.md, and write benchmarks/results.md
+	$(BIN)/python -m benchmarks
 
 # `sam build` calls this for each function of the template.
 build-%:

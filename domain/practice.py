@@ -9,8 +9,8 @@ from typing import NamedTuple
 from domain.learner import Day
 from domain.tally import Breakdown
 
-RECENT_DAYS = 90
-"""Number of days, today included, whose buckets are read."""
+RECENT_DAYS = 31
+"""Number of days, today included, whose buckets are read. Memory hardly fades after them."""
 
 _AGE = itemgetter(0)
 
