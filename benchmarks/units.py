@@ -130,7 +130,7 @@ def _call_figures() -> Iterator[Figure]:
     reads = (calls["BatchGetItem"] + calls["GetItem"] + calls["Query"]) / learners * 100
     writes = (calls["PutItem"] + calls["TransactWriteItems"]) / learners
     how = f"a batch of 500 records of {learners} learners"
-    yield at_most(3, "reads for 100 learners", reads, 1.2, how)
+    yield at_most(3, "reads for 100 learners", reads, 1, how)
     yield at_most(3, "writes for each learner in a batch", writes, 1.05, how)
 
 
