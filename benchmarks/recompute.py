@@ -42,7 +42,8 @@ def recomputed(history: History) -> list[tuple[Any, ...]]:
         with path.open("w") as file:
             for fields in history.interactions:
                 file.write(json.dumps({**fields, "day": fields["occurred_at"][:10]}) + "\n")
-        return duckdb.connect().execute(QUERY.format(path=path)).fetchall()
+        rows: list[tuple[Any, ...]] = duckdb.connect().execute(QUERY.format(path=path)).fetchall()
+        return rows
 
 
 def folded(history: History) -> list[tuple[Any, ...]]:
