@@ -14,6 +14,7 @@ from cli.wait import wait
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="streakline", prog_name="streakline")
 def main() -> None:
     """Run Streakline, emit learners' interactions, and look at the dashboards.
 

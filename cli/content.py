@@ -54,8 +54,9 @@ def _item(row: CatalogRow) -> dict[str, Any]:
         "content_id": {"S": row.content_id},
         "certification_type": {"S": row.certification_type},
         "title": {"S": row.content_id},
-        "category": {"S": row.category},
     }
+    if row.category:
+        item["category"] = {"S": row.category}
     if row.difficulty_level:
         item["difficulty_level"] = {"S": row.difficulty_level}
     return item

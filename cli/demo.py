@@ -21,7 +21,7 @@ SHOWN = "demo-ada"
 @click.command()
 @click.option(
     "--timeout",
-    type=float,
+    type=click.FloatRange(min=0),
     default=180,
     show_default=True,
     metavar="SECONDS",

@@ -1,7 +1,7 @@
 """`streakline difficulty`: compute how often each content is answered right at first."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,30 +11,31 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.table import Table
 
-from cli.logs import FORMATS, Format, read_log
+from cli.logs import FORMATS, Format, Log, read_log
 from cli.output import print_json, progress_bar
 from cli.stack import Stack, on_stack_if_needed
 from domain.catalog import Catalog, UnknownCertification, UnknownContent
 from domain.correct_rates import CorrectRate, Subject, correct_rates
 from domain.interaction import Interaction, InvalidInteraction, parse
 
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 LISTED = 20
 """The number of contents to print; `--json` prints all."""
 _UNKNOWN = "ConditionalCheckFailedException"
 
 
 @click.command()
-@click.argument(
-    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
+@click.argument("files", nargs=-1, required=True, type=_FILE)
 @click.option(
     "--format",
     "log_format",
     type=click.Choice(FORMATS),
     default="interactions",
     show_default=True,
-    help="Format of the files, as for `emit`. A file named .gz is unzipped.",
+    help="Format of the files, as for `emit`.",
 )
+@click.option("--map", "mapping", type=_FILE, help="Mapping of CSV files, as for `emit`.")
+@click.option("--skip-bad", is_flag=True, help="Leave out rows that can't be used.")
 @click.option("--apply", is_flag=True, help="Write the rates to the stack's content table.")
 @click.option("--json", "as_json", is_flag=True, help="Print all rates as JSON.")
 @on_stack_if_needed
@@ -42,6 +43,8 @@ def difficulty(
     connected: Callable[[], Stack],
     files: tuple[Path, ...],
     log_format: Format,
+    mapping: Path | None,
+    skip_bad: bool,
     apply: bool,
     as_json: bool,
 ) -> None:
@@ -51,7 +54,8 @@ def difficulty(
     Content that the table does not have is listed and not added. Example: streakline difficulty log.jsonl
     """
     left_out: Counter[str] = Counter()
-    rates = correct_rates(_interactions(files, log_format, left_out))
+    logs = [read_log(file, log_format, mapping, skip_bad=skip_bad) for file in files]
+    rates = correct_rates(_interactions(logs, left_out))
     written, missing = _apply(connected(), rates) if apply else (0, [])
     if as_json:
         print_json(
@@ -73,14 +77,12 @@ def difficulty(
             click.echo(f"  not in the content table: {content}")
 
 
-def _interactions(
-    files: tuple[Path, ...], log_format: Format, left_out: Counter[str]
-) -> Iterator[Interaction]:
-    """Read the valid interactions of the files, and count the others by reason."""
+def _interactions(logs: Iterable[Log], left_out: Counter[str]) -> Iterator[Interaction]:
+    """Yield the valid interactions of the logs, and count the others by reason."""
     now = datetime.now(UTC)
-    for file in files:
-        log = read_log(file, log_format)
+    for log in logs:
         left_out.update(log.left_out)
+        left_out.update(f"{fault.column}: {fault.message}" for fault in log.faults)
         for fields in log.interactions:
             try:
                 yield parse(fields, now)

@@ -11,7 +11,7 @@ import click
 from cli.api_client import UNAVAILABLE, Refusal
 from cli.content import ensure_content
 from cli.doors import DOORS, Door, deliver
-from cli.logs import FORMATS, Fields, Format, in_order_of_time, read_log
+from cli.logs import FORMATS, Fields, Format, in_order_of_time, listed, read_log
 from cli.manifest import MANIFEST, add_to_manifest, manifest_entry
 from cli.output import print_json, progress_bar
 from cli.stack import Stack, on_stack
@@ -27,8 +27,15 @@ MAX_LISTED = 20
     "log_format",
     type=click.Choice(FORMATS),
     required=True,
-    help="Format of FILE; `interactions` is one JSON object a line. A file named .gz is unzipped.",
+    help="Format of FILE: `interactions` is one JSON object a line; `csv` needs --map.",
 )
+@click.option(
+    "--map",
+    "mapping",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="TOML file that says what the columns of a CSV file are; see docs/importing.md.",
+)
+@click.option("--skip-bad", is_flag=True, help="Leave out rows that can't be used.")
 @click.option(
     "--door",
     type=click.Choice(DOORS),
@@ -50,6 +57,8 @@ def emit(
     stack: Stack,
     file: Path,
     log_format: Format,
+    mapping: Path | None,
+    skip_bad: bool,
     door: Door,
     limit: int | None,
     order: Literal["time", "file"],
@@ -60,7 +69,7 @@ def emit(
     Content that the catalog lacks is added first. Interactions keep their ids, so emitting a file again
     counts nothing twice. Exits with 1 if some could not be emitted because the API was unavailable.
     """
-    log = read_log(file, log_format)
+    log = read_log(file, log_format, mapping, skip_bad=skip_bad)
     interactions = _ordered(log.interactions, order)[:limit]
     ensure_content(stack, log.catalog)
     summary = emit_interactions(stack, door, interactions)
@@ -71,11 +80,14 @@ def emit(
                 "emitted": summary.emitted,
                 "learners": len(summary.learners),
                 "left_out": dict(log.left_out.most_common()),
+                "bad": [fault._asdict() for fault in log.faults],
                 "refused": dict(summary.refused.most_common()),
             }
         )
     else:
         click.echo(f"{log.rows:,} rows read, {summary.emitted:,} interactions emitted through the {door}.")
+        for line in listed(file, log.faults):
+            click.echo(f"  left out: {line}")
         for name, count in log.left_out.most_common():
             click.echo(f"  not an interaction: {count:6,}  {name}")
         for reason, count in summary.refused.most_common():

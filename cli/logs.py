@@ -1,29 +1,27 @@
 """Read the logs that `emit` accepts: their rows as interactions, and the content that the rows name."""
 
-import csv
-import gzip
 import json
-import re
-import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, assert_never, get_args
 from uuid import NAMESPACE_URL, uuid5
-from zoneinfo import ZoneInfo
 
 import click
 
-from domain.days import zone_of
-from domain.interaction import Kind
+from cli.log_files import BadRow, Fault, LogFile
+from cli.mapping import MAPPINGS, CsvMapping, KindRule, read_mapping, slug
+from domain.interaction import MAX_SECONDS
 
 type Fields = dict[str, Any]
 """An interaction as an app writes it: JSON fields as in `domain.interaction.InteractionV1`."""
 
-type Format = Literal["interactions", "moodle", "statistics"]
+type Format = Literal["interactions", "csv", "moodle", "statistics", "toeic"]
 FORMATS: tuple[Format, ...] = get_args(Format.__value__)
+MAX_LISTED = 20
+"""Faults of a file that are printed one by one."""
 
 
 class CatalogRow(NamedTuple):
@@ -45,132 +43,153 @@ class Log:
     """Counts of rows that are not interactions, by the name of what they record."""
     catalog: list[CatalogRow]
     """The content that the rows name; empty if the format says nothing about it."""
+    faults: list[Fault] = field(default_factory=list)
+    """The rows that can't be used, and why. They are not among the interactions."""
 
 
-_MOODLE_ZONE = "Europe/Helsinki"
-_MOODLE_CERTIFICATION = "LA"
-_MOODLE_KINDS: Mapping[str, Kind] = {
-    "Course activity completion updated": "completed",
-    "Quiz attempt submitted": "answered",
-    "A submission has been submitted.": "answered",
-    "Submission created.": "answered",
-    "Choice answer added": "answered",
-    "Quiz attempt reviewed": "viewed",
-}
+def read_log(path: Path, log_format: Format, mapping: Path | None = None, *, skip_bad: bool = False) -> Log:
+    """Read a log. Raise click.ClickException if the file is not in this format.
 
-_STATISTICS_ZONE = "America/Chicago"
-_STATISTICS_CERTIFICATION = "STATS"
-_STATISTICS_OUTCOMES: Mapping[str, tuple[Kind, int | None]] = {
-    "CORRECT": ("answered", 100),
-    "INCORRECT": ("answered", 0),
-    "STUDY": ("viewed", None),
-}
-"""The kind and the score of each outcome."""
+    `mapping`: the file that maps the columns of the format `csv`. `skip_bad`: leave bad rows out instead of
+    refusing the file.
+    """
+    if mapping is not None and log_format != "csv":
+        raise click.ClickException("--map FILE is for --format csv only")
+    match log_format:
+        case "interactions":
+            log = read_interactions(path)
+        case "csv":
+            if mapping is None:
+                raise click.ClickException("--format csv needs --map FILE")
+            log = read_csv(path, read_mapping(mapping))
+        case "moodle" | "statistics" | "toeic":
+            log = read_csv(path, read_mapping(MAPPINGS / f"{log_format}.toml"))
+        case _:
+            assert_never(log_format)
+    if log.faults and not skip_bad:
+        hint = "Nothing was done. Use --skip-bad to leave these rows out."
+        raise click.ClickException("\n".join([*listed(path, log.faults), hint]))
+    return log
 
 
-def read_log(path: Path, log_format: Format) -> Log:
-    """Read a log. Raise click.ClickException if the file is not in this format."""
-    try:
-        match log_format:
-            case "interactions":
-                return read_interactions(path)
-            case "moodle":
-                return read_moodle(path)
-            case "statistics":
-                return read_statistics(path)
-            case _:
-                assert_never(log_format)
-    except KeyError as error:
-        raise click.ClickException(
-            f"{path} is not a valid {log_format} log: column {error} is missing"
-        ) from error
-    except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:
-        raise click.ClickException(f"{path} is not a valid {log_format} log: {error}") from error
+def listed(path: Path, faults: list[Fault]) -> list[str]:
+    """Return a line for each fault of a file, up to MAX_LISTED, and how many there are."""
+    lines = [
+        f"{path}:{line}: {f'{column}: ' if column else ''}{message}"
+        for line, column, message in sorted(faults[:MAX_LISTED], key=lambda fault: fault.line)
+    ]
+    if len(faults) > MAX_LISTED:
+        lines.append(f"… and {len(faults) - MAX_LISTED:,} more rows of {path}")
+    return lines
 
 
 def read_interactions(path: Path) -> Log:
-    """Read JSON lines with the contract's fields. Raise ValueError if a line is no JSON object."""
+    """Read JSON lines with the contract's fields. A line that is no JSON object with a learner is a fault."""
+    file = LogFile(path)
     interactions: list[Fields] = []
-    with _open(path) as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                interactions.append(_json_object(line, number))
-    return Log(len(interactions), interactions, Counter(), [])
+    for number, line in file.lines():
+        if line.strip():
+            try:
+                interactions.append(_json_object(line))
+            except BadRow as bad:
+                file.fault(number, bad.column, bad.message)
+    return Log(len(interactions) + len(file.faults), interactions, Counter(), [], file.faults)
 
 
-def _json_object(line: str, number: int) -> Fields:
+def _json_object(line: str) -> Fields:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"line {number} is not JSON: {error}") from error
+        raise BadRow(None, f"it is not JSON: {error}") from error
     if not isinstance(value, dict):
-        raise ValueError(f"line {number} is not a JSON object")
+        raise BadRow(None, "it is not a JSON object")
+    if not isinstance(value.get("user_id"), str) or not value["user_id"]:
+        raise BadRow("user_id", "is missing, or no text")
     return value
 
 
-def read_moodle(path: Path) -> Log:
-    """Read the log of a Moodle course: columns user, timecreated, context, component, event_name."""
-    zone = zone_of(_MOODLE_ZONE)
+def read_csv(path: Path, mapping: CsvMapping) -> Log:
+    """Read a CSV file by a mapping. A row that can't be mapped is a fault."""
+    file = LogFile(path)
     rows = 0
     left_out: Counter[str] = Counter()
     interactions: list[Fields] = []
-    components: dict[str, Counter[str]] = {}
+    categories: dict[str, Counter[str]] = {}
+    levels: dict[str, str] = {}
     event_id = _event_ids()
-    for row in _rows(path):
+    for number, row in file.rows(mapping.columns, mapping.separator):
         rows += 1
-        kind = _moodle_kind(row["event_name"])
-        if kind is None:
-            left_out[row["event_name"]] += 1
+        rule = mapping.rule(row)
+        if rule is None:
+            left_out[row[mapping.kind or ""]] += 1
             continue
-        content_id = slug(row["context"])
-        components.setdefault(content_id, Counter())[row["component"]] += 1
-        interactions.append(
-            {
-                "event_id": event_id(row["user"], row["timecreated"], content_id, kind),
-                "user_id": row["user"],
-                "content_id": content_id,
-                "interaction_type": kind,
-                "occurred_at": _local_time(row["timecreated"], zone),
-                "timezone": _MOODLE_ZONE,
-            }
-        )
+        try:
+            fields = _interaction(row, mapping, rule)
+        except BadRow as bad:
+            file.fault(number, bad.column, bad.message)
+            continue
+        content_id = fields["content_id"]
+        if mapping.category:
+            categories.setdefault(content_id, Counter())[row[mapping.category]] += 1
+        if mapping.difficulty_level:
+            levels[content_id] = row[mapping.difficulty_level]
+        if "event_id" not in fields:
+            facts = (row[mapping.user_id], row[mapping.occurred_at], content_id, rule.interaction_type)
+            fields = {"event_id": event_id(*facts), **fields}
+        interactions.append(fields)
+    code = mapping.certification_type
+    contents = sorted({fields["content_id"] for fields in interactions})
     catalog = [
-        CatalogRow(content_id, _MOODLE_CERTIFICATION, _most_common(found))
-        for content_id, found in sorted(components.items())
+        CatalogRow(content, code, _most_common(categories.get(content)), levels.get(content) or None)
+        for content in contents
     ]
-    return Log(rows, interactions, left_out, catalog)
+    return Log(rows, interactions, left_out, catalog, file.faults)
 
 
-def read_statistics(path: Path) -> Log:
-    """Read a log of statistics practice: columns learner, time, item, topic, outcome, duration_seconds."""
-    zone = zone_of(_STATISTICS_ZONE)
-    rows = 0
-    left_out: Counter[str] = Counter()
-    interactions: list[Fields] = []
-    topics: dict[str, str] = {}
-    event_id = _event_ids()
-    for row in _rows(path):
-        rows += 1
-        outcome = _STATISTICS_OUTCOMES.get(row["outcome"])
-        if outcome is None:
-            left_out[row["outcome"]] += 1
-            continue
-        kind, score = outcome
-        topics[row["item"]] = row["topic"]
-        interactions.append(
-            {
-                "event_id": event_id(row["learner"], row["time"], row["item"], kind),
-                "user_id": row["learner"],
-                "content_id": row["item"],
-                "interaction_type": kind,
-                **({} if score is None else {"score": score}),
-                "occurred_at": _local_time(row["time"], zone),
-                "timezone": _STATISTICS_ZONE,
-                "time_spent": int(row["duration_seconds"]),
-            }
-        )
-    catalog = [CatalogRow(item, _STATISTICS_CERTIFICATION, topic) for item, topic in sorted(topics.items())]
-    return Log(rows, interactions, left_out, catalog)
+def _interaction(row: dict[str, str], mapping: CsvMapping, rule: KindRule) -> Fields:
+    """Return the interaction in a row. Raise BadRow if a cell can't be used."""
+    learner = mapping.learner(row[mapping.user_id])
+    if learner is None:
+        raise BadRow(mapping.user_id, "is empty" if mapping.user_id_pattern is None else "names no learner")
+    if not row[mapping.content_id].strip():
+        raise BadRow(mapping.content_id, "is empty")
+    try:
+        occurred_at = mapping.time(row[mapping.occurred_at])
+    except (ValueError, OverflowError) as error:
+        raise BadRow(mapping.occurred_at, str(error)) from error
+    content = row[mapping.content_id]
+    fields: Fields = {
+        "user_id": learner,
+        "content_id": slug(content) if mapping.content_id_is_text else content,
+        "interaction_type": rule.interaction_type,
+        "occurred_at": occurred_at,
+    }
+    if mapping.zone:
+        fields["timezone"] = mapping.zone
+    if mapping.event_id:
+        fields["event_id"] = row[mapping.event_id]
+    if rule.score is not None:
+        fields["score"] = _plain(rule.score)
+    elif mapping.score and row[mapping.score].strip():
+        fields["score"] = _plain(_number(row, mapping.score, 100))
+    if mapping.time_spent:
+        fields["time_spent"] = int(_number(row, mapping.time_spent, MAX_SECONDS))
+    return fields
+
+
+def _plain(number: float) -> float:
+    """Return a whole number as an int, as an app would write it."""
+    return int(number) if number == int(number) else number
+
+
+def _number(row: dict[str, str], column: str, most: float) -> float:
+    try:
+        number = float(row[column].strip() or 0)
+    except ValueError:
+        raise BadRow(column, f"{row[column][:40]!r} is no number") from None
+    if not 0 <= number <= most:
+        raise BadRow(column, f"{row[column][:40]} is not between 0 and {most:,}")
+    return number
 
 
 def in_order_of_time(interactions: Iterable[Fields]) -> list[Fields]:
@@ -188,24 +207,8 @@ def _timestamp(fields: Fields) -> float:
         return float("-inf")
 
 
-def slug(text: str) -> str:
-    """Return the text in lower case, with each run of other characters than a-z and 0-9 as one hyphen."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-
-
-def _moodle_kind(event_name: str) -> Kind | None:
-    if event_name.removesuffix(".").endswith("viewed"):
-        return "viewed"
-    return _MOODLE_KINDS.get(event_name)
-
-
-def _most_common(names: Counter[str]) -> str:
-    return min(names, key=lambda name: (-names[name], name))
-
-
-def _local_time(wall_clock: str, zone: ZoneInfo) -> str:
-    """Add a zone to a time without one. A time that occurs twice, as summer time ends, is the first one."""
-    return datetime.fromisoformat(wall_clock).replace(tzinfo=zone).isoformat()
+def _most_common(names: Counter[str] | None) -> str:
+    return min(names, key=lambda name: (-names[name], name)) if names else ""
 
 
 def _event_ids() -> Callable[..., str]:
@@ -221,18 +224,3 @@ def _event_ids() -> Callable[..., str]:
         return str(uuid5(NAMESPACE_URL, f"{name}|{seen[name] - 1}"))
 
     return event_id
-
-
-def _rows(path: Path) -> Iterator[dict[str, str]]:
-    with _open(path) as lines:
-        reader = csv.DictReader(lines)
-        for row in reader:
-            if None in row.values():
-                raise ValueError(f"line {reader.line_num} has too few columns")
-            yield row
-
-
-def _open(path: Path) -> Any:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8", newline="")
-    return path.open(encoding="utf-8", newline="")

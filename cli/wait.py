@@ -25,7 +25,12 @@ MAX_LISTED = 20
 
 @click.command()
 @click.option(
-    "--timeout", type=float, default=300, show_default=True, metavar="SECONDS", help="How long to wait."
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=300,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @on_stack

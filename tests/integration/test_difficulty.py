@@ -114,8 +114,10 @@ def test_content_that_only_the_catalog_has_is_listed(stack: Stack, tmp_path: Pat
 
 def test_invalid_interactions_are_left_out_and_counted(tmp_path: Path) -> None:
     log = write(tmp_path / "log.jsonl", [*LOG, {**LOG[0], "score": 400}, {"passed": True}])
-    printed = run(log).stdout
-    assert "left out:      2  invalid: invalid" in printed
+    assert run(log).exit_code == 1
+    printed = run(log, "--skip-bad").stdout
+    assert "left out:      1  invalid: invalid" in printed
+    assert "left out:      1  user_id: is missing, or no text" in printed
 
 
 def test_a_log_without_scores_says_so(tmp_path: Path) -> None:
@@ -129,4 +131,4 @@ def test_a_file_that_is_no_log_ends_in_a_message(tmp_path: Path, content: str) -
     path.write_text(content, "utf-8")
     result = run(path)
     assert result.exit_code == 1
-    assert "is not a valid interactions log" in result.output
+    assert f"{path}:1: it is not " in result.output

@@ -1,0 +1,110 @@
+"""Read a log's file: compressed or not, as text or as CSV, with each fault by its line and column."""
+
+import csv
+import gzip
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+_GZIP = b"\x1f\x8b"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+"""The byte order marks."""
+
+
+class Fault(NamedTuple):
+    """What is wrong with one row of a file."""
+
+    line: int
+    column: str | None
+    message: str
+
+
+class BadRow(ValueError):
+    """A row can't be used. `column` names the column at fault, or is None."""
+
+    def __init__(self, column: str | None, message: str) -> None:
+        self.column = column
+        self.message = message
+        super().__init__(message)
+
+
+@dataclass
+class LogFile:
+    """A file of a log, and the faults that were found in it so far."""
+
+    path: Path
+    faults: list[Fault] = field(default_factory=list)
+
+    def fault(self, line: int, column: str | None, message: str) -> None:
+        """Note a fault. The row is left out."""
+        self.faults.append(Fault(line, column, message))
+
+    def bad(self, line: int, message: str) -> click.ClickException:
+        """Return the exception of a file that can't be read on."""
+        return click.ClickException(f"{self.path}:{line}: {message}")
+
+    def lines(self) -> Iterator[tuple[int, str]]:
+        """Yield the lines with their numbers, without those that are not UTF-8.
+
+        Raise click.ClickException if the file can't be read.
+        """
+        number = 0
+        try:
+            with self.path.open("rb") as file, gzip.GzipFile(fileobj=file) as unzipped:
+                # A file is compressed by what is in it, whatever its name.
+                content = unzipped if file.peek(2)[:2] == _GZIP else file
+                for raw in content:
+                    number += 1
+                    if number == 1 and raw.startswith(_UTF_16):
+                        raise self.bad(1, "it is UTF-16, and must be UTF-8")
+                    data = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
+                    try:
+                        yield number, data.decode()
+                    except UnicodeDecodeError as error:
+                        self.fault(number, None, f"byte {error.start + 1} of the line is not UTF-8")
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise self.bad(number + 1, f"the compressed file is damaged: {error}") from error
+        except OSError as error:
+            raise click.ClickException(f"{self.path} can't be read: {error.strerror or error}") from error
+
+    def rows(self, columns: Sequence[str], separator: str = ",") -> Iterator[tuple[int, dict[str, str]]]:
+        """Yield the rows of a CSV file with their line numbers, without those with too few or many cells.
+
+        Raise click.ClickException if the file can't be read or lacks one of the columns.
+        """
+        last = 0
+
+        def text() -> Iterator[str]:
+            nonlocal last
+            for number, line in self.lines():
+                last = number
+                yield line
+
+        reader = csv.reader(text(), delimiter=separator, strict=True)
+        try:
+            header = next(reader, None)
+            if not header:
+                raise self.bad(1, f"there is no header; it must have the columns {', '.join(columns)}")
+            self._check_header(header, columns)
+            for cells in reader:
+                if not cells:
+                    continue
+                if len(cells) != len(header):
+                    self.fault(last, None, f"the row has {len(cells)} cells and the header {len(header)}")
+                    continue
+                yield last, dict(zip(header, cells, strict=True))
+        except csv.Error as error:
+            raise self.bad(last, f"it is no CSV: {error}") from error
+
+    def _check_header(self, header: Sequence[str], columns: Sequence[str]) -> None:
+        missing = [column for column in columns if column not in header]
+        if missing:
+            found = ", ".join(header)
+            raise self.bad(1, f"column {missing[0]} is missing; the columns are {found[:200]}")
+        twice = [column for column in columns if header.count(column) > 1]
+        if twice:
+            raise self.bad(1, f"column {twice[0]} occurs {header.count(twice[0])} times")
