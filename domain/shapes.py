@@ -277,6 +277,12 @@ class Achievement(TypedDict):
     rarity: Annotated[Share | None, Field(description="Share of learners who have it")]
 
 
+class OfferedAchievements(TypedDict):
+    """The achievements that can be earned."""
+
+    achievements: list[Achievement]
+
+
 class EarnedAchievement(Achievement):
     """An achievement that the learner has earned and keeps."""
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from domain import shapes
+from domain.achievement_shapes import earned_shape, iso_time, next_shape
 from domain.achievements import Award, Rarity
 from domain.catalog import Catalog, Certification
-from domain.days import day_text, instant
-from domain.learner import Day, Goal, Learner, Track, goals
+from domain.days import day_text
+from domain.learner import Day, Learner, Track, goals
 from domain.readiness import RECENT_DAYS, Area, assess
 from domain.rounding import round_percent, round_within
 from domain.streaks import Streaks, streaks, weekly_streak
@@ -54,10 +55,6 @@ class ViewContext:
     def streaks(self) -> Streaks:
         """Return the streaks as of today."""
         return streaks(self.learner.calendar, self.today, self.freezes)
-
-
-def _iso(at: int) -> str:
-    return instant(at).isoformat().replace("+00:00", "Z")
 
 
 def _hours(seconds: int) -> float:
@@ -283,7 +280,7 @@ def exam_outcomes(learner: Learner, certification: str) -> shapes.ExamOutcomes:
     """Return the results of a certification's exams."""
     exams: list[shapes.ExamOutcome] = [
         {
-            "occurred_at": _iso(exam.at),
+            "occurred_at": iso_time(exam.at),
             "passed": exam.passed,
             "score": None if exam.score < 0 else exam.score / 100,
         }
@@ -319,49 +316,29 @@ def _area(area: Area) -> shapes.AreaEstimate:
     }
 
 
-def achievements(context: ViewContext, certification: str | None = None) -> shapes.Achievements:
-    """Return what the learner has earned, oldest first, and the nearest other achievements with progress."""
+def achievements(
+    context: ViewContext, certification: str | None = None, *, every: bool = False
+) -> shapes.Achievements:
+    """Return what the learner has earned, oldest first, and the nearest other achievements with progress.
+
+    `every`: return all other achievements, and not only the nearest.
+    """
     earned = [a for a in context.awards if certification in (None, a.certification_type)]
     wanted = [
         goal
         for goal in goals(context.learner, context.catalog, context.freezes)
         if certification in (None, goal.achievement.certification_type)
     ]
-    nearest = sorted(wanted, key=lambda goal: -goal.value / goal.target)[:NEXT_ACHIEVEMENTS]
+    nearest = sorted(wanted, key=lambda goal: -goal.value / goal.target)
     return {
         "user_id": context.learner.user_id,
-        "achievements": [_earned(award, context.rarity) for award in earned],
+        "achievements": [earned_shape(award, context.rarity) for award in earned],
         "total_points": sum(award.points for award in earned),
         "total_achievements": len(earned),
-        "next": [_next(goal, context.rarity) for goal in nearest],
+        "next": [
+            next_shape(goal, context.rarity) for goal in (nearest if every else nearest[:NEXT_ACHIEVEMENTS])
+        ],
     }
-
-
-def _achievement(award: Award, rarity: Rarity) -> shapes.Achievement:
-    return {
-        "achievement_id": award.achievement_id,
-        "achievement_type": award.achievement_type,
-        "title": award.title,
-        "description": award.description,
-        "badge_icon": award.badge_icon,
-        "points": award.points,
-        "certification_type": award.certification_type,
-        "rarity": rarity.share(award.achievement_id),
-    }
-
-
-def _earned(award: Award, rarity: Rarity) -> shapes.EarnedAchievement:
-    return {**_achievement(award, rarity), "earned_at": _iso(award.earned_at)}
-
-
-def _next(goal: Goal, rarity: Rarity) -> shapes.NextAchievement:
-    progress: shapes.Progress = {
-        "value": goal.value,
-        "target": goal.target,
-        "missing": [{"kind": c.kind, "value": c.value, "target": c.target} for c in goal.missing],
-        "reached": goal.is_reached,
-    }
-    return {**_achievement(goal.achievement, rarity), "progress": progress}
 
 
 def content(

@@ -11,12 +11,13 @@ import time
 from dataclasses import replace
 from datetime import date
 from functools import cache
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import BeforeValidator
 
 from domain import shapes, views
+from domain.achievement_shapes import offered
 from domain.achievements import Rarity
 from domain.catalog import Catalog
 from domain.interaction import CertificationCode
@@ -187,10 +188,16 @@ def readiness(
 
 @operation(app.get, "/progress/<user_id>/achievements", "views")
 def achievements(
-    user_id: UserId, certification_type: CertificationType = None, today: Today = None
+    user_id: UserId,
+    certification_type: CertificationType = None,
+    every: Annotated[
+        Literal["true", "false"], Query(alias="all", description="`true`: `next` has all that are not earned")
+    ] = "false",
+    today: Today = None,
 ) -> shapes.Achievements:
     """Return the achievements that are earned and the nearest ones that are not."""
-    return views.achievements(view_context(user_id, today, 0, certification_type), certification_type)
+    context = view_context(user_id, today, 0, certification_type)
+    return views.achievements(context, certification_type, every=every == "true")
 
 
 @operation(app.get, "/progress/<user_id>/dashboard", "views")
@@ -255,6 +262,13 @@ def certifications() -> shapes.Certifications:
     """Return the certifications that the catalog offers."""
     caller(app.current_event.raw_event)
     return views.certifications(shared().catalog)
+
+
+@operation(app.get, "/achievements", "views")
+def offered_achievements() -> shapes.OfferedAchievements:
+    """Return the achievements that can be earned, with their points and how rare they are."""
+    caller(app.current_event.raw_event)
+    return offered(shared().catalog, shared().rarity)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

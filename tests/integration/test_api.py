@@ -77,6 +77,8 @@ def test_only_the_learner_and_admins_may_post_interactions(world: World, form: s
 
 @pytest.mark.parametrize("who", ["self", "no token", "access token"])
 def test_everybody_with_a_token_may_read_the_catalog(world: World, who: str) -> None:
+    of_achievements = http_event("GET", "/achievements", who=CALLERS[who][0] or None)
+    assert answer_of(read.handler(of_achievements, None))[0] == MAY_READ[who]
     event = http_event("GET", "/certifications", who=CALLERS[who][0] or None)
     status, body, _ = answer_of(read.handler(event, None))
     assert status == MAY_READ[who]

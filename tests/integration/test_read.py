@@ -356,3 +356,40 @@ def test_an_etag_does_not_change_with_the_rarity_of_achievements(
     after = get("achievements")
     assert after[1] != before[1]
     assert after[2]["ETag"] == before[2]["ETag"]
+
+
+def test_all_achievements_have_their_progress_on_request(world: World) -> None:
+    world.project(interaction("a", content_id="saa-3", interaction_type="completed"))
+    few, every = get("achievements")[1], get("achievements", query={"all": "true"})[1]
+    assert few["achievements"] == every["achievements"]
+    assert len(few["next"]) == 3
+    assert every["next"][:3] == few["next"]
+    ids = [found["achievement_id"] for found in every["next"]]
+    assert len(set(ids)) == len(ids) > 20
+    assert {"streak-3", "streak-100", "SAA:all"} <= set(ids)
+    shares = [found["progress"]["value"] / found["progress"]["target"] for found in every["next"]]
+    assert shares == sorted(shares, reverse=True)
+    TypeAdapter(shapes.Achievements).validate_python(every)
+    assert get("achievements", query={"all": "false"})[1] == few
+
+
+@pytest.mark.parametrize("value", ["yes", "1", "True", ""])
+def test_all_is_true_or_false(world: World, value: str) -> None:
+    answer = get("achievements", query={"all": value})
+    assert answer[0] == 400
+    assert "all" in faulty_fields(answer)
+
+
+def test_what_can_be_earned_is_listed_with_points_and_rarity(world: World) -> None:
+    world.project(interaction("a", content_id="saa-3", interaction_type="completed", score=100))
+    earned = {found["achievement_id"] for found in get("achievements")[1]["achievements"]}
+    event = http_event("GET", "/achievements", who=claims("ann"))
+    status, body, _ = answer_of(read.handler(event, None))
+    assert status == 200
+    TypeAdapter(shapes.OfferedAchievements).validate_python(body)
+    offered = {found["achievement_id"]: found for found in body["achievements"]}
+    assert len(offered) == len(body["achievements"])
+    assert offered["streak-7"]["points"] == 70
+    assert offered["DVA:first"]["certification_type"] == "DVA"
+    assert offered["SAA:mastered:compute"]["achievement_type"] == "category"
+    assert earned <= offered.keys()
