@@ -3,6 +3,7 @@
 import click
 
 from cli.backfill import backfill_achievements
+from cli.catalog import catalog
 from cli.demo import demo
 from cli.difficulty import difficulty
 from cli.emit import emit
@@ -23,7 +24,7 @@ def main() -> None:
     """
 
 
-for command in (up, down, demo, emit, wait, show, redrive, backfill_achievements, difficulty, token):
+for command in (up, down, demo, emit, wait, show, redrive, backfill_achievements, catalog, difficulty, token):
     main.add_command(command)
 
 if __name__ == "__main__":

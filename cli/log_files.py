@@ -2,11 +2,12 @@
 
 import csv
 import gzip
+import json
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
@@ -70,6 +71,24 @@ class LogFile:
             raise self.bad(number + 1, f"the compressed file is damaged: {error}") from error
         except OSError as error:
             raise click.ClickException(f"{self.path} can't be read: {error.strerror or error}") from error
+
+    def objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield the objects of JSON lines with their line numbers, without lines that are none.
+
+        Raise click.ClickException if the file can't be read.
+        """
+        for number, line in self.lines():
+            if not line.strip():
+                continue
+            try:
+                value = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                self.fault(number, None, f"it is not JSON: {error}")
+                continue
+            if isinstance(value, dict):
+                yield number, value
+            else:
+                self.fault(number, None, "it is not a JSON object")
 
     def rows(self, columns: Sequence[str], separator: str = ",") -> Iterator[tuple[int, dict[str, str]]]:
         """Yield the rows of a CSV file with their line numbers, without those with too few or many cells.

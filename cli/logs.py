@@ -1,6 +1,5 @@
 """Read the logs that `emit` accepts: their rows as interactions, and the content that the rows name."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -87,25 +86,12 @@ def read_interactions(path: Path) -> Log:
     """Read JSON lines with the contract's fields. A line that is no JSON object with a learner is a fault."""
     file = LogFile(path)
     interactions: list[Fields] = []
-    for number, line in file.lines():
-        if line.strip():
-            try:
-                interactions.append(_json_object(line))
-            except BadRow as bad:
-                file.fault(number, bad.column, bad.message)
+    for number, fields in file.objects():
+        if isinstance(fields.get("user_id"), str) and fields["user_id"]:
+            interactions.append(fields)
+        else:
+            file.fault(number, "user_id", "is missing, or no text")
     return Log(len(interactions) + len(file.faults), interactions, Counter(), [], file.faults)
-
-
-def _json_object(line: str) -> Fields:
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise BadRow(None, f"it is not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise BadRow(None, "it is not a JSON object")
-    if not isinstance(value.get("user_id"), str) or not value["user_id"]:
-        raise BadRow("user_id", "is missing, or no text")
-    return value
 
 
 def read_csv(path: Path, mapping: CsvMapping) -> Log:

@@ -1,4 +1,4 @@
-"""Write events/schemas: the JSON Schemas of interactions and of the events that Streakline publishes."""
+"""Write events/schemas: the JSON Schemas of interactions, contents, and the events that are published."""
 
 import json
 
@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from cli.stack import ROOT
 from domain.announcements import DETAIL_TYPES
+from domain.content_row import ContentRowV1
 from domain.exam_results import ExamTakenV1
 from domain.interaction import InteractionV1
 
@@ -14,6 +15,7 @@ SCHEMAS = ROOT / "events" / "schemas"
 MODELS: dict[str, type[BaseModel]] = {
     "interaction.recorded": InteractionV1,
     "exam.taken": ExamTakenV1,
+    "content.metadata": ContentRowV1,
     **{name: model for model, name in DETAIL_TYPES.items()},
 }
 

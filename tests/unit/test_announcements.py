@@ -48,6 +48,7 @@ REQUIRED = {
     "exam.taken": {"event_id", "user_id", "certification_type", "occurred_at", "passed"},
     "achievement.earned": {"event_id", "user_id", "achievement_id", "points", "earned_at"},
     "certification.completed": {"event_id", "user_id", "certification_type", "completed_at"},
+    "content.metadata": {"content_id", "certification_type"},
 }
 
 
