@@ -10,6 +10,7 @@ from cli.content import ensure_content
 from cli.demo_log import LAST_DAY, demo_catalog, demo_log
 from cli.emit import emit_interactions
 from cli.manifest import clear_manifest, read_manifest
+from cli.output import command
 from cli.show import render
 from cli.stack import Stack, on_stack
 from cli.wait import find
@@ -65,14 +66,17 @@ def demo(stack: Stack, timeout: float) -> None:
         f"  {duplicates:6,} recognised as duplicates\n"
         f"  {quarantined:6,} in quarantine: {_listed(Counter(found.quarantined))}\n"
     )
-    click.echo(
-        "Try next:\n"
-        "  streakline demo                                 emit the same again; nothing changes\n"
-        f"  streakline show demo-grace --today {LAST_DAY}   show another learner\n"
-        "  streakline redrive --dry-run                    list what is in quarantine, and why\n"
-        "  streakline token --group instructors            print a token for the API\n"
-        "  streakline down                                 stop the local stack"
-    )
+    call = command()
+    hints = {
+        "demo": "emit the same again; nothing changes",
+        f"show demo-grace --today {LAST_DAY}": "show another learner",
+        "redrive --dry-run": "list what is in quarantine, and why",
+        "token --group instructors": "print a token for the API",
+        "down": "stop the local stack",
+    }
+    click.echo("Try next:")
+    for arguments, what in hints.items():
+        click.echo(f"  {f'{call} {arguments}':{len(call) + 36}} {what}")
 
 
 def _applied(stack: Stack, users: Sequence[str]) -> int:

@@ -13,7 +13,7 @@ from cli.content import ensure_content
 from cli.doors import DOORS, Door, deliver
 from cli.logs import FORMATS, Fields, Format, in_order_of_time, listed, read_log
 from cli.manifest import MANIFEST, add_to_manifest, manifest_entry
-from cli.output import print_json, progress_bar
+from cli.output import command, print_json, progress_bar
 from cli.stack import Stack, on_stack
 
 MAX_LISTED = 20
@@ -93,7 +93,7 @@ def emit(
         for reason, count in summary.refused.most_common():
             click.echo(f"  not emitted:        {count:6,}  {reason}")
         if summary.emitted:
-            click.echo("Run `streakline wait` to wait until the views include them.")
+            click.echo(f"Run `{command()} wait` to wait until the views include them.")
     if summary.refused[UNAVAILABLE]:
         raise SystemExit(1)
 

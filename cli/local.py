@@ -22,7 +22,7 @@ from rich.console import Console
 
 from cli.bridge import make_bridge
 from cli.cors import set_cors
-from cli.output import print_json
+from cli.output import command, print_json
 from cli.stack import (
     LOCAL,
     LOCAL_ENVIRONMENT,
@@ -85,7 +85,7 @@ def up(as_json: bool) -> None:
     click.echo(f"The local stack is up at {endpoint_url}; the API is at {api_url}")
     for name, value in sorted(outputs.items()):
         click.echo(f"  {name:18} {value}")
-    click.echo("Try `streakline demo` next. `streakline down` stops the stack.")
+    click.echo(f"Try `{command()} demo` next. `{command()} down` stops the stack.")
 
 
 @click.command()

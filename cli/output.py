@@ -1,11 +1,23 @@
 """Output that commands share: JSON for programs and progress bars for people."""
 
 import json
+import shutil
+import sys
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+def command() -> str:
+    """Return how to call this command: by its name if that is on the PATH, else as it was called."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return "python -m cli"
+    found = shutil.which(called.name)
+    return called.name if found and Path(found).resolve() == called.resolve() else str(called)
 
 
 def print_json(value: Any) -> None:

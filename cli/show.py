@@ -1,5 +1,6 @@
 """`streakline show`: print a learner's dashboard."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import click
@@ -18,6 +19,8 @@ from domain.views import READINESS_DAYS, dashboard
 from functions.view_context import load_view_context
 
 PERIOD_DAYS = 30
+WEEKS = 27
+"""Weeks of the calendar."""
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
@@ -75,14 +78,17 @@ def render(console: Console, stack: Stack, user: str, today: date | None) -> Non
 def _totals(view: shapes.Dashboard) -> RenderableType:
     totals = view["overall_analytics"]
     table = Table.grid(padding=(0, 3))
-    table.add_row(
-        "Interactions", "Viewed", "Answered", "Completed", "Average", "Time", "Completion", "Points"
-    )
+    # Two rows of figures fit into 80 columns.
+    table.add_row("Interactions", "Viewed", "Answered", "Completed")
     table.add_row(
         f"[bold]{totals['total_interactions']:,}",
         f"{totals['total_content_viewed']} items",
         f"{totals['total_questions_answered']:,} times",
         f"{totals['total_content_completed']} items",
+    )
+    table.add_row()
+    table.add_row("Average", "Time", "Completion", "Points")
+    table.add_row(
         _or_dash(totals["average_score"], "{:.2f} %"),
         _hours(totals["time_spent_total_seconds"]),
         _or_dash(_whole(totals["completion_rate"]), "{:.0f} %"),
@@ -100,15 +106,28 @@ def _streak(streak: shapes.Streak) -> RenderableType:
     studied = {date.fromisoformat(day) for day in streak["calendar"]}
     today = date.fromisoformat(streak["today"])
     monday = today - timedelta(days=today.weekday())
-    rows = []
+    mondays = [monday - timedelta(weeks=week) for week in range(WEEKS - 1, -1, -1)]
+    rows = [_months(mondays)]
     for weekday, name in enumerate(("Mo", "", "We", "", "Fr", "", "Su")):
         row = Text(f"{name:3}")
-        for week in range(26, -1, -1):
-            day = monday - timedelta(weeks=week) + timedelta(days=weekday)
+        for first in mondays:
+            day = first + timedelta(days=weekday)
             if day <= today:
                 row.append("■ " if day in studied else "· ", "green" if day in studied else "dim")
         rows.append(row)
     return Group(Text(headline), Text(), *rows)
+
+
+def _months(mondays: Sequence[date]) -> Text:
+    """Return the line above the calendar: each month's name above the week in which its first day lies."""
+    line = " " * 3
+    for n, first in enumerate(mondays):
+        week = [first + timedelta(days=day) for day in range(7)]
+        start = next((day for day in week if day.day == 1), None)
+        # A name is wider than a week, so the next one may leave no place.
+        if start is not None and len(line) <= 3 + 2 * n:
+            line = f"{line:{3 + 2 * n}}{start:%b}"
+    return Text(line, "dim")
 
 
 def _certifications(progress: dict[str, shapes.CertificationProgress]) -> RenderableType:
@@ -175,17 +194,17 @@ def _trend(view: shapes.Dashboard) -> RenderableType:
 
 
 def _achievements(view: shapes.Dashboard) -> RenderableType:
-    earned = "  ".join(f"{a['badge_icon']} {a['title']}" for a in view["achievements"]) or "none yet"
-    lines = [Text.assemble(("Achievements  ", "bold"), earned)]
+    titles = [Text(f"{a['badge_icon']} {a['title']}") for a in view["achievements"]] or [Text("none yet")]
+    lines: list[RenderableType] = [Text("Achievements", "bold"), Columns(titles, padding=(0, 2))]
     for goal in view["next_achievements"]:
         progress = goal["progress"]
         value, target = progress["value"], progress["target"]
         filled = 20 * value // target
         lines.append(
             Text.assemble(
-                f"  next: {goal['title']:28} ",
-                ("━" * filled, "green"),
-                ("━" * (20 - filled), "dim"),
+                f"  next: {goal['title']}\n    ",
+                ("█" * filled, "green"),
+                ("░" * (20 - filled), "dim"),
                 f" {value}/{target}  {_missing(goal)}",
             )
         )

@@ -13,6 +13,7 @@ import click
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cli.output import command
 from functions.quarantine import Quarantine
 from functions.store import Store
 
@@ -88,7 +89,7 @@ def connect(stack_name: str | None, region: str | None) -> Stack:
     if stack_name is None:
         if not STACK_FILE.exists():
             raise click.ClickException(
-                "no local stack is running; start it with `streakline up`, or name one on AWS: --stack-name"
+                f"no local stack is running; start it with `{command()} up`, or name one on AWS: --stack-name"
             )
         local = json.loads(STACK_FILE.read_text())
         return Stack(local["outputs"], local["api_url"], local["endpoint_url"], local_session())

@@ -146,7 +146,7 @@ def _category_advice(area: Area, practice: Practice, pass_mark: float) -> tuple[
     if estimate < pass_mark:
         return "practise", (
             f"On new questions of this category we expect {percent_text(estimate, pass_mark)}, "
-            f"below the pass mark of {pass_mark:g}%."
+            f"below the pass mark of {pass_mark:g} %."
         )
     if practice.age(area.category) > _FADED_DAYS:
         return "refresh", (

@@ -20,4 +20,4 @@ def round_percent(part: int, whole: int, digits: int = 1) -> float | None:
 
 def percent_text(percent: float, highest: float = 100) -> str:
     """Return a number as whole per cent for people. It is 0 or `highest` only if the number is."""
-    return f"{round_within(percent, 0, highest, 0):.0f}%"
+    return f"{round_within(percent, 0, highest, 0):.0f} %"

@@ -27,6 +27,24 @@ def shown(world: World) -> str:
     return printed.getvalue()
 
 
+def test_nothing_is_wider_than_80_columns(world: World) -> None:
+    world.project(
+        *[
+            interaction(f"e{n}", content_id=f"saa-{1 + n % 3}", interaction_type="completed", score=100)
+            for n in range(30)
+        ]
+    )
+    printed = StringIO()
+    render(Console(file=printed, width=80), make_stack(world), "ann", date(2026, 3, 1))
+    lines = printed.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any("Average" in line and "Points" in line for line in lines)
+    assert any("Feb" in line for line in lines)
+    assert any(line.rstrip().endswith("%)") or "On new questions we expect" in line for line in lines)
+    for title in ("Compute Mastered", "Storage Mastered", "SAA: Five Times Perfect"):
+        assert any(title in line for line in lines), "no achievement is split"
+
+
 def test_hours_are_rounded_down(shown: str) -> None:
     assert "9.9 h" in shown
     assert "10.0 h" not in shown

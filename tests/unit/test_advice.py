@@ -24,10 +24,10 @@ def test_actions_name_what_to_practise_and_why() -> None:
     practise, start = by_kind["practise"], by_kind["start"]
     assert practise.category == "c1"
     assert practise.reason.startswith("On new questions of this category we expect ")
-    assert practise.reason.endswith("%, below the pass mark of 72%.")
+    assert practise.reason.endswith(" %, below the pass mark of 72 %.")
     assert (start.category, start.content_id) == ("c2", "c2-0")
     assert start.reason == (
-        "This category is 33% of the exam, and you have no scored answers in it. Its estimate is uncertain."
+        "This category is 33 % of the exam, and you have no scored answers in it. Its estimate is uncertain."
     )
 
 
@@ -54,8 +54,8 @@ def test_a_mock_exam_is_recommended_to_a_learner_who_is_ready() -> None:
     ready = assess_answers([Answer(n) for n in range(72)], LARGE)
     assert [action.kind for action in ready.actions] == ["mock_exam"]
     assert ready.actions[0].reason == (
-        "On new questions we expect 94%. Your estimated chance of passing is 95%. A mock exam with questions "
-        "that are new to you can check it."
+        "On new questions we expect 94 %. Your estimated chance of passing is 95 %. A mock exam with "
+        "questions that are new to you can check it."
     )
 
 
@@ -74,7 +74,7 @@ def test_there_is_advice_as_long_as_passing_is_not_likely() -> None:
     assert found.pass_probability < 0.8
     [practise] = found.actions
     assert (practise.kind, practise.category) == ("practise", "c0")
-    assert practise.reason == "On new questions of this category we expect 73%. More of it would help most."
+    assert practise.reason == "On new questions of this category we expect 73 %. More of it would help most."
 
 
 def test_study_time_uses_the_learners_own_pace_once_it_is_known() -> None:

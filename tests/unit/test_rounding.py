@@ -45,12 +45,12 @@ def test_the_progress_of_a_mastery_is_100_only_if_it_is_reached(
 @pytest.mark.parametrize(
     ("percent", "highest", "text"),
     [
-        (99.6, 100, "99%"),
-        (100, 100, "100%"),
-        (0.4, 100, "1%"),
-        (0, 100, "0%"),
-        (71.97, 72, "71%"),
-        (50.4, 100, "50%"),
+        (99.6, 100, "99 %"),
+        (100, 100, "100 %"),
+        (0.4, 100, "1 %"),
+        (0, 100, "0 %"),
+        (71.97, 72, "71 %"),
+        (50.4, 100, "50 %"),
     ],
 )
 def test_a_text_shows_a_limit_only_if_it_is_reached(percent: float, highest: float, text: str) -> None:
