@@ -77,7 +77,8 @@ def tallies_are_added_without_a_condition(patch: pytest.MonkeyPatch) -> None:
             return {
                 name: tally_of(
                     [
-                        a + sign * b
+                        # Another consumer's fold can be the last one that is remembered.
+                        max(0, a + sign * b)
                         for a, b in zip(
                             values(ones.get(name, zero)), values(others.get(name, zero)), strict=True
                         )
@@ -90,6 +91,9 @@ def tallies_are_added_without_a_condition(patch: pytest.MonkeyPatch) -> None:
 
     def added(after: Learner, stored: Item | None) -> Item:
         now = functions.items.learner_of(stored) if stored else Learner(after.user_id)
+        if after.user_id not in before:
+            # The next release has made the fold.
+            return functions.items.state_item(after)
         empty = Track()
         tracks = {}
         for code, track in after.tracks.items():
@@ -357,7 +361,7 @@ NOT_QUARANTINED = "but quarantined for []"
 
 DEFECTS: dict[Defect, tuple[str, ...]] = {
     writes_have_no_version_condition: (OVERTAKEN,),
-    digests_are_not_checked: (MISCOUNTED,),
+    digests_are_not_checked: (MISCOUNTED, REPLAYED),
     digest_is_stored_with_the_wrong_day: (LOST,),
     tallies_are_added_without_a_condition: (REWRITTEN, MISCOUNTED, OVERTAKEN),
     open_day_is_also_stored_as_closed: ("no record accounts for the items", MISCOUNTED),
@@ -372,7 +376,7 @@ DEFECTS: dict[Defect, tuple[str, ...]] = {
     applied_items_are_written_before_the_state: (MISCOUNTED, MISSING, LOST),
     a_commit_is_split_by_kind: (MISCOUNTED, LOST),
     applied_items_of_late_interactions_are_not_written: (LOST, MISCOUNTED),
-    digests_are_looked_up_by_the_local_day: (MISCOUNTED,),
+    digests_are_looked_up_by_the_local_day: (MISCOUNTED, LOST),
     greatest_offset_counts_instead_of_the_latest: (MISCOUNTED,),
     zero_offset_counts_as_a_place: (MISCOUNTED,),
     duplicates_change_the_latest_zone: (MISCOUNTED, MISSING),
