@@ -53,24 +53,27 @@ class LogFile:
 
         Raise click.ClickException if the file can't be read.
         """
-        number = 0
+        for number, raw in enumerate(self._raw_lines(), start=1):
+            data = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
+            try:
+                yield number, data.decode()
+            except UnicodeDecodeError as error:
+                self.fault(number, None, f"byte {error.start + 1} of the line is not UTF-8")
+
+    def _raw_lines(self) -> list[bytes]:
+        # All are read at once, so that the file is closed, whatever becomes of its lines.
+        lines: list[bytes] = []
         try:
             with self.path.open("rb") as file, gzip.GzipFile(fileobj=file) as unzipped:
                 # A file is compressed by what is in it, whatever its name.
-                content = unzipped if file.peek(2)[:2] == _GZIP else file
-                for raw in content:
-                    number += 1
-                    if number == 1 and raw.startswith(_UTF_16):
-                        raise self.bad(1, "it is UTF-16, and must be UTF-8")
-                    data = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
-                    try:
-                        yield number, data.decode()
-                    except UnicodeDecodeError as error:
-                        self.fault(number, None, f"byte {error.start + 1} of the line is not UTF-8")
+                lines.extend(unzipped if file.peek(2)[:2] == _GZIP else file)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise self.bad(number + 1, f"the compressed file is damaged: {error}") from error
+            raise self.bad(len(lines) + 1, f"the compressed file is damaged: {error}") from error
         except OSError as error:
             raise click.ClickException(f"{self.path} can't be read: {error.strerror or error}") from error
+        if lines and lines[0].startswith(_UTF_16):
+            raise self.bad(1, "it is UTF-16, and must be UTF-8")
+        return lines
 
     def objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield the objects of JSON lines with their line numbers, without lines that are none.
