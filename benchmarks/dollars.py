@@ -1,6 +1,8 @@
 """Row 11: dollars for a million interactions and a million dashboards, from list prices.
 
-The prices are those of us-east-1 on AWS's public price pages, as of 2026-11.
+The prices are list prices of us-east-1, as known in 2026-11: aws.amazon.com/dynamodb/pricing/on-demand,
+/lambda/pricing, /kinesis/data-streams/pricing, /firehose/pricing, /eventbridge/pricing, /api-gateway/pricing
+and /cloudwatch/pricing. Check them there before you rely on them. Storage, metrics and traces are left out.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +33,6 @@ FIREHOSE_GB = Price("Firehose", 0.029, "GB, each record rounded up to 5 KB")
 BUS_EVENT = Price("EventBridge", 1.00e-6, "custom event of up to 64 KB")
 API_REQUEST = Price("API Gateway", 1.00e-6, "request of an HTTP API")
 LOG_GB = Price("CloudWatch Logs", 0.50, "GB ingested")
-S3_PUT = Price("S3", 5.0e-6, "PUT")
 
 RATE = 100
 """Interactions a second at which a shard's hour is shared out."""
@@ -42,7 +43,7 @@ BATCH = 100
 LOG_BYTES_A_BATCH = 700
 """A log line and its metrics, as one batch writes them."""
 WAITING = 4
-"""Time of an invocation over its CPU time: it mostly waits for the table."""
+"""Time of an invocation over its CPU time: it mostly waits for the table. An assumption, worth a cent."""
 API_MILLISECONDS = 60
 """Time of an API invocation, mostly waiting for the table or the stream."""
 

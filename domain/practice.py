@@ -10,7 +10,8 @@ from domain.learner import Day
 from domain.tally import Breakdown
 
 RECENT_DAYS = 31
-"""Number of days, today included, whose buckets are read. Memory hardly fades after them."""
+"""Number of days, today included, whose buckets are read. What is left of a memory after them stays: 0.18,
+which would fall to 0.10 by day 90. Reading three months instead would double a dashboard's read units."""
 
 _AGE = itemgetter(0)
 

@@ -185,7 +185,7 @@ class Evidence(TypedDict):
             ge=0, description="First answers that say as much; repeated ones say little about new questions"
         ),
     ]
-    days: Annotated[Count, Field(description="Study days")]
+    days: Annotated[Count, Field(description="Study days within the last 31")]
     coverage: Annotated[Share | None, Field(description="Share of the content that was practised")]
 
 
