@@ -7,7 +7,6 @@ from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import click
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -126,12 +125,8 @@ class CsvMapping(_Strict):
         if moment.tzinfo is None:
             if self.zone is None:
                 raise ValueError(f"{text[:40]!r} has no offset, and the mapping no zone")
-            moment = moment.replace(tzinfo=_zone(self.zone))
+            moment = moment.replace(tzinfo=zone_of(self.zone))
         return moment.isoformat()
-
-
-def _zone(name: str) -> ZoneInfo:
-    return zone_of(name)
 
 
 def read_mapping(path: Path) -> CsvMapping:

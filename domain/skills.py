@@ -15,7 +15,7 @@ class Constants(NamedTuple):
     unpractised: float = -0.5
     """How much the skill expected of a learner without any answer differs from that of others."""
     between_learners: float = 0.6
-    """Variance of the learners' skills around `prior`."""
+    """Variance of the learners' skills around the prior."""
     between_categories: float = 0.15
     """Variance of a learner's skills in the categories around their overall skill."""
     repeat: float = 0.2
