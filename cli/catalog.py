@@ -84,6 +84,7 @@ def list_content(stack: Stack, certification: str | None, as_json: bool) -> None
                 {
                     "certification_type": code,
                     "content_id": content.content_id,
+                    "title": content.title,
                     "category": content.category,
                     "difficulty_level": content.difficulty,
                     "active": content.active,
@@ -98,12 +99,13 @@ def list_content(stack: Stack, certification: str | None, as_json: bool) -> None
         )
         return
     table = Table()
-    for name in ("certification", "content", "category", "difficulty", "right at first", "active"):
+    for name in ("certification", "content", "title", "category", "difficulty", "right at first", "active"):
         table.add_column(name)
     for code, content in contents:
         rate = "–" if content.correct_rate is None else f"{100 * content.correct_rate:.1f} %"
         active = "yes" if content.active else "no"
-        table.add_row(code, content.content_id, content.category, content.difficulty, rate, active)
+        names = (code, content.content_id, content.title or "", content.category, content.difficulty)
+        table.add_row(*names, rate, active)
     Console().print(table)
     click.echo(f"{len(contents):,} contents")
 

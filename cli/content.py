@@ -53,7 +53,7 @@ def _item(row: CatalogRow) -> dict[str, Any]:
     item = {
         "content_id": {"S": row.content_id},
         "certification_type": {"S": row.certification_type},
-        "title": {"S": row.content_id},
+        "title": {"S": row.title or row.content_id},
     }
     if row.category:
         item["category"] = {"S": row.category}

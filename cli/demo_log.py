@@ -52,7 +52,13 @@ def demo_catalog() -> list[CatalogRow]:
     """Return the content of the three certifications, category by category."""
     levels = tuple(LEVELS)
     return [
-        CatalogRow(content_id(code, area, number), code, category, levels[number % len(levels)])
+        CatalogRow(
+            content_id(code, area, number),
+            code,
+            category,
+            levels[number % len(levels)],
+            f"{category}, part {number + 1}",
+        )
         for code, categories in CERTIFICATIONS.items()
         for area, category in enumerate(categories)
         for number in range(CONTENT_PER_CATEGORY)

@@ -12,6 +12,7 @@ import click
 
 from cli.log_files import BadRow, Fault, LogFile
 from cli.mapping import MAPPINGS, CsvMapping, KindRule, read_mapping, slug
+from domain.catalog import MAX_TITLE_LENGTH
 from domain.interaction import MAX_SECONDS
 
 type Fields = dict[str, Any]
@@ -30,6 +31,7 @@ class CatalogRow(NamedTuple):
     certification_type: str
     category: str
     difficulty_level: str | None = None
+    title: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ def read_csv(path: Path, mapping: CsvMapping) -> Log:
     interactions: list[Fields] = []
     categories: dict[str, Counter[str]] = {}
     levels: dict[str, str] = {}
+    titles: dict[str, str] = {}
     event_id = _event_ids()
     for number, row in file.rows(mapping.columns, mapping.separator):
         rows += 1
@@ -119,6 +122,8 @@ def read_csv(path: Path, mapping: CsvMapping) -> Log:
             categories.setdefault(content_id, Counter())[row[mapping.category]] += 1
         if mapping.difficulty_level:
             levels[content_id] = row[mapping.difficulty_level]
+        if mapping.title_column:
+            titles[content_id] = row[mapping.title_column].strip()[:MAX_TITLE_LENGTH]
         if "event_id" not in fields:
             facts = (row[mapping.user_id], row[mapping.occurred_at], content_id, rule.interaction_type)
             fields = {"event_id": event_id(*facts), **fields}
@@ -126,7 +131,13 @@ def read_csv(path: Path, mapping: CsvMapping) -> Log:
     code = mapping.certification_type
     contents = sorted({fields["content_id"] for fields in interactions})
     catalog = [
-        CatalogRow(content, code, _most_common(categories.get(content)), levels.get(content) or None)
+        CatalogRow(
+            content,
+            code,
+            _most_common(categories.get(content)),
+            levels.get(content) or None,
+            titles.get(content) or None,
+        )
         for content in contents
     ]
     return Log(rows, interactions, left_out, catalog, file.faults)

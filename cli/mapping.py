@@ -68,6 +68,8 @@ class CsvMapping(_Strict):
     content_id: Column
     content_id_is_text: bool = False
     """Whether the column has a text, from which an id is made."""
+    title: Column | None = None
+    """The content's name for people. Without it, the text from which an id is made, if there is one."""
     category: Column | None = None
     difficulty_level: Column | None = None
     time_spent: Column | None = None
@@ -88,10 +90,22 @@ class CsvMapping(_Strict):
         return self
 
     @property
+    def title_column(self) -> str | None:
+        """The column with the content's name for people."""
+        return self.title or (self.content_id if self.content_id_is_text else None)
+
+    @property
     def columns(self) -> list[str]:
         """The columns that a file must have."""
         required = [self.user_id, self.occurred_at, self.content_id]
-        optional = [self.category, self.difficulty_level, self.time_spent, self.score, self.event_id]
+        optional = [
+            self.title,
+            self.category,
+            self.difficulty_level,
+            self.time_spent,
+            self.score,
+            self.event_id,
+        ]
         return [*dict.fromkeys([*required, *filter(None, [*optional, self.kind])])]
 
     def rule(self, row: dict[str, str]) -> KindRule | None:

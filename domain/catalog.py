@@ -18,6 +18,7 @@ MAX_CATEGORY_LENGTH = 100
 MAX_CATEGORY_BYTES = 160
 """Maximum length of a category in UTF-8. A thousand contents must fit into an item of 400 KB."""
 MAX_QUESTIONS = 1_000_000
+MAX_TITLE_LENGTH = 300
 
 
 class Content(NamedTuple):
@@ -40,6 +41,8 @@ class Content(NamedTuple):
     """The number of learners behind `correct_rate`, if the content metadata gives it."""
     choices: int | None = None
     """The number of options of multiple-choice content, at least 2, if the content metadata gives it."""
+    title: str | None = None
+    """The name that learners know it by, if the content metadata gives it."""
     unknown: tuple[Any, ...] = ()
     """Fields that a later release added. This one writes them back as they are."""
 
@@ -166,6 +169,7 @@ class ContentMetadata(NamedTuple):
     correct_rate: float | None = None
     answered_by: int | None = None
     choices: int | None = None
+    title: str | None = None
 
 
 def assign(certification: Certification, changes: Iterable[ContentMetadata], now: int) -> Certification:
@@ -193,6 +197,7 @@ def assign(certification: Certification, changes: Iterable[ContentMetadata], now
                     change.correct_rate,
                     change.answered_by,
                     change.choices,
+                    change.title,
                 )
             )
         elif change.active:
@@ -205,6 +210,7 @@ def assign(certification: Certification, changes: Iterable[ContentMetadata], now
                 correct_rate=change.correct_rate,
                 answered_by=change.answered_by,
                 choices=change.choices,
+                title=change.title,
             )
         else:
             contents[ordinal] = contents[ordinal]._replace(active=False)

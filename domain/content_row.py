@@ -4,10 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from domain.catalog import MAX_CATEGORY_LENGTH, MAX_QUESTIONS
+from domain.catalog import MAX_CATEGORY_LENGTH, MAX_QUESTIONS, MAX_TITLE_LENGTH
 from domain.interaction import CertificationCode, ContentId
 
-MAX_TITLE = 300
 MAX_TAGS = 50
 
 
@@ -27,7 +26,7 @@ class ContentRowV1(BaseModel):
 
     content_id: ContentId
     certification_type: CertificationCode
-    title: Annotated[str, Field(max_length=MAX_TITLE)] | None = None
+    title: Annotated[str, Field(max_length=MAX_TITLE_LENGTH)] | None = None
     content_type: Annotated[str, Field(max_length=100)] | None = None
     category: Annotated[str, Field(max_length=MAX_CATEGORY_LENGTH)] | None = None
     subcategory: Annotated[str, Field(max_length=MAX_CATEGORY_LENGTH)] | None = None

@@ -47,7 +47,8 @@ _ZONE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*", re.ASCII)
 _UNKNOWN_ZONE: Final = "unknown_timezone"
 
 _EVENT_ID = r"[A-Za-z0-9_-]{1,64}"
-_ID = r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}"
+_ID = r"[A-Za-z0-9_][A-Za-z0-9._:@+|-]{0,127}"
+"""Learners and contents. It has the ids of edX, of identity providers (`auth0|abc`) and e-mail addresses."""
 
 Kind = Literal["viewed", "answered", "completed"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

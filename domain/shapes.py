@@ -165,6 +165,7 @@ class RecommendedAction(TypedDict):
     reason: str
     category: str | None
     content_id: str | None
+    title: Annotated[str | None, Field(description="The content's name, if the catalog has it")]
 
 
 class StudyHours(TypedDict):
@@ -334,6 +335,7 @@ class TouchedContent(TypedDict):
 
     certification_type: Code
     content_id: str
+    title: Annotated[str | None, Field(description="Its name, if the catalog has it")]
     category: str
     difficulty_level: str
     active: Annotated[bool, Field(description="Whether the catalog still has it")]

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from domain import shapes
 from domain.achievement_shapes import earned_shape, iso_time, next_shape
 from domain.achievements import Award, Rarity
+from domain.advice import Action
 from domain.catalog import Catalog, Certification
 from domain.days import day_text
 from domain.learner import Day, Learner, Track, goals
@@ -257,10 +258,7 @@ def _readiness(context: ViewContext, code: str) -> shapes.CertificationReadiness
         "confidence_level": found.confidence,
         "weak_areas": [_area(area) for area in found.weak],
         "strong_areas": [_area(area) for area in found.strong],
-        "recommended_actions": [
-            {"kind": a.kind, "reason": a.reason, "category": a.category, "content_id": a.content_id}
-            for a in found.actions
-        ],
+        "recommended_actions": [_action(action, context.certification(code)) for action in found.actions],
         "estimated_study_time_hours": None
         if hours is None
         else {"low": round(hours.low, 1), "high": round(hours.high, 1)},
@@ -273,6 +271,17 @@ def _readiness(context: ViewContext, code: str) -> shapes.CertificationReadiness
         },
         **exam_outcomes(context.learner, code),
         "assessment_date": day_text(context.today),
+    }
+
+
+def _action(action: Action, certification: Certification) -> shapes.RecommendedAction:
+    content = certification.by_id.get(action.content_id or "")
+    return {
+        "kind": action.kind,
+        "reason": action.reason,
+        "category": action.category,
+        "content_id": action.content_id,
+        "title": content.title if content else None,
     }
 
 
@@ -369,6 +378,7 @@ def _touched(certification: Certification, code: str, ordinal: int, track: Track
     return {
         "certification_type": code,
         "content_id": known.content_id,
+        "title": known.title,
         "category": known.category,
         "difficulty_level": known.difficulty,
         "active": known.active,

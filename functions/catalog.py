@@ -17,6 +17,7 @@ from domain.catalog import (
     MAX_CATEGORY_BYTES,
     MAX_CATEGORY_LENGTH,
     MAX_QUESTIONS,
+    MAX_TITLE_LENGTH,
     NO_CATEGORY,
     NO_DIFFICULTY,
     Certification,
@@ -25,6 +26,7 @@ from domain.catalog import (
 )
 from domain.interaction import CertificationCode, ContentId
 from functions import aws
+from functions.catalog_items import with_titles_that_fit
 from functions.errors import MAX_RACES, Contended, TooLarge
 from functions.observability import logger, metrics
 from functions.store import Store
@@ -61,7 +63,7 @@ class CatalogWriter:
             before = self.known[code] = self.store.certification(code, self.known.get(code), head)
             # Clocks differ, and an invocation can be delayed. Later assignments must have later times, or an
             # interaction without a certification would count for another one from then on.
-            after = assign(before, changes, max(now, head.newest + 1))
+            after = with_titles_that_fit(before, assign(before, changes, max(now, head.newest + 1)))
             try:
                 if after is before:
                     # Parts that are newer than the head can hide that a change was taken back meanwhile.
@@ -110,7 +112,7 @@ def changes_of(records: Iterable[Mapping[str, Any]]) -> tuple[dict[str, list[Con
 
 def metadata(content_id: str, image: Mapping[str, Any]) -> ContentMetadata:
     """Return the metadata in a row of the content table. Missing or unknown values get a default."""
-    category = _CONTROL.sub(" ", image.get("category", {}).get("S", "")).strip() or NO_CATEGORY
+    category = _line(image, "category") or NO_CATEGORY
     difficulty = image.get("difficulty_level", {}).get("S", "").strip().lower()
     questions = image.get("question_count", {}).get("N", "1")
     rate = _number(content_id, image, "correct_rate", 0, 1)
@@ -125,7 +127,13 @@ def metadata(content_id: str, image: Mapping[str, Any]) -> ContentMetadata:
         correct_rate=None if rate is None else round(rate, 3),
         answered_by=None if learners is None else int(min(learners, MAX_LEARNERS)),
         choices=None if choices is None else int(choices),
+        title=_line(image, "title")[:MAX_TITLE_LENGTH].rstrip() or None,
     )
+
+
+def _line(image: Mapping[str, Any], name: str) -> str:
+    """Return the text in an attribute on one line, without blanks around it; empty without one."""
+    return _CONTROL.sub(" ", image.get(name, {}).get("S", "")).strip()
 
 
 def _number(content_id: str, image: Mapping[str, Any], name: str, least: float, most: float) -> float | None:

@@ -9,13 +9,14 @@ A part and the head are written in one transaction, so the head says which parts
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
 from domain.catalog import Certification, Content
+from functions import items
 from functions.breakdowns import dumps
 from functions.items import Item
 
@@ -28,6 +29,10 @@ _CONTENT_FIELDS = len(Content._fields) - 2
 """The stored fields of a content that this release knows: without its ordinal and `unknown`."""
 _FIRST_FIELDS = 7
 """The stored fields of a content that all releases have."""
+_TITLED_SHARE = 0.96
+"""The share of an item that a part with titles may fill. The rest is for what a later release adds."""
+_TITLE_LENGTHS = (150, 80, 40, 0)
+"""How long titles may be in a part that has no room for all of them. 0 leaves them out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,34 @@ def part_item(certification: Certification, part: int) -> Item:
         "version": {"N": str(certification.version)},
         "contents": {"S": dumps([_row(content) for content in contents])},
     }
+
+
+def with_titles_that_fit(before: Certification, after: Certification) -> Certification:
+    """Return a changed catalog with titles so short that each of its parts fits into an item.
+
+    A thousand contents with the longest possible ids and categories leave hardly any room for titles. Nearly
+    every catalog keeps all of its titles whole. Return `before` if nothing else has changed.
+    """
+    if after is before:
+        return before
+    contents: list[Content] = []
+    for part in range(-(-len(after.contents) // ORDINALS_PER_PART)):
+        found = part_of(after.contents, part)
+        contents += found if found == part_of(before.contents, part) else _fitting(after, part)
+    if tuple(contents) == before.contents:
+        return before
+    return replace(after, contents=tuple(contents))
+
+
+def _fitting(certification: Certification, part: int) -> Sequence[Content]:
+    """Return the contents of a part, with titles so short that its item can be written."""
+    whole = found = part_of(certification.contents, part)
+    for length in _TITLE_LENGTHS:
+        item = part_item(Certification(certification.code, certification.version, tuple(found)), 0)
+        if items.item_bytes(item) <= _TITLED_SHARE * items.MAX_ITEM_BYTES:
+            break
+        found = [c._replace(title=(c.title or "")[:length].rstrip() or None) for c in whole]
+    return found
 
 
 def _row(content: Content) -> list[Any]:

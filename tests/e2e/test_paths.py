@@ -6,6 +6,7 @@ differently: tests/integration/test_paths.py has the events that the functions g
 
 import secrets
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
 
@@ -16,6 +17,10 @@ from tests.e2e.wire import Answer, call
 RUN = secrets.token_hex(4)
 ANN = f"ann-{RUN}@example.com"
 COLON = f"ann:{RUN}"
+PLUS = f"ann+{RUN}@example.com"
+PIPE = f"auth0|{RUN}"
+UNDERSCORE = f"_{RUN}"
+LEARNERS = (ANN, COLON, PLUS, PIPE, UNDERSCORE)
 CALLER = "the caller"
 """Stands for the caller's own id."""
 NOT_FOUND = "no such learner"
@@ -35,11 +40,15 @@ IDS: dict[str, str] = {
     COLON.replace(":", "%3A"): COLON,
     COLON.replace(":", "%3a"): COLON,
     COLON.replace(":", "%253A"): NOT_FOUND,
-    # No id has a plus sign, and none is read as a blank.
-    f"ann+{RUN}": NOT_FOUND,
-    f"ann%2B{RUN}": NOT_FOUND,
-    f"ann%252B{RUN}": NOT_FOUND,
-    f"ann%20{RUN}": NOT_FOUND,
+    # A plus sign is never read as a blank, and a blank never as a plus sign.
+    PLUS: PLUS,
+    PLUS.replace("+", "%2B"): PLUS,
+    PLUS.replace("+", "%252B"): NOT_FOUND,
+    PLUS.replace("+", "%20"): NOT_FOUND,
+    PIPE.replace("|", "%7C"): PIPE,
+    PIPE.replace("|", "%257C"): NOT_FOUND,
+    UNDERSCORE: UNDERSCORE,
+    UNDERSCORE.replace("_", "%5F"): UNDERSCORE,
     f"{ANN}%20": NOT_FOUND,
     f"{ANN}+": NOT_FOUND,
     # A slash ends the id, however it is spelled.
@@ -133,25 +142,27 @@ MAPPED: dict[str, str] = {
 
 @pytest.fixture(scope="module")
 def admin(stack: Deployed) -> str:
-    """Return the token of an admin, once both learners have an interaction in their views."""
+    """Return the token of an admin, once all learners have an interaction in their views."""
     ensure_test_content(stack.stack)
     token = stack.token("admins")
-    for learner in (ANN, COLON):
-        posted = call(stack.api_url, "POST", f"/progress/{learner}/interaction", token, interaction())
+    for learner in LEARNERS:
+        posted = call(stack.api_url, "POST", f"/progress/{quote(learner)}/interaction", token, interaction())
         assert posted.status == 202
-    assert eventually(lambda: totals(stack, token), (1, 1)) == (1, 1)
+    one_each = dict.fromkeys(LEARNERS, 1)
+    assert eventually(lambda: totals(stack, token), one_each) == one_each
     return token
 
 
-def totals(stack: Deployed, admin: str) -> tuple[int, int]:
-    """Return how many interactions of the two learners are in their views."""
-    answers = [
-        call(stack.api_url, "GET", f"/progress/{learner}/analytics", admin) for learner in (ANN, COLON)
-    ]
-    first, second = (
-        int(answer.json["total_interactions"]) if answer.status == 200 else 0 for answer in answers
-    )
-    return first, second
+def totals(stack: Deployed, admin: str) -> dict[str, int]:
+    """Return how many interactions of each learner are in the views."""
+    answers = {
+        learner: call(stack.api_url, "GET", f"/progress/{quote(learner)}/analytics", admin)
+        for learner in LEARNERS
+    }
+    return {
+        learner: int(answer.json["total_interactions"]) if answer.status == 200 else 0
+        for learner, answer in answers.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +208,7 @@ def test_a_post_to_a_path_with_an_id_counts_for_that_learner_or_is_answered_404(
         else:
             assert answer.status == 202, spelled
     accepted = list(IDS.values())
-    after = (before[0] + accepted.count(ANN), before[1] + accepted.count(COLON))
+    after = {learner: count + accepted.count(learner) for learner, count in before.items()}
     assert eventually(lambda: totals(stack, admin), after) == after
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from domain.catalog import NO_CATEGORY, NO_DIFFICULTY, ContentMetadata
+from domain.catalog import MAX_TITLE_LENGTH, NO_CATEGORY, NO_DIFFICULTY, ContentMetadata
 from functions import aws, catalog, catalog_items, items
 from functions.catalog import CatalogWriter
 from functions.errors import MAX_RACES, Contended, TooLarge
@@ -108,6 +108,13 @@ def test_a_row_with_an_invalid_key_is_skipped_and_the_others_are_applied(world: 
         ({"choices": {"N": "101"}}, ContentMetadata("c")),
         ({"choices": {"N": "1"}}, ContentMetadata("c")),
         ({"choices": {"BOOL": True}}, ContentMetadata("c")),
+        ({"title": {"S": " What is\na bucket? "}}, ContentMetadata("c", title="What is a bucket?")),
+        (
+            {"title": {"S": "\u05d0 <b>🪣</b>" + "x" * 400}},
+            ContentMetadata("c", title=("\u05d0 <b>🪣</b>" + "x" * 400)[:300]),
+        ),
+        ({"title": {"S": " "}}, ContentMetadata("c")),
+        ({"title": {"N": "1"}}, ContentMetadata("c")),
     ],
 )
 def test_missing_and_unknown_values_of_a_row_get_a_default(
@@ -189,6 +196,42 @@ def test_a_catalog_of_more_than_a_thousand_contents_is_stored_in_parts(world: Wo
     [written] = [params["TransactItems"] for name, params in world.calls if name == "TransactWriteItems"]
     assert len(written) == 2, "the head, and the part that changed"
     assert world.store.full_catalog().certifications["BIG"].by_id["big-2400"].category == "Compute"
+
+
+def test_titles_are_kept_whole_if_a_part_has_room_for_them(world: World) -> None:
+    titled = [ContentMetadata(f"big-{n}", "Storage", title=f"{n} " + "ü" * 100) for n in range(1_000)]
+    CatalogWriter(world.store).update({"BIG": titled}, CATALOG_TIME)
+    stored = world.store.full_catalog().certifications["BIG"].contents
+    assert [content.title for content in stored] == [content.title for content in titled]
+
+
+def test_the_largest_contents_are_stored_without_titles(world: World) -> None:
+    """A thousand contents with the longest ids, categories and titles take more than an item can hold."""
+    longest = [
+        ContentMetadata(f"{n:0128}", "ü" * 80, "intermediate", 999_999, title='"' * MAX_TITLE_LENGTH)
+        for n in range(1_000)
+    ]
+    before = world.items()
+    writer = CatalogWriter(world.store)
+    assert writer.update({"BIG": longest}, CATALOG_TIME) == 1
+    stored = world.store.full_catalog().certifications["BIG"].contents
+    assert [(c.content_id, c.category, c.questions) for c in stored] == [
+        (c.content_id, c.category, c.questions) for c in longest
+    ]
+    assert {len(content.title or "") for content in stored} == {0}
+    added = {key: item for key, item in world.items().items() if key not in before}
+    assert all(item_bytes(item) <= MAX_ITEM_BYTES for item in added.values())
+    written = world.items()
+    for another in (writer, CatalogWriter(world.store)):
+        assert another.update({"BIG": longest}, CATALOG_TIME) == 0
+    assert world.items() == written, "the same change again writes nothing"
+
+
+def test_titles_are_shortened_together_if_a_part_has_no_room_for_them(world: World) -> None:
+    titled = [ContentMetadata(f"big-{n}", "Storage", title="ü" * MAX_TITLE_LENGTH) for n in range(1_000)]
+    CatalogWriter(world.store).update({"BIG": titled}, CATALOG_TIME)
+    stored = world.store.full_catalog().certifications["BIG"].contents
+    assert {len(content.title or "") for content in stored} == {150}
 
 
 def test_attributes_of_a_later_release_are_kept(world: World) -> None:

@@ -51,8 +51,11 @@ ARRIVALS = [
     Arrival("ann:1", "ann:1", "ann:1", "ann:1"),
     Arrival("ann%3A1", "ann:1", "ann:1", "ann:1"),
     Arrival("ann%253A1", "ann:1", "ann%3A1", None),
-    Arrival("ann+1", "ann+1", "ann+1", None),
-    Arrival("ann%2B1", "ann+1", "ann+1", None),
+    Arrival("ann+1", "ann+1", "ann+1", "ann+1"),
+    Arrival("ann+1", "ann 1", "ann 1", None),
+    Arrival("ann%2B1", "ann+1", "ann+1", "ann+1"),
+    Arrival("auth0%7C1", "auth0|1", "auth0|1", "auth0|1"),
+    Arrival("_1", "_1", "_1", "_1"),
     Arrival("ann%252B1", "ann+1", "ann%2B1", None),
     Arrival("ann%201", "ann 1", "ann 1", None),
     # No route of the template takes two segments, but if one did, the id would be refused.
@@ -101,7 +104,7 @@ def streak(arrival: Arrival, who: Claims, prefix: str = "") -> Answer:
 @pytest.fixture
 def learners(world: World) -> World:
     """Return a world with progress of two learners and of the admin."""
-    for learner in (ANN, "ann:1", "ada"):
+    for learner in (ANN, "ann:1", "ann+1", "auth0|1", "_1", "ada"):
         world.project(interaction("a", user_id=learner))
     return world
 

@@ -87,6 +87,21 @@ def test_1500_contents_of_one_learner_are_all_counted_and_listed(world: World) -
     assert listed == [f"c-{n}" for n in range(1500)]
 
 
+def test_contents_and_recommendations_have_titles(world: World) -> None:
+    titled = [ContentMetadata("saa-1", "Storage", title="Buckets"), ContentMetadata("saa-2", "Storage")]
+    CatalogWriter(world.store).update({"SAA": titled}, 1)
+    world.project(interaction("a"), interaction("b", content_id="saa-2"))
+    shown = get("content")[1]["content"]
+    assert [(content["content_id"], content["title"]) for content in shown] == [
+        ("saa-1", "Buckets"),
+        ("saa-2", None),
+    ]
+    titles = {"saa-1": "Buckets", "saa-2": None, "saa-3": None}
+    advised = get("dashboard")[1]["recommendations"]
+    assert advised
+    assert all(action["title"] == titles[action["content_id"]] for action in advised)
+
+
 def test_a_streak_still_stands_in_the_morning_before_studying(world: World) -> None:
     world.project(
         *(interaction(f"e{day}", occurred_at=f"2026-02-{day}T20:00:00+02:00") for day in (26, 27, 28))

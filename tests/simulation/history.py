@@ -74,8 +74,8 @@ class Record(NamedTuple):
         return self._replace(arrived_at=at, parts=tuple(part.arriving(at) for part in self.parts))
 
 
-type Known = tuple[float | None, int | None, int | None]
-"""What is known of a content: the share of right first answers, learners behind it, number of choices."""
+type Known = tuple[float | None, int | None, int | None, str | None]
+"""What is known of a content: share of right first answers, learners behind it, number of choices, title."""
 
 
 class Row(NamedTuple):
@@ -88,7 +88,7 @@ class Row(NamedTuple):
     category: str
     difficulty: str
     questions: int
-    known: Known = (None, None, None)
+    known: Known = (None, None, None, None)
 
     def stream_record(self) -> dict[str, Any]:
         """Return the change as the table's stream delivers it."""
@@ -201,7 +201,7 @@ def _row(random: Random, place: Place, moving: bool, like: Row | None = None) ->
     image: dict[str, Any] = {
         "content_id": {"S": content},
         "certification_type": {"S": code},
-        "title": {"S": "Something to learn"},
+        "title": {"S": f"{content}\t({questions})"},
         "category": {"S": f" {category}" if random.random() < 0.1 else category},
         "question_count": {"N": str(questions)},
     }
@@ -210,15 +210,17 @@ def _row(random: Random, place: Place, moving: bool, like: Row | None = None) ->
     if not moving and random.random() < 0.1:
         del image["category"]
         category = "Uncategorized"
-    known: Known = (None, None, None)
+    title = f"{content} ({questions})"
+    known: Known = (None, None, None, title)
     if random.random() < 0.3:
         # A platform can know any of these without the others.
         known = (
             random.choice([None, 0.0, round(random.random(), 3), 1.0]),
             random.choice([None, random.randrange(0, 10_000)]),
             random.choice([None, random.randrange(2, 9)]),
+            title,
         )
-        named = zip(("correct_rate", "answered_by", "choices"), known, strict=True)
+        named = zip(("correct_rate", "answered_by", "choices"), known, strict=False)
         image |= {name: {"N": str(value)} for name, value in named if value is not None}
     return Row(code, content, image, category, difficulty, questions, known)
 

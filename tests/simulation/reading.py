@@ -137,7 +137,7 @@ class Content:
 
     certification: str
     ordinal: int
-    known: tuple[float | None, int | None, int | None]
+    known: tuple[float | None, int | None, int | None, str | None]
     """The share of right first answers, the number of learners behind it, and the number of choices."""
     content: str
     category: str
@@ -168,8 +168,8 @@ class StoredCatalog:
                 first = int(part) * ordinals_per_part
                 for ordinal, row in enumerate(json.loads(item["contents"]["S"]), first):
                     # Fields without a value are left out at the end.
-                    rate, answered_by, choices = (*row[7:10], None, None, None)[:3]
-                    known = rate, answered_by, choices
+                    rate, answered_by, choices, title = (*row[7:11], None, None, None, None)[:4]
+                    known = rate, answered_by, choices, title
                     contents.append(Content(code, ordinal, known, *row[:6]))
         return cls(contents)
 

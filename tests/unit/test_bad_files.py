@@ -193,6 +193,9 @@ def test_moodles_own_export_is_read_by_its_mapping(tmp_path: Path) -> None:
     assert fields["user_id"] == "17"
     assert fields["content_id"] == "quiz-week-1-part-2"
     assert fields["occurred_at"] == "2019-10-27T08:30:00+02:00"
+    assert [(row.content_id, row.title) for row in log.catalog] == [
+        ("quiz-week-1-part-2", "Quiz: Week 1, part 2")
+    ]
     assert [(fault.column, fault.message) for fault in log.faults] == [("Description", "names no learner")]
 
 

@@ -201,7 +201,9 @@ def test_today_follows_the_zone_or_the_offset() -> None:
 
 def test_me_and_ids_with_other_characters_are_not_user_ids() -> None:
     assert is_user_id("ann")
-    assert not any(map(is_user_id, ("me", "", "a#b", "a b", "-a", "é", "x" * 129, "ann\n")))
+    edx = "block-v1:edX+DemoX+1T+type@video"
+    assert all(map(is_user_id, ("ann+math@example.com", "auth0|abc", "_ann", edx)))
+    assert not any(map(is_user_id, ("me", "", "a#b", "a b", "-a", "+a", "|a", "é", "x" * 129, "ann\n")))
 
 
 @given(st.dates(date(2000, 1, 1), date(2100, 1, 1)))
@@ -213,8 +215,8 @@ def test_days_are_numbered_from_2000(day: date) -> None:
 valid = st.fixed_dictionaries(
     {
         "event_id": st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True),
-        "user_id": st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:@-]{2,127}", fullmatch=True),
-        "content_id": st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}", fullmatch=True),
+        "user_id": st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._:@+|-]{2,127}", fullmatch=True),
+        "content_id": st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._:@+|-]{0,127}", fullmatch=True),
         "interaction_type": st.sampled_from(KINDS),
         "occurred_at": st.datetimes(datetime(2000, 1, 3), datetime(2026, 3, 1)).map(  # noqa: DTZ001 (the next line adds the zone)
             lambda at: at.replace(tzinfo=UTC).isoformat()
