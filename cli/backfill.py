@@ -1,17 +1,15 @@
 """`streakline backfill-achievements`: give learners the awards of rules that were added later."""
 
-import json
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import click
 
+from cli.checkpoint import Checkpoint
 from cli.output import print_json, progress_bar
 from cli.stack import LOCAL, Stack, on_stack
 from domain.catalog import Catalog
@@ -23,30 +21,6 @@ from functions.store import Store
 SEGMENTS = 4
 """Parts of the table that are scanned in parallel."""
 PROGRESS_FILE = LOCAL / "backfill.json"
-
-
-@dataclass(slots=True)
-class Checkpoint:
-    """How far a backfill has got in each segment, so that the next run can continue."""
-
-    path: Path
-    stack: str
-    """Name of the views table: a checkpoint of another stack is ignored."""
-    after: dict[str, Any] = field(default_factory=dict)
-    """By segment: the last key that was processed, or None if the segment is done."""
-
-    @classmethod
-    def load(cls, path: Path, stack: str) -> "Checkpoint":
-        """Return the checkpoint of an unfinished run on this stack, or a new one."""
-        if path.exists() and (saved := json.loads(path.read_text()))["stack"] == stack:
-            return cls(path, stack, saved["after"])
-        return cls(path, stack)
-
-    def save(self, segment: int, key: Any) -> None:
-        """Record how far a segment has got."""
-        self.after[str(segment)] = key
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(json.dumps({"stack": self.stack, "after": self.after}))
 
 
 @click.command("backfill-achievements")

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from cli.catalog_sync import sync_catalog
 from cli.log_files import LogFile
 from cli.logs import listed
 from cli.output import print_json, progress_bar
@@ -24,6 +25,9 @@ KEYS = ("content_id", "certification_type")
 @click.group()
 def catalog() -> None:
     """Put content into the content table, and list what the catalog has."""
+
+
+catalog.add_command(sync_catalog)
 
 
 @catalog.command("import")

@@ -89,11 +89,17 @@ def writer() -> CatalogWriter:
 
 
 def changes_of(records: Iterable[Mapping[str, Any]]) -> tuple[dict[str, list[ContentMetadata]], int]:
-    """Return the changes in a table stream's records by certification, and the number of unusable records."""
+    """Return the changes in a table stream's records by certification, and the number of unusable records.
+
+    Raise ValueError if the stream leaves out what the rows have become.
+    """
     changes: dict[str, list[ContentMetadata]] = {}
     unusable = 0
     for record in records:
         image = record["dynamodb"].get("NewImage")
+        if image is None and record["eventName"] != "REMOVE":
+            # Without images, each change would look like a deletion, and retire its content.
+            raise ValueError("the content table's stream needs the view type NEW_IMAGE or NEW_AND_OLD_IMAGES")
         try:
             content_id, code = _key.validate_python(
                 (

@@ -24,11 +24,13 @@ def second_stack(first: Stack, name: str, **parameters: str) -> Iterator[Stack]:
     [described] = cloudformation.describe_stacks(StackName="streakline")["Stacks"]
     current = {one["ParameterKey"]: one["ParameterValue"] for one in described["Parameters"]}
     assert parameters.keys() <= current.keys()
+    template = cloudformation.get_template(StackName="streakline", TemplateStage="Original")["TemplateBody"]
+    # CloudFormation takes no more than 51,200 bytes in the request itself.
+    bucket, key = first.outputs["EventLogBucket"], f"{name}.template"
+    first.client("s3").put_object(Bucket=bucket, Key=key, Body=str(template).encode())
     cloudformation.create_stack(
         StackName=name,
-        TemplateBody=cloudformation.get_template(StackName="streakline", TemplateStage="Original")[
-            "TemplateBody"
-        ],
+        TemplateURL=f"{first.endpoint_url}/{bucket}/{key}",
         Parameters=[
             {"ParameterKey": key, "ParameterValue": value} for key, value in {**current, **parameters}.items()
         ],

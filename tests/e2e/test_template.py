@@ -105,3 +105,26 @@ def test_the_authorizer_trusts_the_own_pool_or_the_named_issuer(transformed: dic
     }
     for kind in ("UserPool", "UserPoolClient", "Instructors", "Admins"):
         assert transformed[kind]["Condition"] == "OwnUserPool"
+
+
+def test_the_catalog_reads_the_stacks_own_content_table_or_the_named_stream(
+    transformed: dict[str, Any],
+) -> None:
+    stream = {
+        "Fn::If": [
+            "OwnContentTable",
+            {"Fn::GetAtt": ["ContentTable", "StreamArn"]},
+            {"Ref": "ContentTableStreamArn"},
+        ]
+    }
+    sources = [
+        source["EventSourceArn"]
+        for source in of_type(transformed, "AWS::Lambda::EventSourceMapping")
+        if source["FunctionName"] == {"Ref": "CatalogFunction"}
+    ]
+    assert sources == [stream]
+    statements = transformed["CatalogRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    assert [one["Resource"] for one in statements if "dynamodb:GetRecords" in one["Action"]] == [stream]
+    assert transformed["ContentTable"]["Condition"] == "OwnContentTable"
+    referring = [name for name, one in transformed.items() if "ContentTable" in (one.get("DependsOn") or ())]
+    assert not referring, "these would need a table that may not exist"

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from cli.backfill import SEGMENTS, Checkpoint, backfill
+from cli.backfill import SEGMENTS, backfill
+from cli.checkpoint import Checkpoint
 from domain import achievements
 from domain.achievements import ACHIEVEMENTS, Achievement, Rules
 from domain.days import day_number

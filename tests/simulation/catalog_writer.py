@@ -8,7 +8,10 @@ from tests.simulation.releases import Releases
 from tests.simulation.transient import is_transient
 from tests.simulation.world import World
 
-UNUSABLE = {"dynamodb": {"Keys": {"content_id": {"S": "ä"}, "certification_type": {"S": ""}}}}
+UNUSABLE = {
+    "eventName": "REMOVE",
+    "dynamodb": {"Keys": {"content_id": {"S": "ä"}, "certification_type": {"S": ""}}},
+}
 """A change of a row whose key no interaction can name."""
 
 

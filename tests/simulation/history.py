@@ -93,8 +93,9 @@ class Row(NamedTuple):
     def stream_record(self) -> dict[str, Any]:
         """Return the change as the table's stream delivers it."""
         keys = {"content_id": {"S": self.content}, "certification_type": {"S": self.certification}}
-        changed = {"Keys": keys} if self.image is None else {"Keys": keys, "NewImage": self.image}
-        return {"dynamodb": changed}
+        if self.image is None:
+            return {"eventName": "REMOVE", "dynamodb": {"Keys": keys}}
+        return {"eventName": "MODIFY", "dynamodb": {"Keys": keys, "NewImage": self.image}}
 
 
 @dataclass(frozen=True, slots=True)
