@@ -42,6 +42,8 @@ _RFC3339 = re.compile(
     r"([Zz]|[+-][0-9]{2}:[0-5][0-9])"
 )
 
+_NO_TIME: Final = "must be an RFC 3339 time with an offset, such as 2026-11-24T09:30:00+01:00"
+
 _ZONE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*", re.ASCII)
 """The form of IANA names."""
 _UNKNOWN_ZONE: Final = "unknown_timezone"
@@ -143,9 +145,7 @@ def _kind(value: Any) -> Any:
 def _time(value: str) -> str:
     # fromisoformat alone accepts more than RFC 3339: week dates, and times without seconds or offset.
     if not _RFC3339.fullmatch(value):
-        raise PydanticCustomError(
-            "occurred_at", "must be an RFC 3339 time with an offset, such as 2026-11-24T09:30:00+01:00"
-        )
+        raise PydanticCustomError("occurred_at", _NO_TIME)
     return value
 
 
@@ -304,6 +304,13 @@ def occurred(occurred_at: str, arrived_at: datetime) -> datetime:
     if moment - arrived_at > MAX_AHEAD:
         raise _invalid_time("must be at most 5 minutes ahead of its arrival", "too_early")
     return moment
+
+
+def time_in(text: str) -> datetime:
+    """Return the time in an occurred_at, however far ahead. Raise InvalidInteraction if it is none."""
+    if len(text) > MAX_TIME_LENGTH or not _RFC3339.fullmatch(text):
+        raise _invalid_time(_NO_TIME)
+    return occurred(text, datetime.max.replace(tzinfo=UTC))
 
 
 def _place_in_time(record: InteractionV1, arrived_at: datetime) -> Interaction:

@@ -330,6 +330,19 @@ class Achievements(TypedDict):
     next: list[NextAchievement]
 
 
+class EventOutcome(TypedDict):
+    """What became of an event."""
+
+    event_id: str
+    status: Annotated[
+        Literal["applied", "quarantined", "not_seen"],
+        Field(description="`not_seen`: it has not arrived yet, or was never sent"),
+    ]
+    code: Annotated[str | None, Field(description="Why it is in quarantine, for programs")]
+    reason: Annotated[str | None, Field(description="Why it is in quarantine, for people")]
+    achievements: Annotated[list[EarnedAchievement], Field(description="What it has brought")]
+
+
 class TouchedContent(TypedDict):
     """The learner's progress with one content."""
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response, content_types
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
@@ -209,7 +210,10 @@ def _routed(event: dict[str, Any]) -> dict[str, Any]:
     are not decoded again. An id that no learner can have, for example one with a slash, matches nothing.
     """
     path = event["routeKey"].partition(" ")[2]
-    user_id = (event.get("pathParameters") or {}).get("user_id", "")
+    parameters = event.get("pathParameters") or {}
+    user_id, event_id = parameters.get("user_id", ""), parameters.get("event_id", "")
     path = path.replace("{user_id}", user_id if user_id == "me" or is_user_id(user_id) else "")
+    # Quoted, so that it is one part of the path whatever is in it. The operation says what is wrong with it.
+    path = path.replace("{event_id}", quote(event_id, safe=""))
     context = {**event["requestContext"], "stage": "$default"}
     return {**event, "rawPath": path, "requestContext": context}

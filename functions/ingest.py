@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict, 
 from uuid import uuid4
 
 from aws_lambda_powertools.event_handler.openapi.params import Header
+from pydantic import Field
 
 from domain.days import instant
 from domain.events import Event
@@ -48,6 +49,7 @@ class Accepted(TypedDict):
     """The stream has the event. The views follow within seconds."""
 
     event_id: str
+    occurred_at: Annotated[str, Field(description="With event_id and learner, it identifies the event")]
     status: Literal["accepted"]
 
 
@@ -56,6 +58,7 @@ class Result(TypedDict):
 
     status: Literal["accepted", "invalid", "unavailable"]
     event_id: str | None
+    occurred_at: NotRequired[str]
     faults: NotRequired[list[ListedFault]]
 
 
@@ -125,7 +128,7 @@ def _accepted(user_id: str, idempotency_key: str | None, contract: _Contract) ->
         raise ApiError(400, message, _listed(faults))
     if not all(_put([record])):
         raise TimeoutError("the stream did not take the record")
-    return {"event_id": record["event_id"], "status": "accepted"}
+    return {"event_id": record["event_id"], "occurred_at": record["occurred_at"], "status": "accepted"}
 
 
 @operation(app.post, "/progress/<user_id>/interactions", "interactions", status_code=HTTPStatus.ACCEPTED)
@@ -164,7 +167,8 @@ def _invalid(checked: _Checked) -> Result:
 
 
 def _result(record: dict[str, Any], taken: bool) -> Result:
-    return {"status": "accepted" if taken else "unavailable", "event_id": record["event_id"]}
+    status: Literal["accepted", "unavailable"] = "accepted" if taken else "unavailable"
+    return {"status": status, "event_id": record["event_id"], "occurred_at": record["occurred_at"]}
 
 
 def _author(user_id: str) -> tuple[Caller, str, datetime]:

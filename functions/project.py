@@ -32,6 +32,7 @@ from functions.errors import MAX_RACES, Contended, TooLarge, Unreadable, is_tran
 from functions.framing import UnreadableFrame, unframe
 from functions.observability import logger, metrics
 from functions.quarantine import Position, Quarantine, Quarantined
+from functions.refusals import Refusals
 from functions.store import STATES_PER_READ, Store
 
 if TYPE_CHECKING:
@@ -129,6 +130,8 @@ class Projector:
     store: Store
     quarantine: Quarantine
     freezes: int = 0
+    note_refusals: Callable[[Sequence[Quarantined]], None] = lambda _: None
+    """Remembers refused records, so that the API can tell what became of them."""
     catalog: Catalog = field(default_factory=Catalog)
     map_learners: Callable[[Callable[[str], Outcome], Iterable[str]], Iterable[Outcome]] = map
     """How to map over learners: `map`, or `Executor.map` for several at a time."""
@@ -159,6 +162,7 @@ class Projector:
             outcome.errors += [trouble.error for trouble in outcome.troubles]
         else:
             outcome.quarantined += [entry for trouble in outcome.troubles for entry in trouble.refused()]
+        self.note_refusals(outcome.quarantined)
         self.quarantine.put(outcome.quarantined)
         if outcome.troubles:
             kinds = {type(trouble.error): trouble.error for trouble in outcome.troubles}
@@ -381,10 +385,12 @@ def _outcome(change: Change, part: list[Received], fresh: list[Received]) -> Out
 @cache
 def projector() -> Projector:
     """Return the projector of this process, configured by the environment."""
+    table = os.environ["VIEWS_TABLE"]
     return Projector(
-        Store(aws.dynamodb(), os.environ["VIEWS_TABLE"]),
+        Store(aws.dynamodb(), table),
         Quarantine(aws.sqs, aws.s3, os.environ["QUARANTINE_URL"], os.environ["EVENT_LOG_BUCKET"]),
         int(os.environ["STREAK_FREEZES"]),
+        Refusals(aws.dynamodb(), table).note,
         map_learners=ThreadPoolExecutor(WRITERS).map,
     )
 

@@ -9,23 +9,33 @@ import os
 import re
 import time
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple
 
-from aws_lambda_powertools.event_handler.openapi.params import Query
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from pydantic import BeforeValidator
 
 from domain import shapes, views
 from domain.achievement_shapes import offered
 from domain.achievements import Rarity
 from domain.catalog import Catalog
-from domain.interaction import CertificationCode
+from domain.days import day_number, microseconds, utc_day
+from domain.interaction import (
+    MAX_TIME_LENGTH,
+    CertificationCode,
+    EventId,
+    InvalidInteraction,
+    digest_of,
+    time_in,
+)
 from domain.learner import Learner
+from domain.refusals import outcome_of
 from domain.views import ViewContext
 from functions import aws
 from functions.api import ApiError, InvalidRequest, NotFound, UserId, operation, requested_at, resolver, serve
 from functions.caller import caller, learner_id
+from functions.refusals import Refusals
 from functions.store import Store
 from functions.view_context import load_view_context
 
@@ -255,6 +265,52 @@ def _after(cursor: str | None) -> tuple[str, int] | None:
     except (ValueError, RecursionError):
         pass
     raise InvalidRequest("cursor", "must be the next_cursor of an earlier page")
+
+
+@operation(app.get, "/progress/<user_id>/interactions/<event_id>", "interactions")
+def event_outcome(
+    user_id: UserId,
+    event_id: Annotated[EventId, Path(description="The event_id that was sent, or that a POST answered")],
+    occurred_at: Annotated[
+        str,
+        Query(
+            max_length=MAX_TIME_LENGTH,
+            description="Its occurred_at: an event_id is unique for each learner and UTC day",
+            examples=["2026-03-01T21:30:00+02:00"],
+        ),
+    ],
+) -> shapes.EventOutcome:
+    """Return what became of an interaction or exam result, and the achievements that it brought."""
+    event = app.current_event.raw_event
+    who = caller(event)
+    learner = learner_id(who, user_id)
+    if not who.may_read(learner):
+        raise NotFound
+    at = microseconds(_time(occurred_at))
+    number = utc_day(at)
+    # From a day that no learner reaches: the awards are wanted, and no days.
+    stored = store().read(learner, day_number(date.max))
+    applied = digest_of(event_id) in store().read_applied(learner, [number])[number]
+    refusal = None if applied else Refusals(store().client, store().table).find(learner, event_id, number)
+    if stored is None and refusal is None and learner != who.user_id:
+        raise NotFound
+    return outcome_of(
+        event_id,
+        at,
+        applied=applied,
+        refusal=refusal,
+        awards=stored.awards if stored else (),
+        rarity=shared().rarity,
+    )
+
+
+def _time(text: str) -> datetime:
+    # A plus sign that a client did not encode arrives as a blank. No time has a blank before its offset.
+    spelled = re.sub(r" (?=[0-9]{2}:[0-9]{2}$)", "+", text)
+    try:
+        return time_in(spelled)
+    except InvalidInteraction as error:
+        raise InvalidRequest("occurred_at", error.faults[0].message) from error
 
 
 @operation(app.get, "/certifications", "views")

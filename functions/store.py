@@ -1,6 +1,7 @@
 """The views table's calls: load and commit states, read views, update the catalog.
 
-This module, `functions/rarity.py` and the modules of items are the only ones that know DynamoDB.
+This module, `functions/rarity.py`, `functions/refusals.py` and the modules of items are the only ones that
+know DynamoDB.
 """
 
 import random

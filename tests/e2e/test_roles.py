@@ -146,6 +146,7 @@ def matrix(stack: Deployed, learner: str, tokens: dict[str, str | None]) -> Matr
             for exists in (True, False) if "{user_id}" in path else (True,):
                 body = _body(path) if method == "POST" else None
                 asked = path.replace("{user_id}", existing if exists else MISSING)
+                asked = asked.replace("{event_id}", "e-1?occurred_at=2026-03-01T12:00:00Z")
                 answers[Call(caller, route, exists)] = call(stack.api_url, method, asked, token, body)
     return answers
 

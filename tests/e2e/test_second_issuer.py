@@ -128,7 +128,9 @@ def test_a_token_without_the_learner_claim_is_answered_403_on_every_route(provid
         method, _, path = route.partition(" ")
         body = [interaction()] if path.endswith("interactions") else interaction()
         for user in ("ann", "None", "me"):
-            asked = path.replace("{user_id}", user)
+            asked = path.replace("{user_id}", user).replace(
+                "{event_id}", "e-1?occurred_at=2026-03-01T12:00:00Z"
+            )
             answer = provider.call(method, asked, token, body if method == "POST" else None)
             error = answer.json["error"]
             assert (answer.status, error["code"]) == (403, "forbidden"), (route, user)

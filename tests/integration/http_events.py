@@ -13,7 +13,9 @@ ISSUER = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Example00"
 AUDIENCE = "1example23456789"
 
 VIEW_NAMES = tuple(
-    route.rpartition("/")[2] for route in routes() if route.startswith("GET /progress/{user_id}/")
+    route.rpartition("/")[2]
+    for route in routes()
+    if route.startswith("GET /progress/{user_id}/") and "{event_id}" not in route
 )
 
 type Claims = dict[str, Any]

@@ -32,7 +32,11 @@ def test_a_second_interaction_with_the_same_content_counts(world: World) -> None
 
 def test_a_repeated_post_is_harmless(world: World) -> None:
     for _ in range(3):
-        assert post(interaction("same"))[1] == {"event_id": "same", "status": "accepted"}
+        assert post(interaction("same"))[1] == {
+            "event_id": "same",
+            "occurred_at": "2026-03-01T09:00:00+02:00",
+            "status": "accepted",
+        }
     fold_stream(world)
     assert get("analytics")[1]["total_interactions"] == 1
 
