@@ -86,7 +86,7 @@ def lags(stack: Stack, rate: int, content: str) -> list[float]:
 
 def reads(stack: Stack, rate: int) -> list[float]:
     """Return the seconds that dashboards take, at so many a second."""
-    token = id_token(stack, "bench-reader")
+    token = id_token(stack, "bench-reader", existing=True)
     request = urllib.request.Request(
         f"{stack.api_url}/progress/me/dashboard", headers={"Authorization": f"Bearer {token}"}
     )

@@ -16,7 +16,7 @@ import click
 from cli.content import ensure_content
 from cli.emit import emit_interactions
 from cli.logs import FORMATS, Format, in_order_of_time, read_log
-from cli.manifest import Emitted, clear_manifest, read_manifest
+from cli.manifest import Emitted, clear_manifest, manifest_of, read_manifest
 from cli.stack import Stack, connect
 from cli.wait import find
 
@@ -33,11 +33,12 @@ def main(file: Path, log_format: Format, order: str) -> None:
     log = read_log(file, log_format)
     interactions = in_order_of_time(log.interactions) if order == "time" else log.interactions
     ensure_content(stack, log.catalog)
-    clear_manifest()
+    manifest = manifest_of(stack)
+    clear_manifest(manifest)
     functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
     time.sleep(2)
-    emit_interactions(stack, "stream", interactions)
-    entries = read_manifest()
+    emit_interactions(stack, "stream", interactions, manifest)
+    entries = read_manifest(manifest)
     last = entries[-1]
     begun = time.perf_counter()
     functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
@@ -45,7 +46,7 @@ def main(file: Path, log_format: Format, order: str) -> None:
         time.sleep(0.25)
     seconds = time.perf_counter() - begun
     found = find(stack, entries, 600, lambda _: None)
-    clear_manifest()
+    clear_manifest(manifest)
     print(
         json.dumps(
             {

@@ -11,7 +11,7 @@ import click
 
 from cli.checkpoint import Checkpoint
 from cli.output import print_json, progress_bar
-from cli.stack import LOCAL, Stack, on_stack
+from cli.stack import LOCAL, Stack, ask_first, on_stack, yes_option
 from domain.catalog import Catalog
 from domain.fold import Change
 from domain.learner import Learner, overdue
@@ -33,14 +33,19 @@ PROGRESS_FILE = LOCAL / "backfill.json"
     help="Learners to process per second, at most.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@yes_option
 @on_stack
-def backfill_achievements(stack: Stack, announce: bool, rate: float, as_json: bool) -> None:
+def backfill_achievements(stack: Stack, announce: bool, rate: float, as_json: bool, yes: bool) -> None:
     """Give learners the awards of new rules.
 
     Gives every learner the achievements that they have earned under the current rules and catalog. Awards of
     retired rules stay. An interrupted run continues where it stopped, and running it again gives nothing
     twice. The awards' earned_at is the time of the run.
+    Example: streakline backfill-achievements --rate 50
     """
+    ask_first(
+        stack, yes, f"This gives learners the awards of new rules{', and announces them' if announce else ''}"
+    )
     store = stack.store
     checkpoint = Checkpoint.load(PROGRESS_FILE, stack.outputs["ViewsTableName"])
     with progress_bar() as progress:

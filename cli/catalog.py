@@ -13,7 +13,7 @@ from cli.catalog_sync import sync_catalog
 from cli.log_files import LogFile
 from cli.logs import listed
 from cli.output import print_json, progress_bar
-from cli.stack import Stack, on_stack, on_stack_if_needed
+from cli.stack import Stack, ask_first, on_stack, on_stack_if_needed, yes_option
 from domain.content_row import ContentRowV1
 
 type Key = tuple[str, str]
@@ -34,8 +34,11 @@ catalog.add_command(sync_catalog)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Check FILE and say what would change; write nothing.")
 @click.option("--skip-bad", is_flag=True, help="Leave out rows that can't be used.")
+@yes_option
 @on_stack_if_needed
-def import_content(connected: Callable[[], Stack], file: Path, dry_run: bool, skip_bad: bool) -> None:
+def import_content(
+    connected: Callable[[], Stack], file: Path, dry_run: bool, skip_bad: bool, yes: bool
+) -> None:
     """Write the contents of FILE into the content table: new rows, and the given attributes of existing ones.
 
     FILE is CSV with a header, or one JSON object a line. Its columns are those of
@@ -50,6 +53,8 @@ def import_content(connected: Callable[[], Stack], file: Path, dry_run: bool, sk
     for line in listed(file, log.faults):
         click.echo(f"left out: {line}", err=True)
     stack = connected()
+    if not dry_run:
+        ask_first(stack, yes, f"This writes {len(rows):,} contents into the content table")
     dynamodb, table = stack.client("dynamodb"), stack.outputs["ContentTableName"]
     stored = {(item["certification_type"]["S"], item["content_id"]["S"]): item for item in _items(stack)}
     given = {key: _item(row) for key, row in rows.items()}

@@ -2,17 +2,18 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import click
 from rich.console import Console
 
 from cli.content import ensure_content
-from cli.demo_log import LAST_DAY, demo_catalog, demo_log
+from cli.demo_log import demo_catalog, demo_log
 from cli.emit import emit_interactions
-from cli.manifest import clear_manifest, read_manifest
-from cli.output import command
+from cli.manifest import clear_manifest, end_of_demo, manifest_of, read_manifest
+from cli.output import command, doing
 from cli.show import render
-from cli.stack import Stack, on_stack
+from cli.stack import Stack, ask_first, on_stack, yes_option
 from cli.wait import find
 
 SHOWN = "demo-ada"
@@ -28,36 +29,53 @@ SHOWN = "demo-ada"
     metavar="SECONDS",
     help="How long to wait for the views.",
 )
+@click.option(
+    "--last-day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help="The day on which the log ends.  [default: now, at the first run]",
+)
+@yes_option
 @on_stack
-def demo(stack: Stack, timeout: float) -> None:
+def demo(stack: Stack, timeout: float, last_day: datetime | None, yes: bool) -> None:
     """Emit a generated log and show a dashboard.
 
     The log has eight weeks of 40 learners' interactions. Half of them go over the bus, half over the stream.
     If you run it again, all of them are recognised as duplicates and no view changes.
+    Example: streakline demo --last-day 2026-03-01
     """
-    log = demo_log()
+    until = None if last_day else _until(stack)
+    end = until.date() if until else (last_day or datetime.now(UTC)).date()
+    log = demo_log(last_day=end, until=until)
     interactions = log.interactions
+    ask_first(stack, yes, f"This emits {len(interactions):,} generated interactions of 40 learners")
     users = sorted({fields["user_id"] for fields in interactions})
     before = _applied(stack, users)
-    ensure_content(stack, demo_catalog())
-    clear_manifest()
-    emit_interactions(stack, "bus", interactions[::2])
-    emit_interactions(stack, "stream", interactions[1::2])
+    with doing("adding the demo's content to the catalog"):
+        ensure_content(stack, demo_catalog())
+    manifest = manifest_of(stack)
+    clear_manifest(manifest)
+    emit_interactions(stack, "bus", interactions[::2], manifest)
+    emit_interactions(stack, "stream", interactions[1::2], manifest)
     console = Console(stderr=True)
     with console.status("waiting for the views") as status:
         found = find(
-            stack, read_manifest(), timeout, lambda left: status.update(f"waiting for {left} learners")
+            stack,
+            read_manifest(manifest),
+            timeout,
+            lambda left: status.update(f"waiting for {left} learners"),
         )
     if found.missing:
         raise click.ClickException(
             f"{found.missing} interactions are neither in the views nor in quarantine after {timeout:.0f} "
             "seconds; see the logs of the project function"
         )
-    clear_manifest()
+    clear_manifest(manifest)
     applied = _applied(stack, users) - before
     quarantined = found.quarantined.total()
     duplicates = len(interactions) - applied - quarantined
-    render(Console(), stack, SHOWN, LAST_DAY)
+    today = end if last_day else None
+    render(Console(), stack, SHOWN, today)
     click.echo(
         f"\nThe generator knows {SHOWN}'s skills: on the last day, the true share of new questions is "
         f"{100 * log.expected[SHOWN]:.0f} %.\n"
@@ -69,7 +87,7 @@ def demo(stack: Stack, timeout: float) -> None:
     call = command()
     hints = {
         "demo": "emit the same again; nothing changes",
-        f"show demo-grace --today {LAST_DAY}": "show another learner",
+        f"show demo-grace{f' --today {today}' if today else ''}": "show another learner",
         "redrive --dry-run": "list what is in quarantine, and why",
         "token --group instructors": "print a token for the API",
         "down": "stop the local stack",
@@ -77,6 +95,18 @@ def demo(stack: Stack, timeout: float) -> None:
     click.echo("Try next:")
     for arguments, what in hints.items():
         click.echo(f"  {f'{call} {arguments}':{len(call) + 36}} {what}")
+
+
+def _until(stack: Stack) -> datetime:
+    """Return when the demo's interactions end on a stack: now at the first run, and the same at later ones.
+
+    Otherwise the interactions of a later day would be others, and count besides.
+    """
+    path = end_of_demo(stack.outputs["ViewsTableName"])
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(datetime.now(UTC).isoformat())
+    return datetime.fromisoformat(path.read_text())
 
 
 def _applied(stack: Stack, users: Sequence[str]) -> int:

@@ -16,7 +16,7 @@ from domain.interaction import Kind
 
 SEED = 20260301
 LAST_DAY = date(2026, 3, 1)
-"""Fixed, so that a second run emits the same interactions and changes no view."""
+"""The last day of the log by default: fixed, so that tests and benchmarks have the same interactions."""
 WEEKS = 8
 LEARNERS = 40
 LATE_SHARE, REPEATED_SHARE = 0.02, 0.02
@@ -99,8 +99,8 @@ class DemoLog:
     """The share of new questions, 0 to 1, that each learner can answer on the last day, by user_id."""
 
 
-def demo_log(seed: int = SEED, last_day: date = LAST_DAY) -> DemoLog:
-    """Return eight weeks of 40 learners' practice: the same for the same arguments.
+def demo_log(seed: int = SEED, last_day: date = LAST_DAY, until: datetime | None = None) -> DemoLog:
+    """Return eight weeks of 40 learners' practice, up to a time: the same for the same arguments.
 
     Learners study in sessions, mostly on workdays, and some late in the evening. About 2 % of the
     interactions arrive twice, 2 % arrive days late, as after studying offline, and six are bad, each in a
@@ -120,6 +120,8 @@ def demo_log(seed: int = SEED, last_day: date = LAST_DAY) -> DemoLog:
             study_date = last_day - timedelta(days=7 * WEEKS - 1 - day)
             for fields in _session(rng, learner, study_date, day / (7 * WEEKS), difficulties):
                 happened = datetime.fromisoformat(fields["occurred_at"])
+                if until and happened > until:
+                    continue
                 late = timedelta(days=rng.uniform(1, 6)) if rng.random() < LATE_SHARE else timedelta()
                 arrivals.append((happened + late, len(arrivals), fields))
                 if rng.random() < REPEATED_SHARE:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from cli.logs import FORMATS, Format, Log, read_log
 from cli.output import print_json, progress_bar
-from cli.stack import Stack, on_stack_if_needed
+from cli.stack import Stack, ask_first, on_stack_if_needed, yes_option
 from domain.catalog import Catalog, UnknownCertification, UnknownContent
 from domain.correct_rates import CorrectRate, Subject, correct_rates
 from domain.interaction import Interaction, InvalidInteraction, parse
@@ -38,6 +38,7 @@ _UNKNOWN = "ConditionalCheckFailedException"
 @click.option("--skip-bad", is_flag=True, help="Leave out rows that can't be used.")
 @click.option("--apply", is_flag=True, help="Write the rates to the stack's content table.")
 @click.option("--json", "as_json", is_flag=True, help="Print all rates as JSON.")
+@yes_option
 @on_stack_if_needed
 def difficulty(
     connected: Callable[[], Stack],
@@ -47,6 +48,7 @@ def difficulty(
     skip_bad: bool,
     apply: bool,
     as_json: bool,
+    yes: bool,
 ) -> None:
     """Compute how often the first answers to each content of FILES were right.
 
@@ -56,7 +58,11 @@ def difficulty(
     left_out: Counter[str] = Counter()
     logs = [read_log(file, log_format, mapping, skip_bad=skip_bad) for file in files]
     rates = correct_rates(_interactions(logs, left_out))
-    written, missing = _apply(connected(), rates) if apply else (0, [])
+    written, missing = 0, list[Subject]()
+    if apply:
+        stack = connected()
+        ask_first(stack, yes, f"This writes the rates of {len(rates):,} contents into the content table")
+        written, missing = _apply(stack, rates)
     if as_json:
         print_json(
             {

@@ -10,7 +10,7 @@ from cli.logs import Fields
 from cli.retry import rejected, retry_until_accepted
 from cli.stack import Stack
 from cli.stream import make_record, put_records
-from cli.token import id_token
+from cli.token import id_token, own_user
 from domain.exam_results import is_exam
 
 type Door = Literal["stream", "bus", "api"]
@@ -31,7 +31,7 @@ def deliver(stack: Stack, door: Door, interactions: Sequence[Fields]) -> Iterato
         case "bus":
             return _through_bus(stack, interactions)
         case "api":
-            token = id_token(stack, "streakline-admins", "admins")
+            token = id_token(stack, own_user("admins"), "admins", existing=True)
             return post_interactions(stack.api_url, token, interactions)
         case _:
             assert_never(door)

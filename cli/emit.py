@@ -12,9 +12,9 @@ from cli.api_client import UNAVAILABLE, Refusal
 from cli.content import ensure_content
 from cli.doors import DOORS, Door, deliver
 from cli.logs import FORMATS, Fields, Format, in_order_of_time, listed, read_log
-from cli.manifest import MANIFEST, add_to_manifest, manifest_entry
-from cli.output import command, print_json, progress_bar
-from cli.stack import Stack, on_stack
+from cli.manifest import add_to_manifest, manifest_entry, manifest_of
+from cli.output import command, doing, print_json, progress_bar
+from cli.stack import Stack, ask_first, on_stack, yes_option
 
 MAX_LISTED = 20
 """Refused interactions that are printed one by one; the summary counts all of them."""
@@ -52,6 +52,7 @@ MAX_LISTED = 20
     help="Emit in order of occurred_at, or in the order of FILE.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@yes_option
 @on_stack
 def emit(
     stack: Stack,
@@ -63,16 +64,21 @@ def emit(
     limit: int | None,
     order: Literal["time", "file"],
     as_json: bool,
+    yes: bool,
 ) -> None:
     """Emit the interactions of FILE.
 
     Content that the catalog lacks is added first. Interactions keep their ids, so emitting a file again
     counts nothing twice. Exits with 1 if some could not be emitted because the API was unavailable.
+    Example: streakline emit log.jsonl --format interactions
     """
-    log = read_log(file, log_format, mapping, skip_bad=skip_bad)
+    with doing(f"reading and checking {file}"):
+        log = read_log(file, log_format, mapping, skip_bad=skip_bad)
     interactions = _ordered(log.interactions, order)[:limit]
-    ensure_content(stack, log.catalog)
-    summary = emit_interactions(stack, door, interactions)
+    ask_first(stack, yes, f"This emits {len(interactions):,} interactions of {file}")
+    with doing("adding content that the catalog lacks"):
+        ensure_content(stack, log.catalog)
+    summary = emit_interactions(stack, door, interactions, manifest_of(stack))
     if as_json:
         print_json(
             {
@@ -107,9 +113,7 @@ class Summary:
     refused: Counter[str] = field(default_factory=Counter)
 
 
-def emit_interactions(
-    stack: Stack, door: Door, interactions: Sequence[Fields], manifest: Path = MANIFEST
-) -> Summary:
+def emit_interactions(stack: Stack, door: Door, interactions: Sequence[Fields], manifest: Path) -> Summary:
     """Emit interactions in order, add them to the manifest, and print those that are refused.
 
     Raises click.ClickException if the door stays unavailable; the manifest then has those emitted before.

@@ -10,19 +10,18 @@ import subprocess
 import sys
 import time
 import tomllib
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from cli.bridge import make_bridge
 from cli.cors import set_cors
-from cli.output import command, print_json
+from cli.manifest import clear_manifest, end_of_demo, manifest_of_table
+from cli.output import command, doing, print_json
 from cli.stack import (
     LOCAL,
     LOCAL_ENVIRONMENT,
@@ -30,6 +29,7 @@ from cli.stack import (
     ROOT,
     STACK_FILE,
     Stack,
+    answers,
     describe,
     local_session,
 )
@@ -49,23 +49,22 @@ _TEMPORARY = LOCAL / "tmp"
 """MiniStack unpacks each function here, 20 MB each time, and leaves the files behind when it ends."""
 _UP_LOCK = ROOT / ".cache" / "up.lock"
 """`sam build` and `sam deploy` use one directory per checkout, wherever STREAKLINE_LOCAL is."""
-_console = Console(stderr=True)
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the outputs as JSON.")
 def up(as_json: bool) -> None:
-    """Start the local stack, or deploy changed code to it."""
+    """Start the local stack, or deploy changed code to it. Example: streakline up --json"""
     click.get_current_context().with_resource(_only_up())
     LOCAL.mkdir(parents=True, exist_ok=True)
-    with _progress("starting MiniStack"):
+    with doing("starting MiniStack"):
         endpoint_url = _start_ministack()
     digest = _digest()
     if not _DEPLOYED.exists() or _DEPLOYED.read_text() != digest:
         _DEPLOYED.unlink(missing_ok=True)
-        with _progress("building the functions (sam build)"):
+        with doing("building the functions (sam build)"):
             _sam("build", [], endpoint_url)
-        with _progress("deploying template.yaml (sam deploy)"):
+        with doing("deploying template.yaml (sam deploy)"):
             _sam("deploy", ["--no-progressbar"], endpoint_url)
         _DEPLOYED.write_text(digest)
     outputs = describe(local_session(), endpoint_url, "streakline")
@@ -90,7 +89,7 @@ def up(as_json: bool) -> None:
 
 @click.command()
 def down() -> None:
-    """Stop the local stack and delete its data."""
+    """Stop the local stack and delete its data. Example: streakline down"""
     ended = [_end(process) for process in (_BRIDGE, _MINISTACK)]
     _forget()
     click.echo("The local stack is stopped." if any(ended) else "There is no local stack.")
@@ -104,17 +103,9 @@ def _only_up() -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            with _progress("waiting for another `streakline up` in this checkout to finish"):
+            with doing("waiting for another `streakline up` in this checkout to finish"):
                 fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _progress(text: str) -> AbstractContextManager[Any]:
-    """Show on standard error what is going on: as a spinner on a terminal, else as a line."""
-    if _console.is_terminal:
-        return _console.status(text)
-    click.echo(text, err=True)
-    return nullcontext()
 
 
 def _environment(endpoint_url: str, outputs: Mapping[str, str]) -> dict[str, str]:
@@ -143,6 +134,10 @@ def _digest() -> str:
 
 def _forget() -> None:
     """Remove the files that describe a MiniStack which has ended: it kept everything in memory."""
+    if STACK_FILE.exists():
+        table = json.loads(STACK_FILE.read_text())["outputs"]["ViewsTableName"]
+        clear_manifest(manifest_of_table(table))
+        end_of_demo(table).unlink(missing_ok=True)
     for path in (STACK_FILE, ENVIRONMENT_FILE, _DEPLOYED):
         path.unlink(missing_ok=True)
     shutil.rmtree(_TEMPORARY, ignore_errors=True)
@@ -173,7 +168,7 @@ def _start_ministack() -> str:
         )
     endpoint_url = f"http://{HOST}:{running['port']}"
     deadline = time.monotonic() + STARTUP_SECONDS
-    while not _answers(endpoint_url):
+    while not answers(endpoint_url):
         if _running(_MINISTACK) is None or time.monotonic() > deadline:
             raise click.ClickException(f"MiniStack did not start; see {LOCAL / 'ministack.log'}")
         time.sleep(0.2)
@@ -186,14 +181,6 @@ def _tool(name: str) -> str:
     if not path.exists():
         raise click.ClickException(f"{path} is not installed; run `make up`")
     return str(path)
-
-
-def _answers(endpoint_url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{endpoint_url}/_localstack/health", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 def _free_port() -> int:

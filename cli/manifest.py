@@ -1,4 +1,4 @@
-"""The manifest: what `emit` has emitted and `wait` has not found yet."""
+"""The manifest of a stack: what `emit` has emitted there and `wait` has not found yet."""
 
 import json
 from collections.abc import Iterable
@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cli.logs import Fields
-from cli.stack import LOCAL
+from cli.stack import LOCAL, Stack
 from domain.events import parse_event
 from domain.interaction import InvalidInteraction
-
-MANIFEST = LOCAL / "manifest.jsonl"
 
 
 class Emitted(NamedTuple):
@@ -26,6 +24,21 @@ class Emitted(NamedTuple):
     digest: int
     payload: str
     """Fingerprint of the payload."""
+
+
+def manifest_of(stack: Stack) -> Path:
+    """Return the path of a stack's manifest."""
+    return manifest_of_table(stack.outputs["ViewsTableName"])
+
+
+def manifest_of_table(views_table: str) -> Path:
+    """Return the path of the manifest of the stack with this views table."""
+    return LOCAL / f"manifest-{views_table}.jsonl"
+
+
+def end_of_demo(views_table: str) -> Path:
+    """Return the path of the file with the time at which the demo ends on the stack with this views table."""
+    return LOCAL / f"demo-{views_table}.txt"
 
 
 def manifest_entry(fields: Fields) -> Emitted:
@@ -46,14 +59,14 @@ def fingerprint(payload: bytes) -> str:
     return sha256(payload).hexdigest()[:24]
 
 
-def add_to_manifest(entries: Iterable[Emitted], path: Path = MANIFEST) -> None:
+def add_to_manifest(entries: Iterable[Emitted], path: Path) -> None:
     """Append entries to the manifest."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as lines:
         lines.writelines(f"{json.dumps(entry)}\n" for entry in entries)
 
 
-def read_manifest(path: Path = MANIFEST) -> list[Emitted]:
+def read_manifest(path: Path) -> list[Emitted]:
     """Return what was emitted since the last `wait` that found everything."""
     if not path.exists():
         return []
@@ -61,6 +74,6 @@ def read_manifest(path: Path = MANIFEST) -> list[Emitted]:
         return [Emitted(*json.loads(line)) for line in lines]
 
 
-def clear_manifest(path: Path = MANIFEST) -> None:
+def clear_manifest(path: Path) -> None:
     """Delete the manifest."""
     path.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,15 @@ def command() -> str:
 def print_json(value: Any) -> None:
     """Print a value as JSON on standard output."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def doing(text: str) -> AbstractContextManager[Any]:
+    """Show on standard error what is going on: as a spinner on a terminal, else as a line."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        return console.status(text)
+    click.echo(text, err=True)
+    return nullcontext()
 
 
 def progress_bar() -> Progress:

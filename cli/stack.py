@@ -2,6 +2,7 @@
 
 import json
 import os
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, wraps
@@ -92,6 +93,11 @@ def connect(stack_name: str | None, region: str | None) -> Stack:
                 f"no local stack is running; start it with `{command()} up`, or name one on AWS: --stack-name"
             )
         local = json.loads(STACK_FILE.read_text())
+        if not answers(local["endpoint_url"]):
+            raise click.ClickException(
+                f"the local stack has gone: nothing answers at {local['endpoint_url']}. It kept everything "
+                f"in memory. Start a new one with `{command()} up`."
+            )
         return Stack(local["outputs"], local["api_url"], local["endpoint_url"], local_session())
     try:
         session = boto3.Session(region_name=region)
@@ -99,6 +105,28 @@ def connect(stack_name: str | None, region: str | None) -> Stack:
     except (ClientError, BotoCoreError) as error:
         raise click.ClickException(f"can't read stack {stack_name}: {error}") from error
     return Stack(outputs, outputs["ApiUrl"], None, session)
+
+
+def answers(endpoint_url: str) -> bool:
+    """Return whether a local stack answers at this address."""
+    try:
+        with urllib.request.urlopen(f"{endpoint_url}/_localstack/health", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+yes_option = click.option("--yes", is_flag=True, help="Don't ask first on AWS.")
+"""For commands that create data or grant rights. They call `ask_first`."""
+
+
+def ask_first(stack: Stack, yes: bool, what: str) -> None:
+    """Ask whether to go on, unless the stack is local or `yes` is given. End the command if the answer is no.
+
+    `what` says what the command does: "This emits 17 interactions".
+    """
+    if stack.endpoint_url is None and not yes:
+        click.confirm(f"{what} on the stack at {stack.api_url}. Go on?", abort=True, err=True)
 
 
 def on_stack(command: Callable[..., Any]) -> Callable[..., Any]:

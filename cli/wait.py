@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import click
 from rich.console import Console
 
-from cli.manifest import Emitted, clear_manifest, fingerprint, read_manifest
+from cli.manifest import Emitted, clear_manifest, fingerprint, manifest_of, read_manifest
 from cli.output import print_json
 from cli.quarantine import Listing, read_quarantine
 from cli.stack import Stack, on_stack
@@ -40,13 +40,15 @@ def wait(stack: Stack, timeout: float, as_json: bool) -> None:
     Waits until each emitted interaction is in its learner's views or in quarantine. Covers all that
     `streakline emit` has sent since the last successful wait. After the timeout it looks once more at every
     learner and into quarantine, which can take a while, says what is missing, and exits with 1.
+    Example: streakline wait --timeout 60
     """
-    entries = read_manifest()
+    manifest = manifest_of(stack)
+    entries = read_manifest(manifest)
     console = Console(stderr=True)
     with console.status("waiting") as status:
         found = find(stack, entries, timeout, lambda left: status.update(f"waiting for {left:,} learners"))
     if not found.missing:
-        clear_manifest()
+        clear_manifest(manifest)
     if as_json:
         print_json(
             {

@@ -77,7 +77,7 @@ def member_of(stack: Stack, group: str) -> str:
     cognito = stack.client("cognito-idp")
     with suppress(cognito.exceptions.GroupExistsException):
         cognito.create_group(UserPoolId=stack.outputs["UserPoolId"], GroupName=group)
-    return id_token(stack, f"e2e-member-{secrets.token_hex(4)}", group)
+    return id_token(stack, f"e2e-member-{secrets.token_hex(4)}", group, existing=False)
 
 
 def short_lived(stack: Stack, user: str) -> str:
@@ -91,7 +91,7 @@ def short_lived(stack: Stack, user: str) -> str:
     units = {**settings["TokenValidityUnits"], "IdToken": "seconds"}
     cognito.update_user_pool_client(**{**settings, "IdTokenValidity": 1, "TokenValidityUnits": units})
     try:
-        return id_token(stack, user)
+        return id_token(stack, user, existing=True)
     finally:
         cognito.update_user_pool_client(**settings)
 
@@ -104,7 +104,7 @@ def of_another_client(stack: Stack, user: str, pool: str | None = None) -> str:
     )
     client = made["UserPoolClient"]["ClientId"]
     outputs = {**stack.outputs, "UserPoolId": pool, "UserPoolClientId": client}
-    return id_token(replace(stack, outputs=outputs), user)
+    return id_token(replace(stack, outputs=outputs), user, existing=True)
 
 
 def of_another_pool(stack: Stack, user: str) -> str:

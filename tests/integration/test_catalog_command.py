@@ -26,7 +26,8 @@ def stack(world: World, monkeypatch: pytest.MonkeyPatch) -> Stack:
 
 
 def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, ["catalog", *map(str, arguments)], catch_exceptions=False)
+    yes = ["--yes"] if arguments[0] == "import" else []
+    return CliRunner().invoke(main, ["catalog", *map(str, arguments), *yes], catch_exceptions=False)
 
 
 def stored(content: str, certification: str = "SAA") -> dict[str, Any] | None:

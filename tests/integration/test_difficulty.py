@@ -54,7 +54,7 @@ def write(path: Path, log: list[Any]) -> Path:
 
 
 def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, ["difficulty", *map(str, arguments)], catch_exceptions=False)
+    return CliRunner().invoke(main, ["difficulty", "--yes", *map(str, arguments)], catch_exceptions=False)
 
 
 def content_row(content: str) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def emitter(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setattr(retry, "pause", lambda _: None)
     monkeypatch.setattr(quarantine, "WAIT_SECONDS", 0)
     # Cognito issues the token; moto can't without a further dependency.
-    monkeypatch.setattr(doors, "id_token", lambda *_: "an admin's token")
+    monkeypatch.setattr(doors, "id_token", lambda *_, **__: "an admin's token")
     api = Api()
     server = HTTPServer(("127.0.0.1", 0), api.handler())
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from cli import manifest, quarantine
+from cli import quarantine
 from cli import wait as wait_module
-from cli.manifest import add_to_manifest, manifest_entry, read_manifest
+from cli.manifest import add_to_manifest, manifest_entry
 from cli.stack import Stack
 from cli.wait import Found, find, wait
 from functions import aws, items
@@ -97,8 +97,7 @@ def test_a_state_that_can_not_be_read_leaves_its_learner_unfinished(world: World
 def run(stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     path = tmp_path / "manifest.jsonl"
     monkeypatch.setattr("cli.stack.connect", lambda *_: stack)
-    monkeypatch.setattr(wait_module, "read_manifest", lambda: read_manifest(path))
-    monkeypatch.setattr(wait_module, "clear_manifest", lambda: manifest.clear_manifest(path))
+    monkeypatch.setattr(wait_module, "manifest_of", lambda _: path)
 
     def run(emitted: list[dict[str, Any]], *arguments: str) -> Result:
         add_to_manifest(map(manifest_entry, emitted), path)
