@@ -7,6 +7,7 @@ from cli.catalog import catalog
 from cli.demo import demo
 from cli.difficulty import difficulty
 from cli.emit import emit
+from cli.env import env
 from cli.local import down, up
 from cli.redrive import redrive
 from cli.show import show
@@ -24,7 +25,21 @@ def main() -> None:
     """
 
 
-for command in (up, down, demo, emit, wait, show, redrive, backfill_achievements, catalog, difficulty, token):
+COMMANDS = (
+    up,
+    down,
+    env,
+    demo,
+    emit,
+    wait,
+    show,
+    redrive,
+    backfill_achievements,
+    catalog,
+    difficulty,
+    token,
+)
+for command in COMMANDS:
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -43,7 +43,9 @@ def ann(local: Stack) -> str:
     """Return the password of a user who exists, without groups."""
     cognito, pool = local.client("cognito-idp"), local.outputs["UserPoolId"]
     cognito.admin_create_user(UserPoolId=pool, Username=NAME, MessageAction="SUPPRESS")
-    cognito.admin_set_user_password(UserPoolId=pool, Username=NAME, Password="Aa1-the-old-one-of-ann", Permanent=True)
+    cognito.admin_set_user_password(
+        UserPoolId=pool, Username=NAME, Password="Aa1-the-old-one-of-ann", Permanent=True
+    )
     return "Aa1-the-old-one-of-ann"
 
 
