@@ -46,7 +46,11 @@ def ensure_content(stack: Stack, rows: Sequence[CatalogRow]) -> None:
 
 
 def _missing(catalog: Catalog, rows: Sequence[CatalogRow]) -> list[CatalogRow]:
-    return [row for row in rows if not catalog.knows(row.content_id, row.certification_type)]
+    return [
+        row
+        for row in rows
+        if not catalog.knows(row.content_id, None if row.in_any_certification else row.certification_type)
+    ]
 
 
 def _item(row: CatalogRow) -> dict[str, Any]:
