@@ -142,6 +142,8 @@ class LogFile:
                     yield line_number, each
                 else:
                     self.fault(line_number, None, "it is not a JSON object")
+        if in_array:
+            raise self.bad(len(lines), "the array has no end; is the file complete?")
 
     def rows(self, columns: Sequence[str], separator: str = ",") -> Iterator[tuple[int, dict[str, str]]]:
         """Yield the rows of a CSV file with their line numbers, without those with too few or many cells.

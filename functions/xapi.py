@@ -35,7 +35,7 @@ COUNT_HEADER = "X-Streakline-Not-Understood"
 VERSIONS = {"1.0": "1.0.3", "2.0": "2.0.0"}
 """The latest release of each version of xAPI, which answers name."""
 
-type Version = Annotated[
+Version = Annotated[
     str | None, Header(description="Required: 1.0.x or 2.0.x", alias=VERSION_HEADER, examples=["1.0.3"])
 ]
 
