@@ -176,6 +176,8 @@ def _operation(generated: dict[str, Any], errors: Mapping[str, tuple[str, dict[s
         for status, answer in generated["responses"].items()
         if status.startswith("2")
     }
+    if no_content := successes.get("204"):
+        del no_content["content"]
     return {
         **generated,
         "responses": successes | {status: _error(*described) for status, described in errors.items()},

@@ -35,9 +35,7 @@ COUNT_HEADER = "X-Streakline-Not-Understood"
 VERSIONS = {"1.0": "1.0.3", "2.0": "2.0.0"}
 """The latest release of each version of xAPI, which answers name."""
 
-Version = Annotated[
-    str | None, Header(description="Required: 1.0.x or 2.0.x", alias=VERSION_HEADER, examples=["1.0.3"])
-]
+Version = Annotated[str, Header(description="1.0.x or 2.0.x", alias=VERSION_HEADER, examples=["1.0.3"])]
 
 
 class _Read(NamedTuple):
@@ -50,7 +48,7 @@ class _Read(NamedTuple):
 
 
 @operation(app.post, PATH, "xapi")
-def post_statements(version: Version = None) -> Response[list[str]]:
+def post_statements(version: Version) -> Response[list[str]]:
     """Record one xAPI statement, or a list of up to 500. The answer is the list of their ids."""
     body = _checked_body(version)
     statements = body if isinstance(body, list) else [body]
@@ -63,36 +61,36 @@ def post_statements(version: Version = None) -> Response[list[str]]:
 @operation(app.put, PATH, "xapi", status_code=HTTPStatus.NO_CONTENT)
 def put_statement(
     statement_id: Annotated[str, Query(alias="statementId", description="The statement's id, a UUID")],
-    version: Version = None,
-) -> Response[None]:
+    version: Version,
+) -> Response[str]:
     """Record one xAPI statement with this id."""
     body = _checked_body(version)
     if isinstance(body, dict):
         given = body.setdefault("id", statement_id)
         if not isinstance(given, str) or given.lower() != statement_id.lower():
             raise InvalidRequest("id", "must equal statementId if both are given")
-    return Response(HTTPStatus.NO_CONTENT, headers=_count(_record([body])))
+    return Response(HTTPStatus.NO_CONTENT, body="", headers=_count(_record([body])))
 
 
 def with_version(event: Mapping[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
     """Return an answer, also of an error, with the version of xAPI if the route is one of xAPI's."""
     if event["routeKey"].endswith(f" {PATH}"):
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
-        version = _version(headers.get(VERSION_HEADER.lower())) or VERSIONS["1.0"]
+        version = _version(headers.get(VERSION_HEADER.lower(), "")) or VERSIONS["1.0"]
         answer["headers"] = {**answer["headers"], VERSION_HEADER: version}
     return answer
 
 
-def _version(named: str | None) -> str | None:
+def _version(named: str) -> str | None:
     """Return the latest release of the version that a request names; None if there is none."""
-    major, _, rest = (named or "").strip().partition(".")
+    major, _, rest = named.strip().partition(".")
     minor, _, patch = rest.partition(".")
     return VERSIONS.get(f"{major}.{minor}") if not patch or patch.isdecimal() else None
 
 
-def _checked_body(version: str | None) -> Any:
+def _checked_body(version: str) -> Any:
     if _version(version) is None:
-        raise InvalidRequest(VERSION_HEADER, "must be sent, with a version 1.0.x or 2.0.x")
+        raise InvalidRequest(VERSION_HEADER, "must be a version 1.0.x or 2.0.x")
     return request_body()
 
 

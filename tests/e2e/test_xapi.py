@@ -39,7 +39,7 @@ def test_statements_reach_the_views_once_and_what_is_not_understood_quarantine(
     view = stack.call("GET", "/progress/me/content", token)[1]
     assert f"urn:{CONTENT}" in json.dumps(view)
     analytics = stack.call("GET", "/progress/me/analytics", token)[1]
-    assert (analytics["total_interactions"], analytics["completed_count"]) == (2, 1)
+    assert (analytics["total_interactions"], analytics["total_content_completed"]) == (2, 1)
     staying = stack.streakline("redrive", "--dry-run", "--reason", "not_understood")["staying"]
     mine = [each for each in staying if "interacted" in each["reason"]]
     assert len(mine) == 1
