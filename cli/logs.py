@@ -14,7 +14,7 @@ from cli.log_files import BadRow, Fault, LogFile
 from cli.mapping import MAPPINGS, CsvMapping, KindRule, read_mapping, slug
 from domain.catalog import MAX_TITLE_LENGTH
 from domain.interaction import MAX_SECONDS
-from domain.xapi import NotUnderstood, category_of, interaction_of
+from domain.xapi import NotUnderstood, described, interaction_of
 
 type Fields = dict[str, Any]
 """An interaction as an app writes it: JSON fields as in `domain.interaction.InteractionV1`."""
@@ -118,7 +118,8 @@ def read_statements(path: Path, prefixes: Sequence[str] = ()) -> Log:
     rows = 0
     interactions: list[Fields] = []
     categories: dict[str, Counter[str]] = {}
-    certifications: dict[str, str | None] = {}
+    certifications: dict[str, set[str]] = {}
+    titles: dict[str, str] = {}
     not_understood: list[Fault] = []
     for number, statement in file.values("statements"):
         rows += 1
@@ -128,13 +129,18 @@ def read_statements(path: Path, prefixes: Sequence[str] = ()) -> Log:
             not_understood.append(Fault(number, error.fault.field or None, error.fault.message))
             continue
         content = fields["content_id"]
-        categories.setdefault(content, Counter())[category_of(statement)] += 1
-        certifications[content] = fields.get("certification_type") or certifications.get(content)
+        category, title = described(statement)
+        categories.setdefault(content, Counter())[category] += 1
+        codes = certifications.setdefault(content, set())
+        if "certification_type" in fields:
+            codes.add(fields["certification_type"])
+        if title:
+            titles[content] = title[:MAX_TITLE_LENGTH]
         interactions.append(fields)
     catalog = [
-        CatalogRow(content, code or UNKNOWN_CERTIFICATION, _most_common(names), None, code is None)
+        CatalogRow(content, code, _most_common(names), None, titles.get(content), not certifications[content])
         for content, names in sorted(categories.items())
-        for code in (certifications[content],)
+        for code in sorted(certifications[content]) or [UNKNOWN_CERTIFICATION]
     ]
     reasons = Counter(f"{column}: {message}" if column else message for _, column, message in not_understood)
     return Log(rows + len(file.faults), interactions, reasons, catalog, file.faults, not_understood)

@@ -151,12 +151,22 @@ def content_id(iri: str, prefixes: Sequence[str] = ()) -> str:
     return f"{found}-{sha256(iri.encode()).hexdigest()[:8]}".lstrip("-")
 
 
-def category_of(statement: dict[str, Any]) -> str:
-    """Return the last part of the activity's type, such as `assessment`; empty if it has none."""
+def described(statement: dict[str, Any]) -> tuple[str, str]:
+    """Return the category and the title of a statement's activity; each is empty if it has none.
+
+    The category is the last part of the activity's type, such as `assessment`. The title is its English name,
+    or else the first in the order of the languages' tags.
+    """
     activity = statement.get("object")
     definition = activity.get("definition") if isinstance(activity, dict) else None
-    kind = _text(definition.get("type")) if isinstance(definition, dict) else None
-    return re.split(r"[/#:]", kind.rstrip("/#:"))[-1] if kind else ""
+    if not isinstance(definition, dict):
+        return "", ""
+    kind, names = _text(definition.get("type")), definition.get("name")
+    category = re.split(r"[/#:]", kind.rstrip("/#:"))[-1] if kind else ""
+    if not isinstance(names, dict):
+        return category, ""
+    titles = [(not tag.startswith("en"), tag, title) for tag, name in names.items() if (title := _text(name))]
+    return category, min(titles)[2].strip() if titles else ""
 
 
 def statement_id(statement: dict[str, Any]) -> str:

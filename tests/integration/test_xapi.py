@@ -12,6 +12,8 @@ from click.testing import CliRunner
 import cli.emit
 from cli import quarantine, stack, trial
 from cli.__main__ import main
+from cli.content import missing
+from cli.logs import CatalogRow
 from cli.quarantine import read_quarantine
 from cli.redrive import redrive_records
 from cli.stack import Stack
@@ -386,8 +388,8 @@ def test_a_file_of_statements_is_emitted_in_each_form(emit: Emit, form: str) -> 
     assert (fault["line"], fault["column"]) == (line, "verb.id")
     assert summary["left_out"] == {f"verb.id: {fault['message']}": 1}
     assert [tuple(row) for row in summary["catalog"]] == [
-        ("e-com-1-dcf26d80", "GENERAL", "", None, True),
-        ("saa-1", "GENERAL", "", None, True),
+        ("e-com-1-dcf26d80", "GENERAL", "", None, None, True),
+        ("saa-1", "GENERAL", "", None, None, True),
     ]
 
 
@@ -429,12 +431,35 @@ def test_bad_lines_can_be_skipped(emit: Emit) -> None:
     assert [fault["line"] for fault in summary["bad"]] == [2, 3]
 
 
-def test_the_certification_and_the_type_of_an_activity_are_the_contents(emit: Emit) -> None:
+def test_the_catalog_gets_what_statements_say_about_an_activity(emit: Emit) -> None:
     course = {
         "id": "https://learn.example.com/content/saa-1",
-        "definition": {"type": "http://adlnet.gov/expapi/activities/assessment"},
+        "definition": {
+            "type": "http://adlnet.gov/expapi/activities/assessment",
+            "name": {"de": "Speicher", "en-US": "Storage"},
+        },
     }
-    extension = {"extensions": {"urn:streakline:certification_type": "SAA"}}
-    summary = emit(json.dumps([statement(1, object=course, context=extension), statement(2)]))
-    assert [tuple(row) for row in summary["catalog"]] == [("saa-1", "SAA", "", None, False)]
-    assert [record.get("certification_type") for record in streamed()] == ["SAA", None]
+    of_saa = {"extensions": {"urn:streakline:certification_type": "SAA"}}
+    of_dva = {"extensions": {"urn:streakline:certification_type": "DVA"}}
+    sent = [
+        statement(1, object=course, context=of_saa),
+        statement(2, object=course, context=of_dva),
+        statement(3, object=course),
+        statement(4, object={"id": "urn:x:1", "definition": {"name": {"fi": "Tallennus"}, "type": 7}}),
+    ]
+    summary = emit(json.dumps(sent))
+    assert [tuple(row) for row in summary["catalog"]] == [
+        ("saa-1", "DVA", "assessment", None, "Storage", False),
+        ("saa-1", "SAA", "assessment", None, "Storage", False),
+        ("urn:x:1", "GENERAL", "", None, "Tallennus", True),
+    ]
+    assert [record.get("certification_type") for record in streamed()] == ["SAA", "DVA", None, None]
+
+
+def test_content_of_any_certification_is_not_added_again(world: World) -> None:
+    rows = [
+        CatalogRow("saa-1", "GENERAL", "", in_any_certification=True),
+        CatalogRow("dva-1", "GENERAL", ""),
+        CatalogRow("new-1", "GENERAL", "", in_any_certification=True),
+    ]
+    assert missing(world.store.full_catalog(), rows) == rows[1:]

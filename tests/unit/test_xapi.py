@@ -19,7 +19,11 @@ from tests.factory import make_interaction
 
 SAMPLES = Path(__file__).parent / "xapi"
 RAW = sorted((SAMPLES / "raw").glob("*.json"))
-PREFIXES = ["https://learn.example.com/", "https://learn.example.com/content/"]
+PREFIXES = [
+    "https://learn.example.com/",
+    "https://learn.example.com/content/",
+    "https://lms.example.org/xblock/",
+]
 ARRIVAL = datetime(2026, 3, 3, tzinfo=UTC)
 
 
