@@ -50,11 +50,11 @@ class _Read(NamedTuple):
 @operation(app.post, PATH, "xapi")
 def post_statements(version: Version) -> Response[list[str]]:
     """Record one xAPI statement, or a list of up to 500. The answer is the list of their ids."""
-    body = _checked_body(version)
+    who, body = _checked_request(version)
     statements = body if isinstance(body, list) else [body]
     if not 1 <= len(statements) <= MAX_RECORDS:
         raise ApiError(400, f"Send 1 to {MAX_RECORDS} statements.")
-    read = _record(statements)
+    read = _record(who, statements)
     return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, [one.id for one in read], _count(read))
 
 
@@ -64,12 +64,12 @@ def put_statement(
     version: Version,
 ) -> Response[str]:
     """Record one xAPI statement with this id."""
-    body = _checked_body(version)
+    who, body = _checked_request(version)
     if isinstance(body, dict):
         given = body.setdefault("id", statement_id)
         if not isinstance(given, str) or given.lower() != statement_id.lower():
             raise InvalidRequest("id", "must equal statementId if both are given")
-    return Response(HTTPStatus.NO_CONTENT, body="", headers=_count(_record([body])))
+    return Response(HTTPStatus.NO_CONTENT, body="", headers=_count(_record(who, [body])))
 
 
 def with_version(event: Mapping[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
@@ -88,20 +88,21 @@ def _version(named: str) -> str | None:
     return VERSIONS.get(f"{major}.{minor}") if not patch or patch.isdecimal() else None
 
 
-def _checked_body(version: str) -> Any:
+def _checked_request(version: str) -> tuple[Caller, Any]:
+    """Return who sends a request, and its body. Raise ApiError if it has no valid token, version or body."""
+    who = caller(app.current_event.raw_event)
     if _version(version) is None:
         raise InvalidRequest(VERSION_HEADER, "must be a version 1.0.x or 2.0.x")
-    return request_body()
+    return who, request_body()
 
 
-def _record(statements: Sequence[Any]) -> list[_Read]:
+def _record(who: Caller, statements: Sequence[Any]) -> list[_Read]:
     """Put statements into the stream or into quarantine.
 
     Raise ApiError, and record none of them, if one has not the form of a statement (400), or is of another
     learner than the caller, who is no admin (403).
     """
-    event = app.current_event.raw_event
-    who, now = caller(event), requested_at(event)
+    now = requested_at(app.current_event.raw_event)
     invalid = [
         Fault(str(number), fault) for number, one in enumerate(statements) if (fault := _form_fault(one))
     ]

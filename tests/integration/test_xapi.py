@@ -256,6 +256,11 @@ def test_nobody_but_an_admin_sends_statements_of_others(
     assert streamed() == world.quarantined() == []
 
 
+def test_a_token_is_checked_before_the_request(world: World) -> None:
+    status, body, _ = send("{", claims("ann", token_use="access"), version="0.9")  # noqa: S106 (a claim)
+    assert (status, body["error"]["code"]) == (401, "unauthorized")
+
+
 def test_only_a_learners_own_old_statements_are_refused(world: World) -> None:
     old = statement(1, timestamp=(ARRIVAL - timedelta(days=31)).isoformat())
     status, body, _ = send([statement(2), old], claims("ann"))
@@ -446,14 +451,16 @@ def test_the_catalog_gets_what_statements_say_about_an_activity(emit: Emit) -> N
         statement(2, object=course, context=of_dva),
         statement(3, object=course),
         statement(4, object={"id": "urn:x:1", "definition": {"name": {"fi": "Tallennus"}, "type": 7}}),
+        statement(5, object={"id": "urn:x:2", "definition": {"type": "https://w3id.org/xapi/video/video/"}}),
     ]
     summary = emit(json.dumps(sent))
     assert [tuple(row) for row in summary["catalog"]] == [
         ("saa-1", "DVA", "assessment", None, "Storage", False),
         ("saa-1", "SAA", "assessment", None, "Storage", False),
         ("urn:x:1", "GENERAL", "", None, "Tallennus", True),
+        ("urn:x:2", "GENERAL", "video", None, None, True),
     ]
-    assert [record.get("certification_type") for record in streamed()] == ["SAA", "DVA", None, None]
+    assert [record.get("certification_type") for record in streamed()] == ["SAA", "DVA", None, None, None]
 
 
 def test_content_of_any_certification_is_not_added_again(world: World) -> None:
