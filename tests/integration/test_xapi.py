@@ -257,7 +257,7 @@ def test_nobody_but_an_admin_sends_statements_of_others(
 
 
 def test_a_token_is_checked_before_the_request(world: World) -> None:
-    status, body, _ = send("{", claims("ann", token_use="access"), version="0.9")  # noqa: S106 (a claim)
+    status, body, _ = send("{", claims("ann", token_use="access"), version="0.9")
     assert (status, body["error"]["code"]) == (401, "unauthorized")
 
 
