@@ -24,8 +24,8 @@ def ensure_content(stack: Stack, rows: Sequence[CatalogRow]) -> None:
 
     Raises click.ClickException if the content table rejects rows or the catalog does not follow in time.
     """
-    missing = _missing(stack.store.full_catalog(), rows)
-    if not missing:
+    lacking = missing(stack.store.full_catalog(), rows)
+    if not lacking:
         return
     dynamodb, table = stack.client("dynamodb"), stack.outputs["ContentTableName"]
 
@@ -33,20 +33,25 @@ def ensure_content(stack: Stack, rows: Sequence[CatalogRow]) -> None:
         answer = dynamodb.batch_write_item(RequestItems={table: requests})
         return list(answer.get("UnprocessedItems", {}).get(table, []))
 
-    for batch in batched(missing, MAX_WRITES):
+    for batch in batched(lacking, MAX_WRITES):
         retry_until_accepted([{"PutRequest": {"Item": _item(row)}} for row in batch], attempt)
     deadline = time.monotonic() + CATALOG_SECONDS
-    while missing := _missing(stack.store.full_catalog(), missing):
+    while lacking := missing(stack.store.full_catalog(), lacking):
         if time.monotonic() > deadline:
             raise click.ClickException(
-                f"the catalog still lacks {len(missing)} rows of the content table after {CATALOG_SECONDS} "
+                f"the catalog still lacks {len(lacking)} rows of the content table after {CATALOG_SECONDS} "
                 "seconds; see the logs of the catalog function"
             )
         time.sleep(POLL_SECONDS)
 
 
-def _missing(catalog: Catalog, rows: Sequence[CatalogRow]) -> list[CatalogRow]:
-    return [row for row in rows if not catalog.knows(row.content_id, row.certification_type)]
+def missing(catalog: Catalog, rows: Sequence[CatalogRow]) -> list[CatalogRow]:
+    """Return the rows that the catalog lacks."""
+    return [
+        row
+        for row in rows
+        if not catalog.knows(row.content_id, None if row.in_any_certification else row.certification_type)
+    ]
 
 
 def _item(row: CatalogRow) -> dict[str, Any]:

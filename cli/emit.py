@@ -27,7 +27,7 @@ MAX_LISTED = 20
     "log_format",
     type=click.Choice(FORMATS),
     required=True,
-    help="Format of FILE: `interactions` is one JSON object a line; `csv` needs --map.",
+    help="Format of FILE: `interactions` is one JSON object a line, `xapi` statements; `csv` needs --map.",
 )
 @click.option(
     "--map",
@@ -73,7 +73,8 @@ def emit(
     Example: streakline emit log.jsonl --format interactions
     """
     with doing(f"reading and checking {file}"):
-        log = read_log(file, log_format, mapping, skip_bad=skip_bad)
+        prefixes = stack.xapi_content_prefixes
+        log = read_log(file, log_format, mapping, skip_bad=skip_bad, prefixes=prefixes)
     interactions = _ordered(log.interactions, order)[:limit]
     ask_first(stack, yes, f"This emits {len(interactions):,} interactions of {file}")
     with doing("adding content that the catalog lacks"):
@@ -87,6 +88,7 @@ def emit(
                 "learners": len(summary.learners),
                 "left_out": dict(log.left_out.most_common()),
                 "bad": [fault._asdict() for fault in log.faults],
+                "not_understood": [fault._asdict() for fault in log.not_understood],
                 "refused": dict(summary.refused.most_common()),
             }
         )
@@ -94,6 +96,8 @@ def emit(
         click.echo(f"{log.rows:,} rows read, {summary.emitted:,} interactions emitted through the {door}.")
         for line in listed(file, log.faults):
             click.echo(f"  left out: {line}")
+        for line in listed(file, log.not_understood):
+            click.echo(f"  not understood: {line}")
         for name, count in log.left_out.most_common():
             click.echo(f"  not an interaction: {count:6,}  {name}")
         for reason, count in summary.refused.most_common():

@@ -3,9 +3,12 @@
 import csv
 import gzip
 import json
+import re
 import zlib
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +17,17 @@ import click
 _GZIP = b"\x1f\x8b"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 """The byte order marks."""
+
+
+_DECODER = json.JSONDecoder()
+_BLANKS = re.compile(r"\s*")
+_BLANKS_AND_COMMAS = re.compile(r"[\s,]*")
+
+
+def _next(text: str, position: int, in_array: bool) -> int:
+    """Return where the next value begins, or the end of the array or of the text."""
+    found = (_BLANKS_AND_COMMAS if in_array else _BLANKS).match(text, position)
+    return found.end() if found else position
 
 
 class Fault(NamedTuple):
@@ -92,6 +106,44 @@ class LogFile:
                 yield number, value
             else:
                 self.fault(number, None, "it is not a JSON object")
+
+    def values(self, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield objects with the numbers of the lines on which they begin, without what is none.
+
+        They are one after the other, as JSON lines are, or in an array, or in the array `name` of an object.
+        Raise click.ClickException if the file can't be read.
+        """
+        lines: list[str] = []
+        for number, line in self.lines():
+            # A line that is not UTF-8 is left out. The others keep their numbers.
+            lines += ["\n"] * (number - 1 - len(lines))
+            lines.append(line)
+        text = "".join(lines)
+        ends = list(accumulate(map(len, lines)))
+        position = 0
+        in_array = False
+        while (position := _next(text, position, in_array)) < len(text):
+            if text[position] in "[]":
+                in_array = text[position] == "["
+                position += 1
+                continue
+            line_number = bisect_right(ends, position) + 1
+            try:
+                value, position = _DECODER.raw_decode(text, position)
+            except (ValueError, RecursionError) as error:
+                if in_array:
+                    raise self.bad(line_number, f"it is not JSON: {error}") from error
+                self.fault(line_number, None, f"it is not JSON: {error}")
+                position = ends[line_number - 1]
+                continue
+            wrapped = value.get(name) if isinstance(value, dict) else None
+            for each in wrapped if isinstance(wrapped, list) else [value]:
+                if isinstance(each, dict):
+                    yield line_number, each
+                else:
+                    self.fault(line_number, None, "it is not a JSON object")
+        if in_array:
+            raise self.bad(len(lines), "the array has no end; is the file complete?")
 
     def rows(self, columns: Sequence[str], separator: str = ",") -> Iterator[tuple[int, dict[str, str]]]:
         """Yield the rows of a CSV file with their line numbers, without those with too few or many cells.

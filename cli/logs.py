@@ -1,7 +1,7 @@
 """Read the logs that `emit` accepts: their rows as interactions, and the content that the rows name."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -14,12 +14,15 @@ from cli.log_files import BadRow, Fault, LogFile
 from cli.mapping import MAPPINGS, CsvMapping, KindRule, read_mapping, slug
 from domain.catalog import MAX_TITLE_LENGTH
 from domain.interaction import MAX_SECONDS
+from domain.xapi import NotUnderstood, described, interaction_of
 
 type Fields = dict[str, Any]
 """An interaction as an app writes it: JSON fields as in `domain.interaction.InteractionV1`."""
 
-type Format = Literal["interactions", "csv", "moodle", "statistics", "toeic"]
+type Format = Literal["interactions", "xapi", "csv", "moodle", "statistics", "toeic"]
 FORMATS: tuple[Format, ...] = get_args(Format.__value__)
+UNKNOWN_CERTIFICATION = "GENERAL"
+"""The certification of content that no certification has, if the log names none."""
 MAX_LISTED = 20
 """Faults of a file that are printed one by one."""
 
@@ -32,6 +35,8 @@ class CatalogRow(NamedTuple):
     category: str
     difficulty_level: str | None = None
     title: str | None = None
+    in_any_certification: bool = False
+    """Whether the row is not needed if another certification has the content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +51,30 @@ class Log:
     """The content that the rows name; empty if the format says nothing about it."""
     faults: list[Fault] = field(default_factory=list)
     """The rows that can't be used, and why. They are not among the interactions."""
+    not_understood: list[Fault] = field(default_factory=list)
+    """The xAPI statements that are no interactions, and why."""
 
 
-def read_log(path: Path, log_format: Format, mapping: Path | None = None, *, skip_bad: bool = False) -> Log:
+def read_log(
+    path: Path,
+    log_format: Format,
+    mapping: Path | None = None,
+    *,
+    skip_bad: bool = False,
+    prefixes: Sequence[str] = (),
+) -> Log:
     """Read a log. Raise click.ClickException if the file is not in this format.
 
     `mapping`: the file that maps the columns of the format `csv`. `skip_bad`: leave bad rows out instead of
-    refusing the file.
+    refusing the file. `prefixes`: what to leave out at the beginning of xAPI objects' ids.
     """
     if mapping is not None and log_format != "csv":
         raise click.ClickException("--map FILE is for --format csv only")
     match log_format:
         case "interactions":
             log = read_interactions(path)
+        case "xapi":
+            log = read_statements(path, prefixes)
         case "csv":
             if mapping is None:
                 raise click.ClickException("--format csv needs --map FILE")
@@ -94,6 +110,40 @@ def read_interactions(path: Path) -> Log:
         else:
             file.fault(number, "user_id", "is missing, or no text")
     return Log(len(interactions) + len(file.faults), interactions, Counter(), [], file.faults)
+
+
+def read_statements(path: Path, prefixes: Sequence[str] = ()) -> Log:
+    """Read xAPI statements: JSON lines, an array, or what a learning record store answers."""
+    file = LogFile(path)
+    rows = 0
+    interactions: list[Fields] = []
+    categories: dict[str, Counter[str]] = {}
+    certifications: dict[str, set[str]] = {}
+    titles: dict[str, str] = {}
+    not_understood: list[Fault] = []
+    for number, statement in file.values("statements"):
+        rows += 1
+        try:
+            fields = interaction_of(statement, prefixes)
+        except NotUnderstood as error:
+            not_understood.append(Fault(number, error.fault.field or None, error.fault.message))
+            continue
+        content = fields["content_id"]
+        category, title = described(statement)
+        categories.setdefault(content, Counter())[category] += 1
+        codes = certifications.setdefault(content, set())
+        if "certification_type" in fields:
+            codes.add(fields["certification_type"])
+        if title:
+            titles[content] = title[:MAX_TITLE_LENGTH]
+        interactions.append(fields)
+    catalog = [
+        CatalogRow(content, code, _most_common(names), None, titles.get(content), not certifications[content])
+        for content, names in sorted(categories.items())
+        for code in sorted(certifications[content]) or [UNKNOWN_CERTIFICATION]
+    ]
+    reasons = Counter(f"{column}: {message}" if column else message for _, column, message in not_understood)
+    return Log(rows + len(file.faults), interactions, reasons, catalog, file.faults, not_understood)
 
 
 def read_csv(path: Path, mapping: CsvMapping) -> Log:

@@ -55,6 +55,12 @@ class Stack:
         """The number of streak freezes that a learner can bank on this stack."""
         return int(self.outputs["StreakFreezes"])
 
+    @property
+    def xapi_content_prefixes(self) -> list[str]:
+        """What the stack leaves out at the beginning of the ids of xAPI statements' objects."""
+        # The stack has no such output if the parameter is empty.
+        return self.outputs.get("XapiContentPrefixes", "").split(",")
+
     @cached_property
     def quarantine(self) -> Quarantine:
         """The stack's quarantine."""

@@ -1,5 +1,6 @@
 """Find out what the consumer would do with quarantined records now. It runs the consumer, without writes."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -11,8 +12,9 @@ from cli.stack import Stack
 from cli.stream import MAX_RECORD_BYTES, Record, make_record
 from domain.fold import Change
 from domain.learner import Learner
+from domain.xapi import NotUnderstood, interaction_of
 from functions.project import Projector, Received, read_data
-from functions.quarantine import Position, Quarantined
+from functions.quarantine import NOT_UNDERSTOOD, Position, Quarantined
 from functions.store import Store, checked_items
 
 NOT_INTERACTIONS = {"failed_change"}
@@ -33,6 +35,7 @@ class Trial:
 
     def __init__(self, stack: Stack) -> None:
         store = _TrialStore(stack.store.client, stack.store.table)
+        self._prefixes = stack.xapi_content_prefixes
         self._projector = Projector(store, stack.quarantine, stack.freezes)
 
     def judge(self, records: Sequence[QuarantinedRecord]) -> list[list[Verdict]]:
@@ -40,7 +43,7 @@ class Trial:
 
         Raise click.ClickException if the views or the catalog can't be read at present.
         """
-        read = [_read(record, now()) for record in records]
+        read = [_read(record, now(), self._prefixes) for record in records]
         outcome = self._projector.apply(one for parts in read for one in parts)
         if outcome.errors:
             raise click.ClickException(
@@ -59,11 +62,20 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def _read(record: QuarantinedRecord, arrived_at: datetime) -> list[Received | Quarantined]:
+def _read(
+    record: QuarantinedRecord, arrived_at: datetime, prefixes: Sequence[str]
+) -> list[Received | Quarantined]:
     shard, _, number = record.position.partition(":")
     position = Position(shard, number)
     if record.code in NOT_INTERACTIONS:
         return [Quarantined(record.payload.data, record.code, record.reason, position, arrived_at)]
+    if record.code == NOT_UNDERSTOOD:
+        # A release that understands more makes an interaction of it.
+        try:
+            fields = interaction_of(json.loads(record.payload.data), prefixes)
+        except NotUnderstood as error:
+            return [Quarantined(record.payload.data, NOT_UNDERSTOOD, str(error), position, arrived_at)]
+        return read_data(json.dumps(fields).encode(), position, arrived_at)
     return read_data(record.payload.data, position, arrived_at)
 
 

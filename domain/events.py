@@ -7,6 +7,7 @@ from pydantic_core import from_json
 
 from domain.catalog import Catalog
 from domain.exam_results import ExamResult, is_exam, parse_exam
+from domain.foreign import foreign_form
 from domain.interaction import Fault, Interaction, InvalidInteraction, parse
 
 type Event = Interaction | ExamResult
@@ -28,8 +29,16 @@ def parse_record(data: bytes, arrived_at: datetime) -> Event:
 
 
 def parse_event(fields: dict[str, Any], arrived_at: datetime) -> Event:
-    """Return the event with these fields. Raise InvalidInteraction with every fault in them."""
-    return parse_exam(fields, arrived_at) if is_exam(fields) else parse(fields, arrived_at)
+    """Return the event with these fields.
+
+    Raise InvalidInteraction with every fault in them, or with the name of the other format that they have.
+    """
+    try:
+        return parse_exam(fields, arrived_at) if is_exam(fields) else parse(fields, arrived_at)
+    except InvalidInteraction as error:
+        if form := foreign_form(fields):
+            raise InvalidInteraction("invalid", (Fault("", form),)) from error
+        raise
 
 
 def is_known(event: Event, catalog: Catalog) -> bool:

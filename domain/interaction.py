@@ -131,6 +131,11 @@ def is_user_id(value: str) -> bool:
     return value != "me" and re.fullmatch(_ID, value, re.ASCII) is not None
 
 
+def is_content_id(value: str) -> bool:
+    """Return whether content can have this id."""
+    return re.fullmatch(_ID, value, re.ASCII) is not None
+
+
 def is_event_id(value: str) -> bool:
     """Return whether an interaction can have this id."""
     return re.fullmatch(_EVENT_ID, value, re.ASCII) is not None

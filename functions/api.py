@@ -77,8 +77,8 @@ def operation[F: Callable[..., Any]](
 ) -> Callable[[F], F]:
     """Return a decorator that registers a function as an operation of the API.
 
-    `method` is a resolver's `get` or `post`. In the OpenAPI document the operation's id is the function's
-    name and its summary the first line of the function's docstring.
+    `method` is a resolver's `get`, `post` or `put`. In the OpenAPI document the operation's id is the
+    function's name and its summary the first line of the function's docstring.
     """
 
     def register(function: F) -> F:
@@ -148,7 +148,7 @@ def _conditional_get(
 ) -> Response[Any]:
     """Give an answer its ETag, answer 304 if the caller already has it, and compress it if it is large."""
     response = next_middleware(app)
-    if response.status_code != HTTPStatus.OK:
+    if response.status_code != HTTPStatus.OK or app.current_event.http_method != "GET":
         return response
     body = _content(response.body)
     # Weak, because the same view may be compressed or be generated at another time.

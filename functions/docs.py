@@ -16,7 +16,7 @@ from aws_lambda_powertools.event_handler.openapi.swagger_ui import generate_swag
 
 from domain.exam_results import PostedExamTakenV1
 from domain.interaction import PostedInteractionV1
-from functions import ingest, read
+from functions import ingest, posting, read, xapi
 from functions.api import ApiError, resolver, serve
 
 TITLE = "Streakline"
@@ -42,7 +42,7 @@ _ERRORS: dict[str, tuple[str, dict[str, Any]]] = {
     "503": ("A dependency fails; try again after `Retry-After` seconds, if given", _EITHER),
 }
 _ERRORS_OF_POSTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "413": (f"The body is larger than {ingest.MAX_BODY_BYTES} bytes", _EITHER),
+    "413": (f"The body is larger than {posting.MAX_BODY_BYTES} bytes", _EITHER),
     "415": ("The body is not application/json", _OURS),
 }
 _ERROR_SCHEMAS = {
@@ -74,6 +74,29 @@ _ERROR_SCHEMAS = {
         "properties": {"message": {"type": "string", "examples": ["Unauthorized"]}},
     },
 }
+_BODIES = {
+    "/interaction": "PostedInteraction",
+    "/interactions": "PostedInteraction",
+    "/exam": "PostedExamTaken",
+    xapi.PATH: "Statement",
+}
+"""The schema of what each route for writing takes, by the end of its path."""
+_STATEMENT = {
+    "type": "object",
+    "description": "An xAPI statement, 1.0.3 or 2.0; docs/xapi.md says which are understood",
+    "required": ["actor", "verb", "object"],
+    "properties": {
+        "id": {"type": "string", "format": "uuid"},
+        "actor": {
+            "type": "object",
+            "examples": [{"account": {"homePage": "https://a.example", "name": "ann"}}],
+        },
+        "verb": {"type": "object", "examples": [{"id": "http://adlnet.gov/expapi/verbs/answered"}]},
+        "object": {"type": "object", "examples": [{"id": "https://learn.example.com/content/saa-1-01"}]},
+        "result": {"type": "object", "examples": [{"score": {"scaled": 0.8}, "duration": "PT30S"}]},
+        "timestamp": {"type": "string", "examples": ["2026-03-01T21:30:00+02:00"]},
+    },
+}
 
 app = resolver()
 
@@ -88,13 +111,19 @@ def document() -> str:
         view["responses"]["304"] = {"description": "The view is still the one whose ETag If-None-Match names"}
         paths[path] = {"get": view}
     for path, methods in writing["paths"].items():
-        operation = _operation(methods["post"], _ERRORS | _ERRORS_OF_POSTS)
-        paths[path] = {"post": {**operation, "requestBody": _request_body(path)}}
+        paths[path] = {
+            method: {
+                **_operation(generated, _ERRORS | _ERRORS_OF_POSTS),
+                "requestBody": _request_body(method, path),
+            }
+            for method, generated in methods.items()
+        }
     schemas = {
         **reading["components"]["schemas"],
         **writing["components"]["schemas"],
         "PostedInteraction": {**PostedInteractionV1.model_json_schema(), "title": "PostedInteraction"},
         "PostedExamTaken": {**PostedExamTakenV1.model_json_schema(), "title": "PostedExamTaken"},
+        "Statement": _STATEMENT,
         **_ERROR_SCHEMAS,
     }
     # Powertools describes validation errors of its own. Here they have the contract's body.
@@ -147,6 +176,8 @@ def _operation(generated: dict[str, Any], errors: Mapping[str, tuple[str, dict[s
         for status, answer in generated["responses"].items()
         if status.startswith("2")
     }
+    if no_content := successes.get("204"):
+        del no_content["content"]
     return {
         **generated,
         "responses": successes | {status: _error(*described) for status, described in errors.items()},
@@ -163,11 +194,14 @@ def _error(description: str, schema: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def _request_body(path: str) -> dict[str, Any]:
-    one: dict[str, Any] = {"$ref": f"{_REF}PostedInteraction"}
-    many = {"type": "array", "items": one, "minItems": 1, "maxItems": ingest.MAX_INTERACTIONS}
-    exam = {"$ref": f"{_REF}PostedExamTaken"}
-    schema = many if path.endswith("/interactions") else exam if path.endswith("/exam") else one
+def _request_body(method: str, path: str) -> dict[str, Any]:
+    one = {"$ref": _REF + next(name for end, name in _BODIES.items() if path.endswith(end))}
+    many = {"type": "array", "items": one, "minItems": 1, "maxItems": posting.MAX_RECORDS}
+    schema: dict[str, Any] = one
+    if path.endswith("/interactions"):
+        schema = many
+    elif (method, path) == ("post", xapi.PATH):
+        schema = {"oneOf": [one, many]}
     return {"required": True, "content": {content_types.APPLICATION_JSON: {"schema": schema}}}
 
 

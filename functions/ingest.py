@@ -5,8 +5,6 @@ The answer is 202 as soon as the stream has them. The views follow within second
 
 import json
 import os
-import random
-import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -20,22 +18,15 @@ from pydantic import Field
 from domain.days import instant
 from domain.events import Event
 from domain.exam_results import ExamResult, ExamTakenV1, parse_exam
+from domain.foreign import foreign_form
 from domain.interaction import Fault, Interaction, InteractionV1, InvalidInteraction, is_event_id, parse
-from functions import aws
-from functions.api import ApiError, InvalidRequest, NotFound, UserId, operation, requested_at, resolver, serve
+from functions import posting, xapi
+from functions.api import ApiError, InvalidRequest, NotFound, UserId, operation, requested_at, serve
 from functions.caller import Caller, caller, learner_id
-from functions.errors import is_transient
-from functions.observability import logger
+from functions.posting import MAX_RECORDS, listed, put, request_body
 
-MAX_INTERACTIONS = 500
-"""PutRecords accepts as many, so one call is enough: `MAX_BODY_BYTES` is below its limit of 5 MiB too."""
-MAX_PUTS = 4
-FIRST_PAUSE = 0.1
-"""Maximum attempts to put records that the stream refuses, and seconds to pause before the second."""
-MAX_BODY_BYTES = 4 * 1024 * 1024
-"""Encoded as base64, such a body still fits into a synchronous invocation's 6 MB."""
-
-app = resolver()
+app = posting.app
+"""It has the routes of xAPI, too."""
 
 
 class ListedFault(TypedDict):
@@ -113,7 +104,7 @@ def post_exam(
 def _accepted(user_id: str, idempotency_key: str | None, contract: _Contract) -> Accepted:
     """Put the posted event into the stream. Raise ApiError if it is not valid."""
     who, learner, now = _author(user_id)
-    body = _body()
+    body = request_body()
     message = f"The {contract.name} is not valid."
     if idempotency_key is not None and isinstance(body, dict):
         # The IETF's draft has the key in quotes.
@@ -121,12 +112,12 @@ def _accepted(user_id: str, idempotency_key: str | None, contract: _Contract) ->
             idempotency_key = idempotency_key[1:-1]
         if body.get("event_id") not in (None, idempotency_key):
             fault = Fault("event_id", "must equal the Idempotency-Key if both are given")
-            raise ApiError(400, message, _listed([fault]))
+            raise ApiError(400, message, listed([fault]))
         body["event_id"] = idempotency_key
     record, faults = _checked(body, who, learner, now, contract)
     if faults:
-        raise ApiError(400, message, _listed(faults))
-    if not all(_put([record])):
+        raise ApiError(400, message, listed(faults))
+    if not all(put([record])):
         raise TimeoutError("the stream did not take the record")
     return {"event_id": record["event_id"], "occurred_at": record["occurred_at"], "status": "accepted"}
 
@@ -143,13 +134,13 @@ def post_interactions(
     if idempotency_key is not None:
         message = "works for one interaction; here, give each interaction an event_id"
         raise InvalidRequest("Idempotency-Key", message)
-    body = _body()
+    body = request_body()
     items = body.get("interactions") if isinstance(body, dict) else body
-    if not isinstance(items, list) or not 1 <= len(items) <= MAX_INTERACTIONS:
-        raise ApiError(400, f"Send 1 to {MAX_INTERACTIONS} interactions, as a list.")
+    if not isinstance(items, list) or not 1 <= len(items) <= MAX_RECORDS:
+        raise ApiError(400, f"Send 1 to {MAX_RECORDS} interactions, as a list.")
     checked = [_checked(item, who, learner, now, _INTERACTION) for item in items]
     valid = [record for record, faults in checked if not faults]
-    taken = iter(_put(valid) if valid else [])
+    taken = iter(put(valid) if valid else [])
     results = [_invalid(one) if one.faults else _result(one.record, next(taken)) for one in checked]
     if {result["status"] for result in results} == {"unavailable"}:
         raise TimeoutError("the stream took none of the records")
@@ -183,23 +174,6 @@ def _author(user_id: str) -> tuple[Caller, str, datetime]:
     return who, learner, requested_at(event)
 
 
-def _body() -> Any:
-    """Return the body, parsed as JSON. Raise ApiError if it is not JSON or too large."""
-    content_type = (app.current_event.headers.get("Content-Type") or "application/json").partition(";")[0]
-    if content_type.strip().lower() != "application/json":
-        raise ApiError(415, "Send application/json.")
-    try:
-        body = app.current_event.decoded_body or ""
-        if len(body.encode(errors="surrogatepass")) > MAX_BODY_BYTES:
-            raise ApiError(413, f"Send at most {MAX_BODY_BYTES} bytes.")
-        # json.loads accepts NaN and lone surrogates, so that `parse` can report the field that holds them.
-        return json.loads(body)
-    except ValueError as error:
-        raise ApiError(400, f"The body is not JSON: {error}") from error
-    except RecursionError as error:
-        raise ApiError(400, "The body is nested too deeply.") from error
-
-
 def _checked(body: Any, who: Caller, learner: str, now: datetime, contract: _Contract) -> _Checked:
     """Check an event that `who` posts for `learner` at `now`, and fill in what it omits."""
     if not isinstance(body, dict):
@@ -223,7 +197,8 @@ def _checked(body: Any, who: Caller, learner: str, now: datetime, contract: _Con
     try:
         event = contract.parse({"event_id": "derived", **record} if derived else record, now)
     except InvalidInteraction as error:
-        return _Checked(record, error.faults)
+        form = foreign_form(body)
+        return _Checked(record, [Fault("", form)] if form else error.faults)
     max_age = timedelta(days=int(os.environ["API_MAX_EVENT_AGE_DAYS"]))
     if now - instant(event.at) > max_age:
         return _Checked(record, [Fault("occurred_at", f"must be at most {max_age.days} days ago")])
@@ -272,43 +247,6 @@ def _plain_numbers(value: Any) -> Any:
             return value
 
 
-def _listed(faults: Sequence[Fault]) -> list[dict[str, str]]:
-    return [fault._asdict() for fault in faults]
-
-
-def _put(records: list[dict[str, Any]]) -> list[bool]:
-    """Put records into the stream. Return for each whether the stream has it.
-
-    Records that the stream refuses are sent again a few times: a shard may be throttled for a moment.
-    """
-    entries: list[Any] = [
-        {
-            # Unescaped and without spaces, so that it is no longer than what was posted.
-            "Data": json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode(),
-            "PartitionKey": record["user_id"],
-        }
-        for record in records
-    ]
-    left = list(range(len(entries)))
-    for attempt in range(MAX_PUTS):
-        if attempt:
-            time.sleep(random.uniform(0, FIRST_PAUSE * 2**attempt))
-        sent = [entries[n] for n in left]
-        try:
-            answer = aws.kinesis().put_records(StreamName=os.environ["STREAM_NAME"], Records=sent)
-        except Exception as error:
-            if len(left) == len(entries) or not is_transient(error):
-                raise
-            # The stream has the other records. Only these must be sent again.
-            logger.exception("records could not be put again", extra={"records": len(left)})
-            break
-        left = [n for n, result in zip(left, answer["Records"], strict=True) if "ErrorCode" in result]
-        if not left:
-            break
-    refused = set(left)
-    return [n not in refused for n in range(len(entries))]
-
-
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer a request for one of the routes above."""
-    return serve(app, event, context)
+    return xapi.with_version(event, serve(app, event, context))

@@ -5,7 +5,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, get_args
 
 from domain.interaction import Fault, InvalidCode
 
@@ -30,10 +30,15 @@ CODES = (
     "failed",
 )
 """The codes under which the consumer puts records into quarantine."""
+NOT_UNDERSTOOD = "not_understood"
+"""The code under which the API puts xAPI statements there that are no interactions."""
 
 
 class Position(NamedTuple):
-    """The position of a record in the stream. It identifies the record if it is delivered again."""
+    """The position of a record in the stream. It identifies the record if it is delivered again.
+
+    A statement that the API did not understand has the shard `xapi` and a digest as its number.
+    """
 
     shard: str
     sequence_number: str
@@ -53,6 +58,7 @@ class Quarantined(NamedTuple):
     position: Position
     arrived_at: datetime
     faults: tuple[Fault, ...] = ()
+    door: Literal["stream", "api"] = "stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ class Quarantine:
             "code": record.code,
             "reason": record.reason,
             "faults": [fault._asdict() for fault in record.faults],
-            "door": "stream",
+            "door": record.door,
             "position": _position(record.position),
             "arrived_at": record.arrived_at.isoformat(),
         }

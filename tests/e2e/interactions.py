@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 from cli.content import ensure_content
 from cli.logs import CatalogRow
@@ -14,8 +15,9 @@ CONTENT = "e2e-api-1"
 
 
 def ensure_test_content(stack: Stack) -> None:
-    """Put the content of these interactions into the stack's catalog."""
-    ensure_content(stack, [CatalogRow(CONTENT, "GENERAL", "Storage", "beginner")])
+    """Put the content of these interactions and statements into the stack's catalog."""
+    contents = (CONTENT, f"urn:{CONTENT}")
+    ensure_content(stack, [CatalogRow(each, "GENERAL", "Storage", "beginner") for each in contents])
 
 
 def interaction(**fields: Any) -> dict[str, Any]:
@@ -40,6 +42,20 @@ def exam(**fields: Any) -> dict[str, Any]:
         "occurred_at": occurred_at.isoformat(timespec="seconds"),
         "passed": True,
         "score": 81.5,
+        **fields,
+    }
+
+
+def statement(learner: str, **fields: Any) -> dict[str, Any]:
+    """Return a new xAPI statement of a minute ago about a learner."""
+    occurred_at = datetime.now(UTC) - timedelta(minutes=1)
+    return {
+        "id": str(uuid4()),
+        "actor": {"account": {"homePage": "https://learn.example.com", "name": learner}},
+        "verb": {"id": "http://adlnet.gov/expapi/verbs/answered"},
+        "object": {"id": f"urn:{CONTENT}"},
+        "result": {"score": {"scaled": 0.8}, "duration": "PT1M"},
+        "timestamp": occurred_at.isoformat(timespec="seconds"),
         **fields,
     }
 

@@ -128,13 +128,23 @@ def test_a_preflight_allows_the_methods_and_headers_that_the_api_uses(site: Site
             body=json.dumps({"content_id": "cors-1"}),
             Idempotency_Key="cors-1",
         )
+        put = site.fetch(
+            page,
+            "/xapi/statements?statementId=cors-1",
+            site.token,
+            "PUT",
+            body="{}",
+            X_Experience_API_Version="2.0.0",
+        )
     assert read
     assert posted
-    assert (read.status, posted.status) == (200, 400)
-    assert [status for status, _ in seen] == [204, 204]
+    assert put
+    assert (read.status, posted.status, put.status) == (200, 400, 400)
+    assert put.headers["x-experience-api-version"] == "2.0.0"
+    assert [status for status, _ in seen] == [204, 204, 204]
     for _, headers in seen:
         assert headers["access-control-allow-origin"] == site.origin
-        assert headers["access-control-allow-methods"] == "GET,POST"
+        assert headers["access-control-allow-methods"] == "GET,POST,PUT"
         assert headers["access-control-max-age"] == "600"
 
 
@@ -230,7 +240,7 @@ def test_a_page_of_another_origin_can_neither_read_nor_post(site: Site) -> None:
     assert all("access-control-allow-origin" not in headers for _, headers in seen)
 
 
-@pytest.mark.parametrize("refused", [{"method": "DELETE"}, {"method": "PUT"}, {"X_Other": "1"}], ids=str)
+@pytest.mark.parametrize("refused", [{"method": "DELETE"}, {"method": "PATCH"}, {"X_Other": "1"}], ids=str)
 def test_the_page_may_use_no_other_methods_and_headers(site: Site, refused: dict[str, str]) -> None:
     with site.page() as page:
         assert site.fetch(page, "/progress/me/streak", site.token, **refused) is None

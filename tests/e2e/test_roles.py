@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.e2e.conftest import Deployed
-from tests.e2e.interactions import ensure_test_content, eventually, exam, interaction
+from tests.e2e.interactions import ensure_test_content, eventually, exam, interaction, statement
 from tests.e2e.tokens import (
     access_token,
     claims_of,
@@ -44,6 +44,8 @@ class Expected(NamedTuple):
     posts: tuple[int, int]
     of_all: int = 200
     """Of the routes that are about no learner."""
+    statements: tuple[int, int] = (403, 403)
+    """Of xAPI statements, by POST and by PUT, about the learner who exists."""
 
 
 GROUPS = ("x,admins", "team[admins]", "not admins")
@@ -52,13 +54,13 @@ GROUPS = ("x,admins", "team[admins]", "not admins")
 
 Cognito allows no blanks in a group's name; MiniStack does, as other providers do.
 """
-REFUSED = Expected((401, 401), (401, 401), 401)
+REFUSED = Expected((401, 401), (401, 401), 401, (401, 401))
 STRANGER = Expected((404, 404), (404, 404))
 EXPECTED = {
-    "the learner": Expected((200, 404), (202, 404)),
+    "the learner": Expected((200, 404), (202, 404), statements=(200, 204)),
     "another learner": STRANGER,
     "an instructor": Expected((200, 404), (403, 403)),
-    "an admin": Expected((200, 404), (202, 202)),
+    "an admin": Expected((200, 404), (202, 202), statements=(200, 204)),
     **{f"a member of the group `{name}`": STRANGER for name in GROUPS},
     "nobody": REFUSED,
     "a text that is no token": REFUSED,
@@ -140,18 +142,22 @@ def matrix(stack: Deployed, learner: str, tokens: dict[str, str | None]) -> Matr
     existing = claims_of(learner)["sub"]
     answers: Matrix = {}
     # Reads first, because the admin's posts make the missing learner exist.
-    for route in sorted(routes(), key=lambda key: key.startswith("POST ")):
+    for route in sorted(routes(), key=lambda key: not key.startswith("GET ")):
         method, _, path = route.partition(" ")
         for caller, token in tokens.items():
             for exists in (True, False) if "{user_id}" in path else (True,):
-                body = _body(path) if method == "POST" else None
+                body = None if method == "GET" else _body(path, existing)
                 asked = path.replace("{user_id}", existing if exists else MISSING)
                 asked = asked.replace("{event_id}", "e-1?occurred_at=2026-03-01T12:00:00Z")
-                answers[Call(caller, route, exists)] = call(stack.api_url, method, asked, token, body)
+                if body is not None and method == "PUT":
+                    asked += f"?statementId={body['id']}"
+                answers[Call(caller, route, exists)] = call(
+                    stack.api_url, method, asked, token, body, {"X-Experience-API-Version": "1.0.3"}
+                )
     return answers
 
 
-def _body(path: str) -> Any:
+def _body(path: str, learner: str) -> Any:
     """Return what a route for writing takes."""
     match path.rpartition("/")[2]:
         case "interaction":
@@ -160,6 +166,8 @@ def _body(path: str) -> Any:
             return [interaction()]
         case "exam":
             return exam()
+        case "statements":
+            return statement(learner)
         case other:
             raise ValueError(f"the test has nothing to post to {other}")
 
@@ -170,6 +178,8 @@ def expected_status(one: Call) -> int:
     expected = EXPECTED[one.caller]
     if one.route in ("GET /certifications", "GET /achievements"):
         return expected.of_all
+    if one.route.endswith(" /xapi/statements"):
+        return expected.statements[one.route.startswith("PUT ")]
     return (expected.posts if one.route.startswith("POST ") else expected.views)[not one.exists]
 
 
@@ -218,8 +228,11 @@ def test_every_refusal_has_the_contracts_body_or_the_gateways(matrix: Matrix) ->
 
 def test_only_accepted_posts_reach_the_learners_views(stack: Deployed, matrix: Matrix, learner: str) -> None:
     accepted = sum(
-        answer.status == 202 and one.exists and not one.route.endswith("/exam")
+        answer.status in (200, 202, 204)
+        and one.exists
+        and not one.route.startswith("GET ")
+        and not one.route.endswith("/exam")
         for one, answer in matrix.items()
     )
-    assert accepted == 4, "the learner and the admin post interactions through two routes each"
+    assert accepted == 8, "the learner and the admin write through two routes each, and as xAPI through two"
     assert eventually(lambda: total(stack, learner), 1 + accepted) == 1 + accepted

@@ -72,9 +72,22 @@ def test_cors_stays_a_condition_on_the_api_itself(transformed: dict[str, Any]) -
     assert (condition, otherwise) == ("WithOrigins", {"Ref": "AWS::NoValue"})
     assert configuration == {
         "AllowOrigins": {"Ref": "AllowedOrigins"},
-        "AllowMethods": ["GET", "POST"],
-        "AllowHeaders": ["authorization", "content-type", "idempotency-key", "if-none-match"],
-        "ExposeHeaders": ["apigw-requestid", "etag", "retry-after", "www-authenticate"],
+        "AllowMethods": ["GET", "POST", "PUT"],
+        "AllowHeaders": [
+            "authorization",
+            "content-type",
+            "idempotency-key",
+            "if-none-match",
+            "x-experience-api-version",
+        ],
+        "ExposeHeaders": [
+            "apigw-requestid",
+            "etag",
+            "retry-after",
+            "www-authenticate",
+            "x-experience-api-version",
+            "x-streakline-not-understood",
+        ],
         "MaxAge": 600,
     }
 

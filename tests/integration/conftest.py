@@ -121,6 +121,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
             "BUS_NAME": BUS,
             "STREAK_FREEZES": "0",
             "API_MAX_EVENT_AGE_DAYS": "30",
+            "XAPI_CONTENT_PREFIXES": "https://learn.example.com/content/",
             "LEARNER_CLAIM": "sub",
             "GROUPS_CLAIM": "cognito:groups",
             "DOCS_UI": "off",

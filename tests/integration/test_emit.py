@@ -17,7 +17,7 @@ from cli.emit import Summary, emit_interactions
 from cli.manifest import read_manifest
 from cli.stack import Stack
 from cli.wait import find
-from functions import ingest
+from functions import ingest, posting
 from tests.factory import make_interaction
 from tests.integration.conftest import World
 from tests.integration.http_events import claims, http_event
@@ -120,8 +120,8 @@ def test_batches_are_also_split_by_the_size_of_the_body(emitter: Emitter) -> Non
 
 
 def test_the_client_stays_within_the_limits_of_the_api() -> None:
-    assert MAX_INTERACTIONS <= ingest.MAX_INTERACTIONS
-    assert MAX_BODY_BYTES <= ingest.MAX_BODY_BYTES
+    assert MAX_INTERACTIONS <= posting.MAX_RECORDS
+    assert MAX_BODY_BYTES <= posting.MAX_BODY_BYTES
 
 
 def test_an_interaction_that_the_api_refuses_is_reported_and_not_awaited(

@@ -68,7 +68,7 @@ def test_the_one_stage_serves_at_the_root_and_limits_every_route() -> None:
     [(name, stage)] = resources("AWS::ApiGatewayV2::Stage").items()
     assert (stage["StageName"], stage["AutoDeploy"]) == ("$default", True)
     limited = stage["RouteSettings"]
-    assert set(limited) == {key for key in routes() if key.startswith("POST ")} | ANONYMOUS
+    assert set(limited) == {key for key in routes() if key.startswith(("POST ", "PUT "))} | ANONYMOUS
     for key in ANONYMOUS:
         assert limited[key] == {
             "ThrottlingRateLimit": "AnonymousRateLimit",

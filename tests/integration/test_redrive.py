@@ -333,6 +333,7 @@ class RefusingStack:
     """
 
     endpoint_url = None
+    xapi_content_prefixes: tuple[str, ...] = ()
     freezes = 0
 
     def __init__(self, world: World, messages: int, foreign: bool = False) -> None:
