@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.catalog_sync import sync_catalog
+from cli.content import wait_for_catalog
 from cli.log_files import LogFile
-from cli.logs import listed
-from cli.output import print_json, progress_bar
+from cli.logs import CatalogRow, listed
+from cli.output import doing, print_json, progress_bar
 from cli.stack import Stack, ask_first, on_stack, on_stack_if_needed, yes_option
 from domain.content_row import ContentRowV1
 
@@ -42,8 +43,8 @@ def import_content(
     """Write the contents of FILE into the content table: new rows, and the given attributes of existing ones.
 
     FILE is CSV with a header, or one JSON object a line. Its columns are those of
-    events/schemas/content.metadata.v1.json. What a row leaves empty stays as it is. Example:
-    streakline catalog import contents.csv --dry-run
+    events/schemas/content.metadata.v1.json. What a row leaves empty stays as it is. When the command ends,
+    the catalog knows the new content. Example: streakline catalog import contents.csv --dry-run
     """
     log = LogFile(file)
     rows = {(row.certification_type, row.content_id): row for row in _rows(log)}
@@ -60,11 +61,15 @@ def import_content(
     given = {key: _item(row) for key, row in rows.items()}
     # A row changes if it gives anything that is not stored yet.
     changes = {key: item for key, item in given.items() if {**stored.get(key, {}), **item} != stored.get(key)}
-    new = len(changes.keys() - stored.keys())
+    added = changes.keys() - stored.keys()
+    new = len(added)
     if not dry_run:
         with progress_bar() as progress:
             for attributes in progress.track(changes.values(), description="writing contents"):
                 _write(dynamodb, table, attributes)
+        # Whoever emits next expects that its content is known.
+        with doing("waiting for the catalog to follow"):
+            wait_for_catalog(stack, [CatalogRow(content, code, "") for code, content in added])
     verb = "would be" if dry_run else "were"
     click.echo(
         f"{len(rows):,} contents in {file}: {new:,} {verb} added, {len(changes) - new:,} {verb} changed, "

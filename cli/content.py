@@ -35,6 +35,15 @@ def ensure_content(stack: Stack, rows: Sequence[CatalogRow]) -> None:
 
     for batch in batched(lacking, MAX_WRITES):
         retry_until_accepted([{"PutRequest": {"Item": _item(row)}} for row in batch], attempt)
+    wait_for_catalog(stack, lacking)
+
+
+def wait_for_catalog(stack: Stack, rows: Sequence[CatalogRow]) -> None:
+    """Return when the catalog includes rows of the content table.
+
+    Raises click.ClickException if it does not follow in time.
+    """
+    lacking = list(rows)
     deadline = time.monotonic() + CATALOG_SECONDS
     while lacking := missing(stack.store.full_catalog(), lacking):
         if time.monotonic() > deadline:

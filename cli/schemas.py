@@ -1,4 +1,4 @@
-"""Write events/schemas: the JSON Schemas of interactions, contents, and the events that are published."""
+"""Write events/schemas, the JSON Schemas of what comes in and goes out, and docs/openapi.json, the API's."""
 
 import json
 
@@ -10,8 +10,10 @@ from domain.announcements import DETAIL_TYPES
 from domain.content_row import ContentRowV1
 from domain.exam_results import ExamTakenV1
 from domain.interaction import InteractionV1
+from functions.docs import document
 
 SCHEMAS = ROOT / "events" / "schemas"
+OPENAPI = ROOT / "docs" / "openapi.json"
 MODELS: dict[str, type[BaseModel]] = {
     "interaction.recorded": InteractionV1,
     "exam.taken": ExamTakenV1,
@@ -26,11 +28,17 @@ def schema(model: type[BaseModel]) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
+def openapi() -> str:
+    """Return the content of the file with the API's description."""
+    return json.dumps(json.loads(document()), indent=2, ensure_ascii=False) + "\n"
+
+
 @click.command()
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file differs from its model.")
 def main(check: bool) -> None:
-    """Write the JSON Schemas in events/schemas."""
+    """Write the JSON Schemas in events/schemas, and docs/openapi.json."""
     written = {SCHEMAS / f"{name}.v1.json": schema(model) for name, model in MODELS.items()}
+    written[OPENAPI] = openapi()
     if check:
         stale = [path.name for path, text in written.items() if not path.exists() or path.read_text() != text]
         if stale:

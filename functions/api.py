@@ -23,7 +23,7 @@ RETRY_AFTER_SECONDS = 2
 COMPRESSED_FROM_BYTES = 2048
 """Smaller answers gain less from compression than it costs."""
 
-_CODES = {
+STATUS_CODES = {
     400: "bad_request",
     401: "unauthorized",
     403: "forbidden",
@@ -33,6 +33,8 @@ _CODES = {
     500: "internal_server_error",
     503: "unavailable",
 }
+"""The codes of errors by status. An error can have a code of its own instead."""
+UNKNOWN_CERTIFICATION = "unknown_certification"
 
 UserId = Annotated[str, Path(description="A learner's id, or `me` for the caller", examples=["me"])]
 
@@ -54,7 +56,7 @@ class ApiError(Exception):
         self.status = status
         self.message = message
         self.faults = faults
-        self.code = code or _CODES[status]
+        self.code = code or STATUS_CODES[status]
         super().__init__(message)
 
 

@@ -17,7 +17,7 @@ from aws_lambda_powertools.event_handler.openapi.swagger_ui import generate_swag
 from domain.exam_results import PostedExamTakenV1
 from domain.interaction import PostedInteractionV1
 from functions import ingest, posting, read, xapi
-from functions.api import ApiError, resolver, serve
+from functions.api import STATUS_CODES, UNKNOWN_CERTIFICATION, ApiError, resolver, serve
 
 TITLE = "Streakline"
 VERSION = "1"
@@ -33,17 +33,36 @@ _REF = "#/components/schemas/"
 _OURS, _GATEWAYS = {"$ref": f"{_REF}Error"}, {"$ref": f"{_REF}GatewayError"}
 _EITHER = {"oneOf": [_OURS, _GATEWAYS]}
 _ERRORS: dict[str, tuple[str, dict[str, Any]]] = {
-    "400": ("The request is not valid; `faults` lists what is wrong, field by field", _EITHER),
-    "401": ("The token is missing, invalid or expired, or is not an ID token", _EITHER),
-    "403": ("The token names no learner, or its groups do not allow this", _OURS),
-    "404": ("The learner does not exist, or the caller may not see them", _EITHER),
-    "429": ("Too many requests; try again in a second", _GATEWAYS),
-    "500": ("Something is broken on our side", _EITHER),
-    "503": ("A dependency fails; try again after `Retry-After` seconds, if given", _EITHER),
+    "400": (
+        "The request is not valid; `faults` lists what is wrong, field by field. "
+        "Correct it: the same request would be refused again",
+        _EITHER,
+    ),
+    "401": (
+        "The token is missing, invalid or expired, or is not an ID token. Sign in, and send the new token",
+        _EITHER,
+    ),
+    "403": (
+        "The token names no learner, or its groups do not allow this. "
+        "Use the account of the learner, or of an admin",
+        _OURS,
+    ),
+    "404": (
+        "The learner does not exist, or the caller may not see them; or there is no such certification. "
+        "Check the ids in the request",
+        _EITHER,
+    ),
+    "429": ("Too many requests. Try again in a second, and then ever less often", _GATEWAYS),
+    "500": ("Something is broken on our side. Report the `request_id`; a retry is safe", _EITHER),
+    "503": (
+        "A dependency fails; nothing was invented and nothing was lost. "
+        "Try again after `Retry-After` seconds, if given",
+        _EITHER,
+    ),
 }
 _ERRORS_OF_POSTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "413": (f"The body is larger than {posting.MAX_BODY_BYTES} bytes", _EITHER),
-    "415": ("The body is not application/json", _OURS),
+    "413": (f"The body is larger than {posting.MAX_BODY_BYTES} bytes. Send several requests", _EITHER),
+    "415": ("The body is not application/json. Set the header Content-Type", _OURS),
 }
 _ERROR_SCHEMAS = {
     "Error": {
@@ -58,7 +77,7 @@ _ERROR_SCHEMAS = {
                     "code": {
                         "type": "string",
                         "description": "For programs; it does not change",
-                        "examples": ["bad_request"],
+                        "enum": [*STATUS_CODES.values(), UNKNOWN_CERTIFICATION],
                     },
                     "message": {"type": "string", "description": "For people; its wording may change"},
                     "request_id": {"type": "string", "description": "Quote this when you contact support"},

@@ -33,7 +33,17 @@ from domain.learner import Learner
 from domain.refusals import outcome_of
 from domain.views import ViewContext
 from functions import aws
-from functions.api import ApiError, InvalidRequest, NotFound, UserId, operation, requested_at, resolver, serve
+from functions.api import (
+    UNKNOWN_CERTIFICATION,
+    ApiError,
+    InvalidRequest,
+    NotFound,
+    UserId,
+    operation,
+    requested_at,
+    resolver,
+    serve,
+)
 from functions.caller import caller, learner_id
 from functions.refusals import Refusals
 from functions.store import Store
@@ -164,7 +174,7 @@ def _check_certification(context: ViewContext, code: str | None) -> None:
         return
     # It can be newer than this process's catalog.
     if code not in shared(REFRESH_SECONDS).catalog.certifications:
-        raise ApiError(404, f"There is no certification {code}.", code="unknown_certification")
+        raise ApiError(404, f"There is no certification {code}.", code=UNKNOWN_CERTIFICATION)
 
 
 @operation(app.get, "/progress/<user_id>/analytics", "views")

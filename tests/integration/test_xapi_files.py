@@ -36,7 +36,7 @@ def emit(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Emit:
         path = tmp_path / "statements.json"
         path.write_text(text, "utf-8")
         options = ("emit", str(path), "--format", "xapi", *(("--json",) if as_json else ()), *options)
-        result = CliRunner().invoke(main, options)
+        result = CliRunner().invoke(main, [*options, "--yes"])
         if result.exit_code or not as_json:
             return result
         return json.loads(result.stdout) | {"catalog": emitted}
