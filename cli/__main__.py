@@ -9,6 +9,7 @@ from cli.difficulty import difficulty
 from cli.emit import emit
 from cli.env import env
 from cli.local import down, up
+from cli.migrate import migrate
 from cli.redrive import redrive
 from cli.show import show
 from cli.token import token
@@ -37,6 +38,7 @@ COMMANDS = (
     backfill_achievements,
     catalog,
     difficulty,
+    migrate,
     token,
 )
 for command in COMMANDS:

@@ -19,12 +19,12 @@ from pydantic import AwareDatetime, Base64Bytes, BaseModel, ConfigDict, Field, J
 from cli.queues import MAX_MESSAGES, delete_messages, release_messages
 from cli.stack import Stack
 from cli.stream import Record, make_record
+from functions.quarantine import BAD_ROW, NOT_UNDERSTOOD, PAYLOADS, Position
 from functions.quarantine import CODES as CONSUMER_CODES
-from functions.quarantine import NOT_UNDERSTOOD, PAYLOADS, Position
 
 type Message = dict[str, Any]
 
-CODES = (*CONSUMER_CODES, NOT_UNDERSTOOD, "undelivered", "failed_batch", "failed_change")
+CODES = (*CONSUMER_CODES, NOT_UNDERSTOOD, BAD_ROW, "undelivered", "failed_batch", "failed_change")
 """All reasons for which a record can be in quarantine."""
 HIDDEN_SECONDS = 900
 """How long a message stays hidden from other readers if it is not released before."""

@@ -10,11 +10,13 @@ import click
 from cli.quarantine import QuarantinedRecord
 from cli.stack import Stack
 from cli.stream import MAX_RECORD_BYTES, Record, make_record
+from domain import progress_row
 from domain.fold import Change
+from domain.interaction import InvalidInteraction
 from domain.learner import Learner
 from domain.xapi import NotUnderstood, interaction_of
 from functions.project import Projector, Received, read_data
-from functions.quarantine import NOT_UNDERSTOOD, Position, Quarantined
+from functions.quarantine import BAD_ROW, NOT_UNDERSTOOD, Position, Quarantined
 from functions.store import Store, checked_items
 
 NOT_INTERACTIONS = {"failed_change"}
@@ -75,6 +77,12 @@ def _read(
             fields = interaction_of(json.loads(record.payload.data), prefixes)
         except NotUnderstood as error:
             return [Quarantined(record.payload.data, NOT_UNDERSTOOD, str(error), position, arrived_at)]
+        return read_data(json.dumps(fields).encode(), position, arrived_at)
+    if record.code == BAD_ROW:
+        try:
+            fields = progress_row.interaction_of(json.loads(record.payload.data), arrived_at)
+        except InvalidInteraction as error:
+            return [Quarantined(record.payload.data, BAD_ROW, str(error), position, arrived_at)]
         return read_data(json.dumps(fields).encode(), position, arrived_at)
     return read_data(record.payload.data, position, arrived_at)
 

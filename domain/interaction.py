@@ -54,7 +54,7 @@ _ID = r"[A-Za-z0-9_][A-Za-z0-9._:@+|-]{0,127}"
 
 Kind = Literal["viewed", "answered", "completed"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-_SPELLINGS: dict[str, Kind] = {
+KIND_SPELLINGS: dict[str, Kind] = {
     **{kind: kind for kind in KINDS},
     "view": "viewed",
     "answer": "answered",
@@ -142,7 +142,7 @@ def is_event_id(value: str) -> bool:
 
 
 def _kind(value: Any) -> Any:
-    if isinstance(value, str) and (kind := _SPELLINGS.get(value.lower())):
+    if isinstance(value, str) and (kind := KIND_SPELLINGS.get(value.lower())):
         return kind
     raise PydanticCustomError("interaction_type", f"must be {', '.join(KINDS[:-1])} or {KINDS[-1]}")
 

@@ -16,7 +16,7 @@ from aws_lambda_powertools.event_handler.openapi.swagger_ui import generate_swag
 
 from domain.exam_results import PostedExamTakenV1
 from domain.interaction import PostedInteractionV1
-from functions import ingest, posting, read, xapi
+from functions import ingest, posting, read, stream, xapi
 from functions.api import STATUS_CODES, UNKNOWN_CERTIFICATION, ApiError, resolver, serve
 
 TITLE = "Streakline"
@@ -215,7 +215,7 @@ def _error(description: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 def _request_body(method: str, path: str) -> dict[str, Any]:
     one = {"$ref": _REF + next(name for end, name in _BODIES.items() if path.endswith(end))}
-    many = {"type": "array", "items": one, "minItems": 1, "maxItems": posting.MAX_RECORDS}
+    many = {"type": "array", "items": one, "minItems": 1, "maxItems": stream.MAX_RECORDS}
     schema: dict[str, Any] = one
     if path.endswith("/interactions"):
         schema = many

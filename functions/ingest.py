@@ -23,7 +23,8 @@ from domain.interaction import Fault, Interaction, InteractionV1, InvalidInterac
 from functions import posting, xapi
 from functions.api import ApiError, InvalidRequest, NotFound, UserId, operation, requested_at, serve
 from functions.caller import Caller, caller, learner_id
-from functions.posting import MAX_RECORDS, listed, put, request_body
+from functions.posting import listed, request_body
+from functions.stream import MAX_RECORDS, put
 
 app = posting.app
 """It has the routes of xAPI, too."""

@@ -32,6 +32,8 @@ CODES = (
 """The codes under which the consumer puts records into quarantine."""
 NOT_UNDERSTOOD = "not_understood"
 """The code under which the API puts xAPI statements there that are no interactions."""
+BAD_ROW = "bad_row"
+"""The code of rows of the replaced tracker's progress table that are no interactions."""
 
 
 class Position(NamedTuple):
@@ -58,7 +60,7 @@ class Quarantined(NamedTuple):
     position: Position
     arrived_at: datetime
     faults: tuple[Fault, ...] = ()
-    door: Literal["stream", "api"] = "stream"
+    door: Literal["stream", "api", "table"] = "stream"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,9 @@ from functions import aws
 from functions.api import ApiError, InvalidRequest, operation, requested_at
 from functions.caller import Caller, caller
 from functions.observability import logger
-from functions.posting import MAX_RECORDS, app, listed, put, request_body
+from functions.posting import app, listed, request_body
 from functions.quarantine import NOT_UNDERSTOOD, Position, Quarantine, Quarantined
+from functions.stream import MAX_RECORDS, put
 
 PATH = "/xapi/statements"
 VERSION_HEADER = "X-Experience-API-Version"

@@ -17,7 +17,7 @@ from cli.emit import Summary, emit_interactions
 from cli.manifest import read_manifest
 from cli.stack import Stack
 from cli.wait import find
-from functions import ingest, posting
+from functions import ingest, posting, stream
 from tests.factory import make_interaction
 from tests.integration.conftest import World
 from tests.integration.http_events import claims, http_event
@@ -120,7 +120,7 @@ def test_batches_are_also_split_by_the_size_of_the_body(emitter: Emitter) -> Non
 
 
 def test_the_client_stays_within_the_limits_of_the_api() -> None:
-    assert MAX_INTERACTIONS <= posting.MAX_RECORDS
+    assert MAX_INTERACTIONS <= stream.MAX_RECORDS
     assert MAX_BODY_BYTES <= posting.MAX_BODY_BYTES
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from functions import aws, ingest, posting
+from functions import aws, ingest, posting, stream
 from tests.integration.conftest import ARRIVAL, World, interaction, streamed
 from tests.integration.http_events import answer_of, claims, faulty_fields, get, http_event, post
 
@@ -295,7 +295,7 @@ def test_a_failing_stream_is_answered_503_and_a_full_one_item_by_item(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("functions.posting.time.sleep", pauses.append)
+    monkeypatch.setattr("functions.stream.time.sleep", pauses.append)
 
     def take_only_a(**request: Any) -> Any:
         ids = [json.loads(record["Data"])["event_id"] for record in request["Records"]]
@@ -306,7 +306,7 @@ def test_a_failing_stream_is_answered_503_and_a_full_one_item_by_item(
     status, body, _ = post([interaction("a"), interaction("b")], form="interactions")
     assert (status, body["accepted"]) == (202, 1)
     assert [result["status"] for result in body["results"]] == ["accepted", "unavailable"]
-    assert len(pauses) == posting.MAX_PUTS - 1
+    assert len(pauses) == stream.MAX_PUTS - 1
 
     def take_only_a_then_fail(**request: Any) -> Any:
         if len(request["Records"]) == 1:

@@ -11,7 +11,7 @@ from cli.quarantine import read_quarantine
 from cli.redrive import redrive_records
 from cli.stack import Stack
 from domain import xapi_verbs
-from functions import aws, ingest, posting
+from functions import aws, ingest, posting, stream
 from tests.integration.conftest import ARRIVAL, World, interaction, streamed
 from tests.integration.http_events import Answer, Claims, answer_of, claims, http_event, post
 from tests.integration.test_redrive import make_stack
@@ -176,8 +176,8 @@ def test_a_batch_with_something_else_than_a_statement_is_refused_as_a_whole(
     ("sent", "status"),
     [
         ([], 400),
-        ([statement(n) for n in range(posting.MAX_RECORDS)], 200),
-        ([statement(n) for n in range(posting.MAX_RECORDS + 1)], 400),
+        ([statement(n) for n in range(stream.MAX_RECORDS)], 200),
+        ([statement(n) for n in range(stream.MAX_RECORDS + 1)], 400),
         ("x" * (posting.MAX_BODY_BYTES + 1), 413),
         ("{", 400),
         ("[" * 100_000, 400),
@@ -271,7 +271,7 @@ def test_only_a_learners_own_old_statements_are_refused(world: World) -> None:
 def test_a_batch_that_is_not_stored_as_a_whole_is_answered_503(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("functions.posting.time.sleep", lambda _: None)
+    monkeypatch.setattr("functions.stream.time.sleep", lambda _: None)
 
     def refuse(**request: Any) -> Any:
         return {
