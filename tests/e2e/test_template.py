@@ -141,3 +141,17 @@ def test_the_catalog_reads_the_stacks_own_content_table_or_the_named_stream(
     assert transformed["ContentTable"]["Condition"] == "OwnContentTable"
     referring = [name for name, one in transformed.items() if "ContentTable" in (one.get("DependsOn") or ())]
     assert not referring, "these would need a table that may not exist"
+
+
+def test_the_progress_tables_function_exists_only_with_its_stream(transformed: dict[str, Any]) -> None:
+    of_it = {name for name, one in transformed.items() if one.get("Condition") == "WithProgressTable"}
+    made_by_sam = {name for name in of_it if name.startswith("ProgressTableFunction")}
+    assert of_it - made_by_sam == {"ProgressTableRole", "ProgressTableIsBehind"}
+    [source] = [
+        one["Properties"]
+        for name, one in transformed.items()
+        if name in of_it and one["Type"] == "AWS::Lambda::EventSourceMapping"
+    ]
+    assert source["EventSourceArn"] == {"Ref": "ProgressTableStreamArn"}
+    assert source["BisectBatchOnFunctionError"] is True
+    assert "ProgressTableFunction" in made_by_sam

@@ -253,3 +253,10 @@ def test_a_stream_without_new_images_fails_loudly(world: World, stack: Stack) ->
     del record["dynamodb"]["NewImage"]
     with pytest.raises(ValueError, match="needs the view type NEW_IMAGE"):
         deliver(record)
+
+
+def test_the_sample_event_has_a_row_a_bad_row_and_a_deletion(world: World, stack: Stack) -> None:
+    sample = Path(__file__).parents[2] / "events" / "progress_table_stream.json"
+    progress_table.handler(json.loads(sample.read_text()), None)
+    assert len(list(stream_records())) == 1
+    assert [message["code"] for message in world.quarantined()] == [BAD_ROW]

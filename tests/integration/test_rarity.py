@@ -215,4 +215,4 @@ def test_at_most_two_functions_read_each_tables_stream() -> None:
         if event["Type"] == "DynamoDB"
     )
     own_or_named = ["OwnContentTable", "ContentTable.StreamArn", "ContentTableStreamArn"]
-    assert readers == {"ViewsTable.StreamArn": 2, str(own_or_named): 1}
+    assert readers == {"ViewsTable.StreamArn": 2, str(own_or_named): 1, "ProgressTableStreamArn": 1}

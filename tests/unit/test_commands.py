@@ -72,6 +72,7 @@ ASKING = {
     ("demo",),
     ("difficulty",),
     ("emit",),
+    ("migrate",),
     ("token",),
 }
 """The commands that create data, reset passwords or grant rights."""
