@@ -13,6 +13,7 @@ from cli.stack import Stack
 from tests.e2e.conftest import Deployed
 from tests.e2e.interactions import eventually
 from tests.e2e.second_stack import second_stack
+from tests.e2e.tables import table_with_stream
 
 TABLE = "platform-content"
 
@@ -20,19 +21,11 @@ TABLE = "platform-content"
 @pytest.fixture(scope="module")
 def existing(stack: Deployed) -> Iterator[Stack]:
     """Return a stack whose content table was there before it."""
-    dynamodb = stack.stack.client("dynamodb")
-    keys = (("content_id", "HASH"), ("certification_type", "RANGE"))
-    made = dynamodb.create_table(
-        TableName=TABLE,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
-        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
-    )
-    arn = made["TableDescription"]["LatestStreamArn"]
-    with second_stack(stack.stack, "streakline-existing", ContentTableStreamArn=arn) as deployed:
+    with (
+        table_with_stream(stack.stack, TABLE, "content_id", "certification_type") as arn,
+        second_stack(stack.stack, "streakline-existing", ContentTableStreamArn=arn) as deployed,
+    ):
         yield deployed
-    dynamodb.delete_table(TableName=TABLE)
 
 
 def put(stack: Stack, content_id: str) -> None:

@@ -14,6 +14,7 @@ from cli.stack import Stack
 from tests.e2e.conftest import Deployed
 from tests.e2e.interactions import ensure_test_content, eventually
 from tests.e2e.second_stack import second_stack
+from tests.e2e.tables import table_with_stream
 
 TABLE = "e2e-user-progress"
 
@@ -21,20 +22,12 @@ TABLE = "e2e-user-progress"
 @pytest.fixture(scope="module")
 def tracked(stack: Deployed) -> Iterator[Stack]:
     """Return a stack to which the tracker's table is a door."""
-    dynamodb = stack.stack.client("dynamodb")
-    keys = (("user_id", "HASH"), ("content_id_certification", "RANGE"))
-    made = dynamodb.create_table(
-        TableName=TABLE,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
-        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
-    )
-    arn = made["TableDescription"]["LatestStreamArn"]
-    with second_stack(stack.stack, "streakline-tracked", ProgressTableStreamArn=arn) as deployed:
+    with (
+        table_with_stream(stack.stack, TABLE, "user_id", "content_id_certification") as arn,
+        second_stack(stack.stack, "streakline-tracked", ProgressTableStreamArn=arn) as deployed,
+    ):
         ensure_test_content(deployed)
         yield deployed
-    dynamodb.delete_table(TableName=TABLE)
 
 
 def write(stack: Stack, user: str, **changes: Any) -> None:
