@@ -113,8 +113,9 @@ def list_content(stack: Stack, certification: str | None, as_json: bool) -> None
         )
         return
     table = Table()
-    for name in ("certification", "content", "title", "category", "difficulty", "right at first", "active"):
-        table.add_column(name)
+    for name in ("code", "content", "title", "category", "level", "right", "active"):
+        # Whole words, however narrow the terminal is.
+        table.add_column(name, overflow="fold")
     for code, content in contents:
         rate = "–" if content.correct_rate is None else f"{100 * content.correct_rate:.1f} %"
         active = "yes" if content.active else "no"
@@ -126,7 +127,14 @@ def list_content(stack: Stack, certification: str | None, as_json: bool) -> None
 
 def _rows(file: LogFile) -> Iterator[ContentRowV1]:
     """Yield the rows of a file, and note the faults of the others."""
-    for number, fields in _fields(file, _form(file)):
+    form = _form(file)
+    for number, fields in _fields(file, form):
+        if unknown := fields.keys() - ContentRowV1.model_fields.keys():
+            known = ", ".join(ContentRowV1.model_fields)
+            if form == "csv":
+                raise file.bad(1, f"column {min(unknown)} is unknown; the columns are {known}")
+            file.fault(number, min(unknown), f"is unknown; the attributes are {known}")
+            continue
         try:
             yield ContentRowV1.model_validate(fields)
         except ValidationError as error:

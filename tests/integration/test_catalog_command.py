@@ -121,7 +121,10 @@ def test_a_bad_row_is_named_and_nothing_is_written(
     ("line", "message"),
     [
         ('{"content_id": "a"}', "certification_type: Field required"),
-        ('{"content_id": "a", "certification_type": "SAA", "colour": 1}', "colour: Extra inputs"),
+        (
+            '{"content_id": "a", "certification_type": "SAA", "colour": 1}',
+            "colour: is unknown; the attributes are",
+        ),
         ("{", "it is not JSON"),
     ],
 )
