@@ -10,6 +10,7 @@ from cli.emit import emit
 from cli.env import env
 from cli.local import down, up
 from cli.migrate import migrate
+from cli.quarantine_commands import quarantine
 from cli.redrive import redrive
 from cli.show import show
 from cli.token import token
@@ -35,6 +36,7 @@ COMMANDS = (
     wait,
     show,
     redrive,
+    quarantine,
     backfill_achievements,
     catalog,
     difficulty,

@@ -73,9 +73,10 @@ ASKING = {
     ("difficulty",),
     ("emit",),
     ("migrate",),
+    ("quarantine", "drop"),
     ("token",),
 }
-"""The commands that create data, reset passwords or grant rights."""
+"""The commands that create or delete data, reset passwords or grant rights."""
 
 
 def test_the_commands_that_create_data_or_grant_rights_have_an_option_not_to_be_asked() -> None:
