@@ -78,8 +78,6 @@ def _as_date(text: Any) -> Any:
     return text
 
 
-# The bounds stand inside of the validator: outside of it, the API's description would call them `ge` and `le`,
-# which mean nothing in JSON Schema.
 Today = Annotated[
     Annotated[date, BeforeValidator(_as_date)] | None,
     Query(
@@ -87,6 +85,8 @@ Today = Annotated[
         examples=["2026-03-01"],
     ),
 ]
+# The bounds stand inside of the validator: outside of it, the API's description would call them `ge` and
+# `le`, which mean nothing in JSON Schema.
 Goal = Annotated[
     Annotated[int, Ge(1), Le(7), BeforeValidator(_as_number)],
     Query(description="Study days a week that the learner aims for"),

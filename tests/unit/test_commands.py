@@ -105,20 +105,29 @@ def gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-CALLS = {
-    "wait": [],
-    "show": ["ann"],
-    "redrive": [],
-    "token": [],
-    "demo": [],
-    "backfill-achievements": [],
-    "catalog": ["sync"],
-}
+CALLS = [
+    "wait",
+    "show ann",
+    "redrive",
+    "token",
+    "env",
+    "demo",
+    "emit log.jsonl --format interactions",
+    "backfill-achievements",
+    "catalog import contents.csv",
+    "catalog sync",
+    "catalog list",
+]
 
 
-@pytest.mark.parametrize("command", CALLS)
-def test_a_command_says_that_the_local_stack_has_gone_and_what_to_do(gone: Path, command: str) -> None:
-    result = CliRunner().invoke(main, [command, *CALLS[command]], catch_exceptions=False)
+@pytest.mark.parametrize("call", CALLS)
+def test_a_command_says_that_the_local_stack_has_gone_and_what_to_do(
+    gone: Path, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(gone)
+    Path("log.jsonl").touch()
+    Path("contents.csv").write_text("content_id,certification_type\npython-1,PY\n")
+    result = CliRunner().invoke(main, call.split(), catch_exceptions=False)
     assert result.exit_code == 1
     assert "the local stack has gone: nothing answers at http://127.0.0.1:1" in result.output
     assert "up`" in result.output

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from cli.__main__ import main
+from functions.api import STATUS_CODES, UNKNOWN_CERTIFICATION
 
 ROOT = Path(__file__).parents[2]
 OPERATIONS = ROOT / "docs" / "operations.md"
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "examples").glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
-FILE = re.compile(r"(cli|benchmarks|docs|domain|events|functions|requirements|tests)/[\w./-]+")
+FILE = re.compile(r"(cli|benchmarks|docs|domain|events|examples|functions|requirements|tests)/[\w./-]+")
 
 every_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
@@ -169,3 +170,10 @@ def test_every_limit_of_the_code_is_documented() -> None:
                 assert re.search(rf"\b{name}`", documented), (
                     f"{package}.{path.stem}.{name}: add it to docs/limits.md, or to INSIDE if nobody meets it"
                 )
+
+
+def test_every_error_of_the_api_is_documented_with_its_cause_and_cure() -> None:
+    text = (ROOT / "docs" / "api.md").read_text()
+    rows = re.findall(r"^\| ([45]\d\d) \| `(\w+)` \| [^|]+ \| [^|]+ \|$", text, re.MULTILINE)
+    wanted = {(str(status), code) for status, code in STATUS_CODES.items()} | {("404", UNKNOWN_CERTIFICATION)}
+    assert set(rows) == wanted
