@@ -41,6 +41,7 @@ def backfill_achievements(stack: Stack, announce: bool, rate: float, as_json: bo
     Gives every learner the achievements that they have earned under the current rules and catalog. Awards of
     retired rules stay. An interrupted run continues where it stopped, and running it again gives nothing
     twice. The awards' earned_at is the time of the run.
+
     Example: streakline backfill-achievements --rate 50
     """
     ask_first(

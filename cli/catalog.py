@@ -44,7 +44,9 @@ def import_content(
 
     FILE is CSV with a header, or one JSON object a line. Its columns are those of
     events/schemas/content.metadata.v1.json. What a row leaves empty stays as it is. When the command ends,
-    the catalog knows the new content. Example: streakline catalog import contents.csv --dry-run
+    the catalog knows the new content.
+
+    Example: streakline catalog import contents.csv --dry-run
     """
     log = LogFile(file)
     rows = {(row.certification_type, row.content_id): row for row in _rows(log)}
@@ -82,7 +84,10 @@ def import_content(
 @click.option("--json", "as_json", is_flag=True, help="Print all contents as JSON.")
 @on_stack
 def list_content(stack: Stack, certification: str | None, as_json: bool) -> None:
-    """List the contents that the catalog has. Example: streakline catalog list --certification SAA"""
+    """List the contents that the catalog has.
+
+    Example: streakline catalog list --certification SAA
+    """
     found = stack.store.full_catalog().certifications
     if certification is not None and certification not in found:
         raise click.ClickException(f"there is no certification {certification}; there are {', '.join(found)}")

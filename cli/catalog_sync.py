@@ -90,7 +90,9 @@ def sync_catalog(stack: Stack) -> None:
     Use it once when the stack gets an existing table (parameter ContentTableStreamArn), whose stream has only
     what changes from then on, or after the stream could not be read for a day. It only reads the table. It is
     safe while the table changes, continues where an interrupted run stopped, and running it again changes
-    nothing. Content that the table no longer has is retired. Example: streakline catalog sync
+    nothing. Content that the table no longer has is retired.
+
+    Example: streakline catalog sync
     """
     table = stack.outputs["ContentTableName"]
     checkpoint = Checkpoint.load(PROGRESS_FILE, table)

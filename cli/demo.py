@@ -42,6 +42,7 @@ def demo(stack: Stack, timeout: float, last_day: datetime | None, yes: bool) -> 
 
     The log has eight weeks of 40 learners' interactions. Half of them go over the bus, half over the stream.
     If you run it again, all of them are recognised as duplicates and no view changes.
+
     Example: streakline demo --last-day 2026-03-01
     """
     until = None if last_day else _until(stack)

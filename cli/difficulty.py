@@ -53,7 +53,9 @@ def difficulty(
     """Compute how often the first answers to each content of FILES were right.
 
     With --apply, write `correct_rate` and `answered_by` to the content table, where readiness finds them.
-    Content that the table does not have is listed and not added. Example: streakline difficulty log.jsonl
+    Content that the table does not have is listed and not added.
+
+    Example: streakline difficulty log.jsonl
     """
     left_out: Counter[str] = Counter()
     logs = [read_log(file, log_format, mapping, skip_bad=skip_bad) for file in files]

@@ -70,6 +70,7 @@ def emit(
 
     Content that the catalog lacks is added first. Interactions keep their ids, so emitting a file again
     counts nothing twice. Exits with 1 if some could not be emitted because the API was unavailable.
+
     Example: streakline emit log.jsonl --format interactions
     """
     with doing(f"reading and checking {file}"):

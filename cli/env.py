@@ -26,6 +26,7 @@ def env(stack: Stack) -> None:
     API_URL, STREAM_NAME, BUS_NAME, CONTENT_TABLE and VIEWS_TABLE. For the local stack there are also
     AWS_ENDPOINT_URL and credentials that only this stack accepts, so that boto3 and the AWS CLI reach it
     instead of AWS: use a shell of its own. `streakline` is put on the PATH.
+
     Example: streakline env
     """
     variables = {"API_URL": stack.api_url} | {name: stack.outputs[output] for name, output in NAMES.items()}

@@ -54,7 +54,10 @@ _UP_LOCK = ROOT / ".cache" / "up.lock"
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the outputs as JSON.")
 def up(as_json: bool) -> None:
-    """Start the local stack, or deploy changed code to it. Example: streakline up --json"""
+    """Start the local stack, or deploy changed code to it.
+
+    Example: streakline up --json
+    """
     click.get_current_context().with_resource(_only_up())
     LOCAL.mkdir(parents=True, exist_ok=True)
     with doing("starting MiniStack"):
@@ -89,7 +92,10 @@ def up(as_json: bool) -> None:
 
 @click.command()
 def down() -> None:
-    """Stop the local stack and delete its data. Example: streakline down"""
+    """Stop the local stack and delete its data.
+
+    Example: streakline down
+    """
     ended = [_end(process) for process in (_BRIDGE, _MINISTACK)]
     _forget()
     click.echo("The local stack is stopped." if any(ended) else "There is no local stack.")

@@ -53,8 +53,9 @@ def migrate(stack: Stack, name: str, dry_run: bool, skip_bad: bool, as_json: boo
     """Bring the rows of the replaced tracker's progress table in as interactions.
 
     The whole table is checked first. Ids are derived from the rows, so running it again counts nothing twice,
-    also beside the table as a door. See docs/migrating.md. Example: streakline migrate --table user_progress
-    --dry-run
+    also beside the table as a door. See docs/migrating.md.
+
+    Example: streakline migrate --table user_progress --dry-run
     """
     found = read_table(stack, name)
     found.bad.sort()

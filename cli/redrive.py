@@ -54,6 +54,7 @@ def redrive(stack: Stack, reason: str | None, dry_run: bool, as_json: bool) -> N
     Records that would be refused again stay in quarantine, and are listed with the reason. It is safe to
     repeat a redrive: a record that has been applied since is recognised as a duplicate. Exits with 1 if
     quarantine contains messages or objects that can't be read. They stay where they are.
+
     Example: streakline redrive --reason unknown_content --dry-run
     """
     lines: list[str] = []

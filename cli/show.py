@@ -35,7 +35,10 @@ _BARS = " ▁▂▃▄▅▆▇█"
 @click.option("--json", "as_json", is_flag=True, help="Print the dashboard as the API's JSON.")
 @on_stack
 def show(stack: Stack, user: str, today: datetime | None, as_json: bool) -> None:
-    """Show the dashboard of the learner USER. Example: streakline show demo-ada"""
+    """Show the dashboard of the learner USER.
+
+    Example: streakline show demo-ada
+    """
     day = today.date() if today else None
     if as_json:
         print_json(_dashboard(stack, user, day))

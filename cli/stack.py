@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, wraps
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,8 @@ def answers(endpoint_url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{endpoint_url}/_localstack/health", timeout=5) as answer:
             return bool(answer.status == 200)
-    except OSError:
+    # HTTPException: what answers is another program, to which the port belongs now.
+    except (OSError, HTTPException):
         return False
 
 

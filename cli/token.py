@@ -27,6 +27,7 @@ def token(stack: Stack, group: str | None, user: str | None, reset_password: boo
     Send it in the Authorization header, as `Bearer TOKEN`. The user is created if there is none. An existing
     user is left alone without --reset-password. The users streakline-learner, streakline-instructors and
     streakline-admins are this command's own, and get a new password each time.
+
     Example: streakline token --group instructors
     """
     name = user or own_user(group)

@@ -40,6 +40,7 @@ def wait(stack: Stack, timeout: float, as_json: bool) -> None:
     Waits until each emitted interaction is in its learner's views or in quarantine. Covers all that
     `streakline emit` has sent since the last successful wait. After the timeout it looks once more at every
     learner and into quarantine, which can take a while, says what is missing, and exits with 1.
+
     Example: streakline wait --timeout 60
     """
     manifest = manifest_of(stack)

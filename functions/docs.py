@@ -48,8 +48,8 @@ _ERRORS: dict[str, tuple[str, dict[str, Any]]] = {
         _OURS,
     ),
     "404": (
-        "The learner does not exist, or the caller may not see them; or there is no such certification. "
-        "Check the ids in the request",
+        "The learner does not exist, or the caller may not see them; "
+        "or there is no such certification (`unknown_certification`). Check the ids in the request",
         _EITHER,
     ),
     "429": ("Too many requests. Try again in a second, and then ever less often", _GATEWAYS),

@@ -13,6 +13,7 @@ from datetime import date, datetime
 from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple
 
+from annotated_types import Ge, Le
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from pydantic import BeforeValidator
 
@@ -77,7 +78,6 @@ def _as_date(text: Any) -> Any:
     return text
 
 
-Number = Annotated[int, BeforeValidator(_as_number)]
 Today = Annotated[
     Annotated[date, BeforeValidator(_as_date)] | None,
     Query(
@@ -85,9 +85,18 @@ Today = Annotated[
         examples=["2026-03-01"],
     ),
 ]
-Goal = Annotated[Number, Query(ge=1, le=7, description="Study days a week that the learner aims for")]
+# The bounds stand inside of the validator: outside of it, the API's description would call them `ge` and
+# `le`, which mean nothing in JSON Schema.
+Goal = Annotated[
+    Annotated[int, Ge(1), Le(7), BeforeValidator(_as_number)],
+    Query(description="Study days a week that the learner aims for"),
+]
 Days = Annotated[
-    Number, Query(ge=1, le=365, description="Length in days of the period that ends with `today`")
+    Annotated[int, Ge(1), Le(365), BeforeValidator(_as_number)],
+    Query(description="Length in days of the period that ends with `today`"),
+]
+Limit = Annotated[
+    Annotated[int, Ge(1), Le(1000), BeforeValidator(_as_number)], Query(description="Contents on a page")
 ]
 
 
@@ -247,7 +256,7 @@ def streak(user_id: UserId, today: Today = None, goal: Goal = views.WEEKLY_GOAL)
 def content(
     user_id: UserId,
     certification_type: CertificationType = None,
-    limit: Annotated[Number, Query(ge=1, le=1000, description="Contents on a page")] = PAGE,
+    limit: Limit = PAGE,
     cursor: Annotated[
         str | None, Query(max_length=400, description="`next_cursor` of the previous page")
     ] = None,

@@ -39,6 +39,8 @@ const LONGEST_PAUSE = 60_000;
 export class InteractionQueue {
   readonly #options: Options;
   #failures = 0;
+  /** The time, as of Date.now(), before which the API asked not to be called. */
+  #notBefore = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: Options) {
@@ -65,56 +67,63 @@ export class InteractionQueue {
     return load().length;
   }
 
-  /** Send what is waiting. Only one tab of the page sends at a time. */
+  /** Send what is waiting. Only one tab of the page sends at a time. Call this after sign-in, too. */
   async flush(): Promise<void> {
-    clearTimeout(this.#timer);
     await navigator.locks.request(LOCK, async () => {
-      for (let batch = load().slice(0, BATCH); batch.length && navigator.onLine; batch = load().slice(0, BATCH)) {
-        const pause = await this.#send(batch);
-        if (pause !== 0) {
-          if (pause !== null) this.#timer = setTimeout(() => void this.flush(), pause);
-          return;
-        }
+      clearTimeout(this.#timer);
+      // If the API has asked for a pause, another interaction does not shorten it.
+      let pause: number | null = Math.max(0, this.#notBefore - Date.now());
+      while (pause === 0 && navigator.onLine) {
+        const batch = load().slice(0, BATCH);
+        if (batch.length === 0) return;
+        pause = await this.#send(batch);
       }
+      if (pause) this.#timer = setTimeout(() => void this.flush(), pause);
     });
   }
 
   /** Send a batch. Return 0 to go on, the milliseconds to wait before the next try, or null to wait for sign-in. */
   async #send(batch: Queued[]): Promise<number | null> {
-    const token = await this.#options.token();
-    if (token === null) return null;
-    let answer: Response;
+    let answer: Response | undefined;
+    let results: Result[];
     try {
+      const token = await this.#options.token();
+      if (token === null) return null;
       answer = await fetch(`${this.#options.api}/progress/me/interactions`, {
         method: "POST",
         headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
         body: JSON.stringify(batch),
       });
+      // A token that has just expired: the next try asks for another one. 429 and 5xx pass, too.
+      if (answer.status !== 202) return this.#pause(answer);
+      ({ results } = (await answer.json()) as { results: Result[] });
     } catch {
-      return this.#pause(null);
+      // The network has failed, perhaps after the API took the batch: it keeps its ids, so it may be sent again.
+      return this.#pause();
     }
-    // A token that has just expired: the next try asks for another one. 429 and 5xx pass, too.
-    if (answer.status !== 202) return this.#pause(answer.headers.get("Retry-After"));
-    const { results } = (await answer.json()) as { results: Result[] };
-    const done = new Set<string>();
-    for (const [index, result] of results.entries()) {
-      const sent = batch[index]!;
-      if (result.status === "unavailable") continue;
-      done.add(sent.event_id);
-      if (result.status === "invalid") {
-        const why = (result.faults ?? []).map(({ field, message }) => `${field}: ${message}`).join("; ");
-        this.#options.onRefused?.(sent, why);
-      }
-    }
+    const done = batch.filter((_, index) => ["accepted", "invalid"].includes(results[index]?.status ?? ""));
+    const ids = new Set(done.map(({ event_id }) => event_id));
     // Read the queue again: an interaction may have been recorded meanwhile.
-    save(load().filter(({ event_id }) => !done.has(event_id)));
-    return done.size < batch.length ? this.#pause(null) : ((this.#failures = 0), 0);
+    save(load().filter(({ event_id }) => !ids.has(event_id)));
+    for (const [index, { status, faults = [] }] of results.entries()) {
+      const why = faults.map(({ field, message }) => `${field}: ${message}`).join("; ");
+      if (status === "invalid") this.#options.onRefused?.(batch[index]!, why);
+    }
+    if (done.length < batch.length) return this.#pause(answer);
+    this.#failures = 0;
+    return 0;
   }
 
-  #pause(retryAfter: string | null): number {
-    const asked = retryAfter === null ? 0 : 1_000 * Number(retryAfter);
+  /** Return for how many milliseconds to wait: ever longer, and at least as long as an answer asks for. */
+  #pause(answer?: Response): number {
     const longest = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** this.#failures++);
-    return Math.max(asked, longest * (0.5 + Math.random() / 2));
+    const own = longest * (0.5 + Math.random() / 2);
+    if (answer === undefined) return own;
+    // The API names seconds. A proxy may name a date, which is no number.
+    const asked = 1_000 * (Number(answer.headers.get("Retry-After")) || 0);
+    const pause = Math.max(asked, own);
+    this.#notBefore = Date.now() + pause;
+    return pause;
   }
 }
 

@@ -216,6 +216,62 @@ def test_the_page_reports_what_the_api_refuses_and_goes_on(stack: Deployed, buil
         page.close()
 
 
+@pytest.mark.parametrize(
+    ("status", "retry_after", "seconds"),
+    [(503, "120", 120), (429, "90", 90), (503, "Fri, 27 Nov 2026 09:00:00 GMT", 0)],
+)
+def test_the_page_drops_nothing_and_waits_as_long_as_the_api_asks(
+    built: Path, status: int, retry_after: str, seconds: int
+) -> None:
+    sent: list[list[str]] = []
+    cors = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "retry-after"}
+
+    def answer(route: Route) -> None:
+        """Refuse the first request, and accept one of the second's two interactions."""
+        posted = json.loads(route.request.post_data or "[]")
+        sent.append([interaction["content_id"] for interaction in posted])
+        if len(sent) == 1:
+            route.fulfill(status=status, headers={**cors, "Retry-After": retry_after}, json={})
+        else:
+            states = ["accepted"] if len(sent) > 2 else ["accepted", "unavailable"]
+            results = [
+                {"status": state, "event_id": one["event_id"]}
+                for state, one in zip(states, posted, strict=True)
+            ]
+            route.fulfill(status=202, headers=cors, json={"accepted": 1, "results": results})
+
+    def record(content_id: str) -> None:
+        """Record an interaction, and wait until the page has sent it or decided not to."""
+        page.evaluate(
+            f"queue.record({{content_id: '{content_id}', interaction_type: 'viewed'}}); queue.flush()"
+        )
+
+    with site(built) as origin, chromium() as browser:
+        page = browser.new_page()
+        page.route("**/progress/me/interactions", answer)
+        page.clock.install(time="2026-11-27T08:00:00Z")
+        page.goto(f"{origin}/#api=http://127.0.0.1:9&token=x")
+        page.clock.pause_at("2026-11-27T08:01:00Z")
+        page.wait_for_function("window.queue")
+        record("python-1")
+        assert sent == [["python-1"]]
+        if seconds:
+            page.clock.run_for(1_000 * (seconds - 1))
+            record("python-2")
+            assert len(sent) == 1, "a new interaction does not shorten the pause"
+        else:
+            record("python-2")
+        page.clock.run_for(1_000 * 2)
+        page.evaluate("queue.flush()")
+        assert sent[1:] == [["python-1", "python-2"]]
+        assert waiting(page) == 1
+        page.clock.run_for(60_000)
+        page.evaluate("queue.flush()")
+        assert sent[2:] == [["python-2"]]
+        assert waiting(page) == 0
+        page.close()
+
+
 # -- the README ------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,8 @@
 import json
 import re
 import shlex
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from cli.__main__ import main
 from cli.manifest import add_to_manifest, end_of_demo, manifest_of, read_manifest
 from cli.stack import Stack, ask_first, local_session
 
-EXAMPLE = re.compile(r"Example: (streakline .*)")
+EXAMPLE = re.compile(r"^ *Example: (streakline .*)$", re.MULTILINE)
 LOCAL_STACK = Stack(
     {"ViewsTableName": "views"}, "http://127.0.0.1:1/api", "http://127.0.0.1:1", local_session()
 )
@@ -36,18 +38,20 @@ COMMANDS = dict(commands(main))
 
 
 @pytest.mark.parametrize("names", COMMANDS, ids=" ".join)
-def test_each_command_has_an_example_in_its_help_that_can_be_pasted(names: tuple[str, ...]) -> None:
-    help_text = " ".join((COMMANDS[names].help or "").split())
-    found = EXAMPLE.search(help_text)
-    assert found, f"`streakline {' '.join(names)} --help` has no example"
+def test_each_command_has_an_example_in_its_help_that_can_be_pasted(
+    names: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = click.Context(COMMANDS[names], info_name=names[-1], terminal_width=80)
+    found = EXAMPLE.search(COMMANDS[names].get_help(context))
+    assert found, f"`streakline {' '.join(names)} --help` has no paragraph `Example: streakline …` of its own"
     arguments = shlex.split(found[1])[1 + len(names) :]
     assert tuple(shlex.split(found[1])[1 : 1 + len(names)]) == names
-    with CliRunner().isolated_filesystem():
-        for argument in arguments:
-            if Path(argument).suffix in {".csv", ".jsonl", ".toml"}:
-                Path(argument).touch()
-        # Parses the arguments, and raises if they are wrong. Nothing is run.
-        COMMANDS[names].make_context(names[-1], arguments)
+    monkeypatch.chdir(tmp_path)
+    for argument in arguments:
+        if Path(argument).suffix in {".csv", ".jsonl", ".toml"}:
+            Path(argument).touch()
+    # Parses the arguments, and raises if they are wrong. Nothing is run.
+    COMMANDS[names].make_context(names[-1], arguments)
 
 
 def test_a_question_comes_first_on_aws_and_only_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,23 +106,52 @@ def gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-CALLS = {
-    "wait": [],
-    "show": ["ann"],
-    "redrive": [],
-    "token": [],
-    "demo": [],
-    "backfill-achievements": [],
-    "catalog": ["sync"],
-}
+CALLS = [
+    "wait",
+    "show ann",
+    "redrive",
+    "token",
+    "env",
+    "demo",
+    "emit log.jsonl --format interactions",
+    "backfill-achievements",
+    "catalog import contents.csv",
+    "catalog sync",
+    "catalog list",
+]
 
 
-@pytest.mark.parametrize("command", CALLS)
-def test_a_command_says_that_the_local_stack_has_gone_and_what_to_do(gone: Path, command: str) -> None:
-    result = CliRunner().invoke(main, [command, *CALLS[command]], catch_exceptions=False)
+@pytest.mark.parametrize("call", CALLS)
+def test_a_command_says_that_the_local_stack_has_gone_and_what_to_do(
+    gone: Path, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(gone)
+    Path("log.jsonl").touch()
+    Path("contents.csv").write_text("content_id,certification_type\npython-1,PY\n")
+    result = CliRunner().invoke(main, call.split(), catch_exceptions=False)
     assert result.exit_code == 1
     assert "the local stack has gone: nothing answers at http://127.0.0.1:1" in result.output
     assert "up`" in result.output
+
+
+def test_a_command_says_so_if_something_else_answers_at_the_address_of_the_local_stack(gone: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer_what_is_not_http() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1024)
+                connection.sendall(b"220 mail.example ESMTP\r\n")
+
+        thread = threading.Thread(target=answer_what_is_not_http)
+        thread.start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        noted = json.loads((gone / "stack.json").read_text())
+        (gone / "stack.json").write_text(json.dumps(noted | {"endpoint_url": address}))
+        result = CliRunner().invoke(main, ["show", "ann"], catch_exceptions=False)
+        thread.join()
+    assert result.exit_code == 1
+    assert f"the local stack has gone: nothing answers at {address}" in result.output
 
 
 def test_down_forgets_what_was_emitted_to_the_local_stack_and_nothing_else(gone: Path) -> None:

@@ -1,5 +1,6 @@
 """The documents agree with the repository: links, commands, files and tests that they name exist."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -9,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from cli.__main__ import main
+from functions.api import STATUS_CODES, UNKNOWN_CERTIFICATION
 
 ROOT = Path(__file__).parents[2]
 OPERATIONS = ROOT / "docs" / "operations.md"
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "examples").glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
-FILE = re.compile(r"(cli|benchmarks|docs|domain|events|functions|requirements|tests)/[\w./-]+")
+FILE = re.compile(r"(cli|benchmarks|docs|domain|events|examples|functions|requirements|tests)/[\w./-]+")
 
 every_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
@@ -95,22 +97,83 @@ UNITS: dict[str, Callable[[int], object]] = {
     "minutes": lambda number: timedelta(minutes=number),
     "days": lambda number: timedelta(days=number),
 }
-LIMITS = [
-    (number, unit, module, name)
-    for number, unit, module, name in re.findall(
-        r"^\| [^|]+ \| ([0-9,]+) ?(\w*)[^|]* \| [^|]+ \| `([\w.]+)\.(\w+)` \|$",
-        (ROOT / "docs" / "limits.md").read_text(),
-        re.MULTILINE,
-    )
-]
+LIMITS = re.findall(
+    r"^\| [^|]+ \| ([0-9,]+) ?(\w*)[^|]* \| [^|]+ \| `([\w.]+)([.#])(\w+)` \|$",
+    (ROOT / "docs" / "limits.md").read_text(),
+    re.MULTILINE,
+)
+INSIDE = {
+    "MAX_ORDINAL",  # what is stored and has more is damaged
+    "MAX_HUNDREDTHS",  # that of `score`
+    # Sizes of calls to AWS, and of what the functions write and log.
+    "MAX_BATCH",
+    "MAX_BATCH_BYTES",
+    "MAX_BATCH_GET",
+    "MAX_CATALOG_READS",
+    "MAX_ENTRIES",
+    "MAX_REASON_LENGTH",
+    "MAX_TRANSACTION_BYTES",
+    "MAX_TRANSACTION_ITEMS",
+    "MAX_WRITES",
+    # Tries and troubles before something is given up, and the delay from which on a metric counts it.
+    "MAX_DELAY",
+    "MAX_PUTS",
+    "MAX_RACES",
+    "MAX_READ_TRIES",
+    "MAX_TRIES",
+    "MAX_TROUBLES",
+}
+"""Constants that nobody outside meets."""
 
 
-def test_every_row_of_the_limits_names_its_constant() -> None:
+def test_every_row_of_the_limits_names_where_it_comes_from() -> None:
     rows = re.findall(r"^\| (?!what \|)", (ROOT / "docs" / "limits.md").read_text(), re.MULTILINE)
     assert len(LIMITS) == len(rows) > 20
 
 
-@pytest.mark.parametrize(("number", "unit", "module", "name"), LIMITS)
-def test_a_documented_limit_is_the_codes(number: str, unit: str, module: str, name: str) -> None:
+@pytest.mark.parametrize(("number", "unit", "source", "kind", "name"), LIMITS)
+def test_a_documented_limit_is_the_codes(number: str, unit: str, source: str, kind: str, name: str) -> None:
     whole = int(number.replace(",", ""))
-    assert getattr(import_module(module), name) == (UNITS[unit](whole) if unit in UNITS else whole)
+    if kind == ".":
+        wanted = UNITS[unit](whole) if unit in UNITS else whole
+        assert getattr(import_module(source), name) == wanted
+    else:
+        assert limit_in(source, name) == whole
+
+
+def limit_in(schema: str, name: str) -> int:
+    """Return the greatest length or value of a field or query parameter in a file with a schema."""
+    [path] = [*(ROOT / "docs").glob(schema), *(ROOT / "events" / "schemas").glob(schema)]
+    document = json.loads(path.read_text())
+    if "paths" in document:
+        routes = [route for methods in document["paths"].values() for route in methods.values()]
+        parameters = [parameter for route in routes for parameter in route.get("parameters", [])]
+        fields = [parameter["schema"] for parameter in parameters if parameter["name"] == name]
+    else:
+        fields = [(document["properties"] | document.get("$defs", {}))[name]]
+    limits = set()
+    for field in fields:
+        for form in field.get("anyOf", [field]):
+            limits |= {form[key] for key in ("maximum", "maxLength") if key in form}
+            if "pattern" in form:
+                limits.add(max(n for n in range(1, 1000) if re.fullmatch(form["pattern"], "a" * n)))
+    [limit] = limits
+    return int(limit)
+
+
+def test_every_limit_of_the_code_is_documented() -> None:
+    documented = (ROOT / "docs" / "limits.md").read_text()
+    for package in ("domain", "functions"):
+        for path in (ROOT / package).glob("*.py"):
+            constants = set(re.findall(r"^(MAX_\w+|MIN_\w+)\b", path.read_text(), re.MULTILINE))
+            for name in constants - INSIDE:
+                assert re.search(rf"\b{name}`", documented), (
+                    f"{package}.{path.stem}.{name}: add it to docs/limits.md, or to INSIDE if nobody meets it"
+                )
+
+
+def test_every_error_of_the_api_is_documented_with_its_cause_and_cure() -> None:
+    text = (ROOT / "docs" / "api.md").read_text()
+    rows = re.findall(r"^\| ([45]\d\d) \| `(\w+)` \| [^|]+ \| [^|]+ \|$", text, re.MULTILINE)
+    wanted = {(str(status), code) for status, code in STATUS_CODES.items()} | {("404", UNKNOWN_CERTIFICATION)}
+    assert set(rows) == wanted
