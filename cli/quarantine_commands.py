@@ -69,7 +69,10 @@ def _user(record: QuarantinedRecord) -> str | None:
 @click.option("--json", "as_json", is_flag=True, help="Print the records as JSON.")
 @on_stack
 def list_quarantine(stack: Stack, wanted: Wanted, as_json: bool) -> None:
-    """List the records in quarantine, each once. Example: streakline quarantine list --reason invalid"""
+    """List the records in quarantine, each once.
+
+    Example: streakline quarantine list --reason invalid
+    """
     with doing("reading quarantine"), Entries(stack) as entries:
         records = sorted(_records(entries, wanted.has), key=lambda record: record.arrived_at)
     if as_json:
@@ -116,7 +119,8 @@ def drop_quarantined(stack: Stack, wanted: Wanted, position: str | None, dry_run
     """Delete records from quarantine that will never count.
 
     They are gone, but for the event log. A message or batch with other records besides stays as it is.
-    Example: streakline quarantine drop --reason malformed --older-than 1 --dry-run
+
+    Example: streakline quarantine drop --reason malformed --dry-run
     """
     if position is None and not any(wanted):
         raise click.UsageError("Say which records: --reason, --user, --older-than or --position.")
