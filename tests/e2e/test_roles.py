@@ -15,6 +15,7 @@ from tests.e2e.tokens import (
     claims_of,
     header_of,
     issuer,
+    learner_of,
     member_of,
     new_key,
     of_another_client,
@@ -27,7 +28,7 @@ from tests.e2e.tokens import (
 from tests.e2e.wire import Answer, call
 from tests.integration.template import routes
 
-OPEN = {"GET /openapi.json", "GET /docs"}
+OPEN = {"GET /openapi.json", "GET /docs", "GET /", "GET /config.json", "GET /assets/{version}/{file+}"}
 """The routes that need no token."""
 MISSING = f"nobody-{secrets.token_hex(4)}"
 """The id of a learner who does not exist."""
@@ -139,7 +140,7 @@ def tokens(stack: Deployed, learner: str) -> dict[str, str | None]:
 @pytest.fixture(scope="module")
 def matrix(stack: Deployed, learner: str, tokens: dict[str, str | None]) -> Matrix:
     """Return the answer to each caller on each route, about both learners."""
-    existing = claims_of(learner)["sub"]
+    existing = learner_of(learner)
     answers: Matrix = {}
     # Reads first, because the admin's posts make the missing learner exist.
     for route in sorted(routes(), key=lambda key: not key.startswith("GET ")):
@@ -151,6 +152,7 @@ def matrix(stack: Deployed, learner: str, tokens: dict[str, str | None]) -> Matr
                 asked = asked.replace("{event_id}", "e-1?occurred_at=2026-03-01T12:00:00Z")
                 if body is not None and method == "PUT":
                     asked += f"?statementId={body['id']}"
+                asked = asked.replace("{version}/{file+}", "latest/app.js")
                 answers[Call(caller, route, exists)] = call(
                     stack.api_url, method, asked, token, body, {"X-Experience-API-Version": "1.0.3"}
                 )
