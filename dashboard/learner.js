@@ -35,14 +35,26 @@ export function createLearner(get, { learner = "me", today = null, goal = 3, onR
         loadedAt: new Date(),
         celebrated: [...store.state.celebrated, ...gained],
       });
-      // How much was done on each day of the year is for the heat map. The page does not wait for it.
-      if (view !== before) store.set({ year: await get(`${path}/activity?days=365${date}`) });
+      if (view !== before) loadYear();
     } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-      store.set({ failure: error });
-      if (error.kind === "signed-out") onRefused();
-      if (error.retryAfter) setTimeout(() => timer && refresh(), 1000 * Math.min(error.retryAfter, LONGEST_RETRY));
+      failed(error);
     }
+  }
+
+  /** Load how much was done on each day of the year, for the heat map. Nothing else waits for it. */
+  async function loadYear() {
+    try {
+      store.set({ year: await get(`${path}/activity?days=365${date}`) });
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  function failed(error) {
+    if (!(error instanceof Failure)) throw error;
+    store.set({ failure: error });
+    if (error.kind === "signed-out") onRefused();
+    if (error.retryAfter) setTimeout(() => timer && refresh(), 1000 * Math.min(error.retryAfter, LONGEST_RETRY));
   }
 
   const refresh = () => (loading ??= load().finally(() => (loading = null)));

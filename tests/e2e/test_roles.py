@@ -45,6 +45,8 @@ class Expected(NamedTuple):
     posts: tuple[int, int]
     of_all: int = 200
     """Of the routes that are about no learner."""
+    content: int = 403
+    """Of the route that says how hard contents are, for those who may read all learners."""
     statements: tuple[int, int] = (403, 403)
     """Of xAPI statements, by POST and by PUT, about the learner who exists."""
 
@@ -55,13 +57,13 @@ GROUPS = ("x,admins", "team[admins]", "not admins")
 
 Cognito allows no blanks in a group's name; MiniStack does, as other providers do.
 """
-REFUSED = Expected((401, 401), (401, 401), 401, (401, 401))
+REFUSED = Expected((401, 401), (401, 401), 401, 401, (401, 401))
 STRANGER = Expected((404, 404), (404, 404))
 EXPECTED = {
     "the learner": Expected((200, 404), (202, 404), statements=(200, 204)),
     "another learner": STRANGER,
-    "an instructor": Expected((200, 404), (403, 403)),
-    "an admin": Expected((200, 404), (202, 202), statements=(200, 204)),
+    "an instructor": Expected((200, 404), (403, 403), content=200),
+    "an admin": Expected((200, 404), (202, 202), content=200, statements=(200, 204)),
     **{f"a member of the group `{name}`": STRANGER for name in GROUPS},
     "nobody": REFUSED,
     "a text that is no token": REFUSED,
@@ -178,6 +180,8 @@ def expected_status(one: Call) -> int:
     if one.route in OPEN:
         return 200
     expected = EXPECTED[one.caller]
+    if one.route == "GET /content":
+        return expected.content
     if one.route in ("GET /certifications", "GET /achievements"):
         return expected.of_all
     if one.route.endswith(" /xapi/statements"):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,9 +11,15 @@ from urllib.parse import urlsplit
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Response
 
+from cli.demo_log import LAST_DAY
 from cli.people import PASSWORD
 from tests.e2e.conftest import REPOSITORY
 
+LEARNER, OTHER, TEACHER = "page-ada", "page-grace", "page-teacher"
+NEWCOMER, LIVE, ODD = "page-new", "page-live", "page-odd"
+"""Users without interactions at first."""
+TODAY, TOMORROW = f"today={LAST_DAY}", f"today={LAST_DAY + timedelta(days=1)}"
+"""What stands behind `#` in the address, to see progress as of the log's last day, or the day after."""
 SCREENSHOTS = REPOSITORY / ".cache" / "page"
 """Where each checked state leaves its screenshot, to be looked at."""
 DESKTOP, PHONE = (1440, 900), (320, 640)

@@ -1,48 +1,11 @@
-"""The dashboard's page in headless Chromium, on the deployed stack: what learners and teachers see."""
+"""What learners see: every panel, what changes meanwhile, and nothing of the token afterwards."""
 
-import json
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
-from cli.content import ensure_content
-from cli.demo_log import LAST_DAY, demo_catalog, demo_log
-from cli.logs import CatalogRow
-from cli.people import Person, ensure_people
-from tests.e2e.browser import chromium
 from tests.e2e.conftest import Deployed
-from tests.e2e.page import PHONE, visit, written
-from tests.e2e.test_real_logs import emit_and_wait
-
-LEARNER, OTHER, TEACHER, NEWCOMER, LIVE = "page-ada", "page-grace", "page-teacher", "page-new", "page-live"
-TODAY = f"today={LAST_DAY}"
-TOMORROW = f"today={LAST_DAY + timedelta(days=1)}"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def url(stack: Deployed, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the page's address, with two learners of the demo's log behind it."""
-    ensure_content(
-        stack.stack, [*demo_catalog(), CatalogRow("page-live-1", "PAGE", "Storage", None, "Buckets, part 1")]
-    )
-    lines = [
-        json.dumps({**fields, "user_id": fields["user_id"].replace("demo-", "page-")})
-        for fields in demo_log().interactions
-        if fields["user_id"] in {"demo-ada", "demo-grace"} and not fields["event_id"].startswith("demo")
-    ]
-    log = written(tmp_path_factory.mktemp("page") / "log.jsonl", lines)
-    emit_and_wait(stack, log, "--format", "interactions")
-    people = [Person(name, "") for name in (LEARNER, OTHER, NEWCOMER, LIVE)]
-    ensure_people(stack.stack, [*people, Person(TEACHER, "", "instructors")])
-    return f"{stack.api_url}/"
+from tests.e2e.page.visits import LEARNER, LIVE, PHONE, TODAY, TOMORROW, visit
 
 
 def test_a_learner_signs_in_sees_every_panel_and_signs_out(browser: Browser, url: str) -> None:
@@ -96,14 +59,25 @@ def test_no_token_is_stored_or_in_the_address(browser: Browser, url: str) -> Non
         expect(seen.page.get_by_role("heading", name="Sign in to see your progress")).to_be_visible()
 
 
+def refresh_until(page: Page, text: str) -> None:
+    """Click on Refresh until the text is on the page, for a minute."""
+    for _ in range(240):
+        page.get_by_role("button", name="Refresh").click()
+        if page.get_by_text(text).count():
+            return
+        page.wait_for_timeout(250)
+    raise AssertionError(f"{text!r} did not appear")
+
+
 def test_an_interaction_emitted_meanwhile_is_seen_and_its_award_is_celebrated_once(
     browser: Browser, url: str, stack: Deployed
 ) -> None:
     token = stack.token(user=f"{LIVE}-admin", group="admins")
 
     def study(number: int, kind: str) -> None:
-        at = datetime.now(UTC) - timedelta(minutes=2, seconds=-number)
-        fields = {"content_id": "page-live-1", "interaction_type": kind, "occurred_at": at.isoformat()}
+        # Now, so that it is today however soon after midnight the test runs.
+        at = datetime.now(UTC).isoformat()
+        fields = {"content_id": "page-live-1", "interaction_type": kind, "occurred_at": at}
         status, _, _ = stack.call(
             "POST", f"/progress/{LIVE}/interaction", token, {**fields, "event_id": f"page-live-{number}"}
         )
@@ -119,18 +93,10 @@ def test_an_interaction_emitted_meanwhile_is_seen_and_its_award_is_celebrated_on
         seen.check("empty")
         study(1, "viewed")
         refresh = page.get_by_role("button", name="Refresh")
-        for _ in range(60):
-            refresh.click()
-            if page.get_by_role("heading", name="You have studied today").count():
-                break
-            page.wait_for_timeout(250)
+        refresh_until(page, "You have studied today")
         expect(page.get_by_role("heading", name="You have studied today")).to_be_visible()
         study(2, "completed")
-        for _ in range(60):
-            refresh.click()
-            if page.get_by_text("new achievements").count():
-                break
-            page.wait_for_timeout(250)
+        refresh_until(page, "new achievements")
         celebration = page.get_by_role("status").filter(has_text="new achievements")
         expect(celebration).to_contain_text("PAGE: First Step")
         seen.check("celebration")
