@@ -1,6 +1,6 @@
 """Visits of the dashboard's page in headless Chromium: sign in, look, check, keep a screenshot."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Response
+from playwright.sync_api import Browser, Page, Response, expect
 
 from cli.demo_log import LAST_DAY
 from cli.people import PASSWORD
@@ -18,6 +18,23 @@ from tests.e2e.conftest import REPOSITORY
 LEARNER, OTHER, TEACHER = "page-ada", "page-grace", "page-teacher"
 NEWCOMER, LIVE, ODD = "page-new", "page-live", "page-odd"
 """Users without interactions at first."""
+# MiniStack starts a process for each function's first request.
+expect.set_options(timeout=20_000)
+HARD = (
+    ("page-hard-1", "Subnets, part 1", 0.31, 4),
+    ("page-hard-2", "Subnets, part 2", 0.12, 8),
+    ("page-hard-3", "Subnets, part 3", 0.77, 12),
+)
+"""Contents whose difficulty is known: id, title, correct rate, learners."""
+ODD_TEXTS = (
+    "<img src=x onerror=alert(1)><script>alert(2)</script>",
+    "Ein Wort" + "lang" * 73,
+    "👩‍🚀 🚀 emoji 🧪",
+    "مقدمة في الحوسبة السحابية (S3)",
+    "\u202eright-to-left override",
+    "&lt;b&gt;not bold&lt;/b&gt; ${7*7} {{7*7}}",
+)
+"""Titles, and their first hundred characters as categories, that could break the page."""
 TODAY, TOMORROW = f"today={LAST_DAY}", f"today={LAST_DAY + timedelta(days=1)}"
 """What stands behind `#` in the address, to see progress as of the log's last day, or the day after."""
 SCREENSHOTS = REPOSITORY / ".cache" / "page"
@@ -74,9 +91,10 @@ def visit(
     *,
     at: str = "",
     size: tuple[int, int] = DESKTOP,
+    prepare: Callable[[Page], Any] = lambda page: None,
     **options: Any,
 ) -> Iterator[Visit]:
-    """Open the page with empty caches. `at` is what stands behind `#`."""
+    """Open the page with empty caches. `at` is what stands behind `#`; `prepare` gets the page first."""
     width, height = size
     options = {"locale": "en-GB", "timezone_id": "Europe/Berlin", **options}
     context = browser.new_context(viewport={"width": width, "height": height}, **options)
@@ -93,9 +111,11 @@ def visit(
                 else None
             ),
         )
+        prepare(page)
         page.goto(f"{url}#{at}" if at else url)
         yield opened
     finally:
+        context.unroute_all(behavior="ignoreErrors")
         context.close()
 
 
