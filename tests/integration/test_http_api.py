@@ -40,7 +40,7 @@ def default(parameter: str) -> Any:
 
 def test_nothing_of_a_rest_api_is_left() -> None:
     text = TEMPLATE.read_text()
-    assert not re.search(r"AWS::ApiGateway::|AWS::Serverless::(Api|HttpApi)|WAF|Type: (Http)?Api\b", text)
+    assert not re.search(r"AWS::ApiGateway::|AWS::Serverless::(Api|HttpApi)|Type: (Http)?Api\b", text)
 
 
 def test_all_routes_but_documents_and_the_page_need_a_token() -> None:

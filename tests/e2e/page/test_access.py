@@ -14,9 +14,10 @@ WALL = (2560, 1440)
 FOCUSED = """() => {
     const focused = document.activeElement;
     const names = [focused.getAttribute("aria-label"), focused.textContent, focused.labels?.[0]?.textContent];
-    // A box inside a label shows its focus on the label. Behind the last element, the whole page has the focus.
+    // A box inside a label shows its focus on the label. Behind the last element, the page has it.
     const seen = focused.closest("label") ?? focused;
-    const visible = focused === document.body || getComputedStyle(seen).outlineStyle !== "none";
+    const outlined = getComputedStyle(seen).outlineStyle !== "none";
+    const visible = focused === document.body || outlined;
     return [names.map((name) => name?.trim()), visible];
 }"""
 
