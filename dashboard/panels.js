@@ -418,7 +418,7 @@ export function AchievementsPanel({ words, view, loadAll }) {
 }
 
 const rarity = (words, award) =>
-  award.rarity === null ? null : words.t("award.rarity", { share: words.share(award.rarity) });
+  award.rarity ? words.t("award.rarity", { share: words.share(award.rarity) }) : words.t("award.rarity_none");
 
 function Badge({ words, award }) {
   const { title, about } = awardText(words, award);

@@ -26,9 +26,10 @@ export function shareImage(words, view, year) {
   add("rect", { width: WIDTH, height: HEIGHT, fill: "#fbfaf6" });
   add("rect", { width: WIDTH, height: 12, fill: "#0b5d57" });
   add("text", { x: MARGIN, y: 230, "font-size": 168, "font-weight": 750, fill: "#1b2326", "letter-spacing": -6 }, words.number(streak.current_streak));
-  const digits = words.number(streak.current_streak).length;
-  add("text", { x: MARGIN + 28 + digits * 96, y: 176, "font-size": 44, "font-weight": 650, fill: "#b3400f" }, words.t("share.unit", { n: streak.current_streak }));
-  add("text", { x: MARGIN + 28 + digits * 96, y: 228, "font-size": 30, fill: "#566065" }, words.t("streak.longest", { days: words.t("days", { n: streak.longest_streak }) }));
+  // A digit of this size is about 112 pixels wide.
+  const beside = MARGIN + 36 + 112 * words.number(streak.current_streak).length;
+  add("text", { x: beside, y: 176, "font-size": 44, "font-weight": 650, fill: "#b3400f" }, words.t("share.unit", { n: streak.current_streak }));
+  add("text", { x: beside, y: 228, "font-size": 30, fill: "#566065" }, words.t("streak.longest", { days: words.t("days", { n: streak.longest_streak }) }));
   const pitch = (WIDTH - 2 * MARGIN) / WEEKS;
   const level = intensities(new Set(streak.calendar), amounts(view, year));
   const squares = yearSquares(streak.today);

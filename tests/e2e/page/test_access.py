@@ -14,9 +14,9 @@ WALL = (2560, 1440)
 FOCUSED = """() => {
     const focused = document.activeElement;
     const names = [focused.getAttribute("aria-label"), focused.textContent, focused.labels?.[0]?.textContent];
-    // A box inside a label shows its focus on the label. Behind the last element, the page has it.
-    const seen = focused.closest("label") ?? focused;
-    const outlined = getComputedStyle(seen).outlineStyle !== "none";
+    // A radio button shows its focus on its label. Behind the last element, the page has it.
+    const places = [focused, focused.closest("label")].filter(Boolean);
+    const outlined = places.some((place) => getComputedStyle(place).outlineStyle !== "none");
     const visible = focused === document.body || outlined;
     return [names.map((name) => name?.trim()), visible];
 }"""

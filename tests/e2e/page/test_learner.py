@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import Deployed
-from tests.e2e.page.visits import LEARNER, LIVE, PHONE, TODAY, TOMORROW, visit
+from tests.e2e.page.visits import LEARNER, LIVE, PHONE, SCREENSHOTS, TODAY, TOMORROW, visit
 
 
 def test_a_learner_signs_in_sees_every_panel_and_signs_out(browser: Browser, url: str) -> None:
@@ -31,6 +31,9 @@ def test_a_learner_signs_in_sees_every_panel_and_signs_out(browser: Browser, url
         }.items():
             expect(seen.panel(title)).to_contain_text(text)
         seen.check("dashboard")
+        page.set_viewport_size({"width": 1280, "height": 880})
+        page.wait_for_timeout(300)
+        page.screenshot(path=SCREENSHOTS / "readme.png")
         page.get_by_role("button", name="Sign out").click()
         expect(page.get_by_role("heading", name="Sign in to see your progress")).to_be_visible()
         assert "page-ada" not in page.content()
