@@ -12,6 +12,7 @@ from cli.demo_log import demo_catalog, demo_log
 from cli.emit import emit_interactions
 from cli.manifest import clear_manifest, end_of_demo, manifest_of, read_manifest
 from cli.output import command, doing
+from cli.people import sign_in_lines
 from cli.show import render
 from cli.stack import Stack, ask_first, on_stack, yes_option
 from cli.wait import find
@@ -85,6 +86,10 @@ def demo(stack: Stack, timeout: float, last_day: datetime | None, yes: bool) -> 
         f"  {duplicates:6,} recognised as duplicates\n"
         f"  {quarantined:6,} in quarantine: {_listed(Counter(found.quarantined))}\n"
     )
+    if stack.endpoint_url is not None:
+        for line in sign_in_lines(stack, today):
+            click.echo(line)
+        click.echo()
     call = command()
     hints = {
         "demo": "emit the same again; nothing changes",

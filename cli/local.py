@@ -22,6 +22,7 @@ from cli.bridge import make_bridge
 from cli.cors import set_cors
 from cli.manifest import clear_manifest, end_of_demo, manifest_of_table
 from cli.output import command, doing, print_json
+from cli.people import ensure_people, page_url, sign_in_lines
 from cli.stack import (
     LOCAL,
     LOCAL_ENVIRONMENT,
@@ -79,14 +80,17 @@ def up(as_json: bool) -> None:
     ENVIRONMENT_FILE.write_text(json.dumps({"Parameters": _environment(endpoint_url, outputs)}, indent=2))
     stack = Stack(outputs, api_url, endpoint_url, local_session())
     set_cors(stack, "streakline", api)
+    ensure_people(stack)
     if _running(_BRIDGE) is None:
         _start(_BRIDGE, [sys.executable, "-m", "cli.bridge", make_bridge(stack)], {}, "bridge.log")
     if as_json:
-        print_json(local)
+        print_json({**local, "page_url": page_url(stack)})
         return
     click.echo(f"The local stack is up at {endpoint_url}; the API is at {api_url}")
     for name, value in sorted(outputs.items()):
         click.echo(f"  {name:18} {value}")
+    for line in sign_in_lines(stack):
+        click.echo(line)
     click.echo(f"Try `{command()} demo` next. `{command()} down` stops the stack.")
 
 
@@ -129,7 +133,9 @@ def _environment(endpoint_url: str, outputs: Mapping[str, str]) -> dict[str, str
 def _digest() -> str:
     """Return a digest of everything that a deployment depends on."""
     digest = sha256(sys.version.encode())
-    sources = [path for package in ("domain", "functions") for path in (ROOT / package).rglob("*.*")]
+    sources = [
+        path for package in ("domain", "functions", "dashboard") for path in (ROOT / package).rglob("*.*")
+    ]
     built_by = [ROOT / name for name in ("template.yaml", "samconfig.toml", "scripts/package.py")]
     for path in sorted([*sources, *built_by]):
         if path.is_file() and path.suffix != ".pyc":

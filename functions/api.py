@@ -1,6 +1,5 @@
 """The code that all HTTP functions share: routing, errors, conditional requests, compression and logs."""
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -16,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic_core import to_json
 
 from domain.interaction import is_user_id
+from functions.compression import accepts_gzip
 from functions.errors import Unreadable
 from functions.observability import logger
 
@@ -183,18 +183,6 @@ def _without_drift(value: Any) -> Any:
             if name not in {"generated_at", "rarity"} or isinstance(inner, dict | int)
         }
     return [_without_drift(each) for each in value] if isinstance(value, list) else value
-
-
-def accepts_gzip(headers: Mapping[str, str]) -> bool:
-    """Return whether a request accepts gzip by name, with a quality above 0.
-
-    An HTTP API sends compressed bytes on as they are, whatever the client accepts, so this must be right.
-    """
-    for coding in (headers.get("Accept-Encoding") or "").lower().split(","):
-        name, *parameters = (part.strip() for part in coding.split(";"))
-        if name == "gzip":
-            return not any(re.fullmatch(r"q\s*=\s*0(\.0*)?", parameter) for parameter in parameters)
-    return False
 
 
 def serve(app: APIGatewayHttpResolver, event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -43,9 +43,14 @@ class Caller:
         """Whether the caller may read and write every learner's progress."""
         return ADMINS in self.groups
 
+    @property
+    def may_read_all(self) -> bool:
+        """Whether the caller may read every learner's progress."""
+        return self.is_admin or INSTRUCTORS in self.groups
+
     def may_read(self, user_id: str) -> bool:
         """Return whether the caller may read a learner: themselves, or anybody as an instructor or admin."""
-        return user_id == self.user_id or self.is_admin or INSTRUCTORS in self.groups
+        return user_id == self.user_id or self.may_read_all
 
     def may_write(self, user_id: str) -> bool:
         """Return whether the caller may write for a learner: themselves, or anybody as an admin."""

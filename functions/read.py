@@ -21,6 +21,7 @@ from domain import shapes, views
 from domain.achievement_shapes import offered
 from domain.achievements import Rarity
 from domain.catalog import Catalog
+from domain.contents import CatalogContents, hardest
 from domain.days import day_number, microseconds, utc_day
 from domain.interaction import (
     MAX_TIME_LENGTH,
@@ -183,7 +184,12 @@ def _check_certification(context: ViewContext, code: str | None) -> None:
         return
     # It can be newer than this process's catalog.
     if code not in shared(REFRESH_SECONDS).catalog.certifications:
-        raise ApiError(404, f"There is no certification {code}.", code=UNKNOWN_CERTIFICATION)
+        raise unknown_certification(code)
+
+
+def unknown_certification(code: str) -> ApiError:
+    """Return the answer about a certification that nobody knows."""
+    return ApiError(404, f"There is no certification {code}.", code=UNKNOWN_CERTIFICATION)
 
 
 @operation(app.get, "/progress/<user_id>/analytics", "views")
@@ -337,6 +343,23 @@ def certifications() -> shapes.Certifications:
     """Return the certifications that the catalog offers."""
     caller(app.current_event.raw_event)
     return views.certifications(shared().catalog)
+
+
+@operation(app.get, "/content", "views")
+def catalog_content(
+    certification_type: CertificationType = None,
+    limit: Annotated[Number, Query(ge=1, le=1000, description="Maximum number of contents")] = PAGE,
+) -> CatalogContents:
+    """Return the catalog's contents for instructors and admins, the hardest first."""
+    if not caller(app.current_event.raw_event).may_read_all:
+        raise ApiError(403, "Only instructors and admins may see how hard contents are.")
+    catalog = shared().catalog
+    if certification_type is not None and certification_type not in catalog.certifications:
+        # It can be newer than this process's catalog.
+        catalog = shared(REFRESH_SECONDS).catalog
+        if certification_type not in catalog.certifications:
+            raise unknown_certification(certification_type)
+    return hardest(catalog, certification_type, limit)
 
 
 @operation(app.get, "/achievements", "views")

@@ -1,4 +1,4 @@
-"""Build the package of the functions: `domain`, `functions` and their dependencies, with their byte code.
+"""Build the package of the functions: their code and its byte code, their dependencies, the dashboard's page.
 
 usage: PYTHON scripts/package.py DIRECTORY
 
@@ -22,6 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / "functions" / "requirements.txt"
 CACHE = ROOT / ".cache" / "package"
 OWN = ("domain", "functions")
+PAGE = "dashboard"
+"""The files of the page, which functions/page.py serves."""
 MACHINES = ("aarch64", "x86_64")
 """Lambda's processors."""
 DEPLOYED_TO = "/var/task"
@@ -43,6 +45,7 @@ def main(arguments: Sequence[str]) -> int:
         left_out = shutil.ignore_patterns("__pycache__", "requirements.*")
         shutil.copytree(ROOT / package, target / package, ignore=left_out, dirs_exist_ok=True)
         compile_to_bytecode(target / package, target)
+    shutil.copytree(ROOT / PAGE, target / PAGE, dirs_exist_ok=True)
     return 0
 
 

@@ -46,6 +46,7 @@ def test_a_package_has_only_the_code_of_the_functions_and_its_dependencies(packa
         }
         assert {path.name for path in package.iterdir()} - of_dependencies == {
             "__pycache__",
+            "dashboard",
             "domain",
             "functions",
         }

@@ -15,6 +15,7 @@ from tests.e2e.tokens import (
     claims_of,
     header_of,
     issuer,
+    learner_of,
     member_of,
     new_key,
     of_another_client,
@@ -27,7 +28,7 @@ from tests.e2e.tokens import (
 from tests.e2e.wire import Answer, call
 from tests.integration.template import routes
 
-OPEN = {"GET /openapi.json", "GET /docs"}
+OPEN = {"GET /openapi.json", "GET /docs", "GET /", "GET /config.json", "GET /assets/{version}/{file+}"}
 """The routes that need no token."""
 MISSING = f"nobody-{secrets.token_hex(4)}"
 """The id of a learner who does not exist."""
@@ -44,6 +45,8 @@ class Expected(NamedTuple):
     posts: tuple[int, int]
     of_all: int = 200
     """Of the routes that are about no learner."""
+    content: int = 403
+    """Of the route that says how hard contents are, for those who may read all learners."""
     statements: tuple[int, int] = (403, 403)
     """Of xAPI statements, by POST and by PUT, about the learner who exists."""
 
@@ -54,13 +57,13 @@ GROUPS = ("x,admins", "team[admins]", "not admins")
 
 Cognito allows no blanks in a group's name; MiniStack does, as other providers do.
 """
-REFUSED = Expected((401, 401), (401, 401), 401, (401, 401))
+REFUSED = Expected((401, 401), (401, 401), 401, 401, (401, 401))
 STRANGER = Expected((404, 404), (404, 404))
 EXPECTED = {
     "the learner": Expected((200, 404), (202, 404), statements=(200, 204)),
     "another learner": STRANGER,
-    "an instructor": Expected((200, 404), (403, 403)),
-    "an admin": Expected((200, 404), (202, 202), statements=(200, 204)),
+    "an instructor": Expected((200, 404), (403, 403), content=200),
+    "an admin": Expected((200, 404), (202, 202), content=200, statements=(200, 204)),
     **{f"a member of the group `{name}`": STRANGER for name in GROUPS},
     "nobody": REFUSED,
     "a text that is no token": REFUSED,
@@ -139,7 +142,7 @@ def tokens(stack: Deployed, learner: str) -> dict[str, str | None]:
 @pytest.fixture(scope="module")
 def matrix(stack: Deployed, learner: str, tokens: dict[str, str | None]) -> Matrix:
     """Return the answer to each caller on each route, about both learners."""
-    existing = claims_of(learner)["sub"]
+    existing = learner_of(learner)
     answers: Matrix = {}
     # Reads first, because the admin's posts make the missing learner exist.
     for route in sorted(routes(), key=lambda key: not key.startswith("GET ")):
@@ -151,6 +154,7 @@ def matrix(stack: Deployed, learner: str, tokens: dict[str, str | None]) -> Matr
                 asked = asked.replace("{event_id}", "e-1?occurred_at=2026-03-01T12:00:00Z")
                 if body is not None and method == "PUT":
                     asked += f"?statementId={body['id']}"
+                asked = asked.replace("{version}/{file+}", "latest/app.js")
                 answers[Call(caller, route, exists)] = call(
                     stack.api_url, method, asked, token, body, {"X-Experience-API-Version": "1.0.3"}
                 )
@@ -176,6 +180,8 @@ def expected_status(one: Call) -> int:
     if one.route in OPEN:
         return 200
     expected = EXPECTED[one.caller]
+    if one.route == "GET /content":
+        return expected.content
     if one.route in ("GET /certifications", "GET /achievements"):
         return expected.of_all
     if one.route.endswith(" /xapi/statements"):

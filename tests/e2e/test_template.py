@@ -55,7 +55,9 @@ def test_no_resource_of_a_rest_api_changes_its_type_in_an_update(transformed: di
     }
 
 
-def test_every_transformed_route_but_two_has_the_authorizer(transformed: dict[str, Any]) -> None:
+def test_every_transformed_route_has_the_authorizer_but_documents_and_the_page(
+    transformed: dict[str, Any],
+) -> None:
     anonymous = []
     for route in of_type(transformed, "AWS::ApiGatewayV2::Route"):
         if route["AuthorizationType"] == "NONE":
@@ -63,7 +65,13 @@ def test_every_transformed_route_but_two_has_the_authorizer(transformed: dict[st
         else:
             assert (route["AuthorizationType"], route["AuthorizerId"]) == ("JWT", {"Ref": "Learners"})
         assert set(route["Target"]) == {"Fn::Sub"}
-    assert sorted(anonymous) == ["GET /docs", "GET /openapi.json"]
+    assert sorted(anonymous) == [
+        "GET /",
+        "GET /assets/{version}/{file+}",
+        "GET /config.json",
+        "GET /docs",
+        "GET /openapi.json",
+    ]
 
 
 def test_cors_stays_a_condition_on_the_api_itself(transformed: dict[str, Any]) -> None:
@@ -94,7 +102,7 @@ def test_cors_stays_a_condition_on_the_api_itself(transformed: dict[str, Any]) -
 
 def test_only_this_api_may_invoke_the_apis_functions(transformed: dict[str, Any]) -> None:
     grants = of_type(transformed, "AWS::Lambda::Permission")
-    assert len(grants) == 3
+    assert len(grants) == 4
     for grant in grants:
         assert grant["Principal"] == "apigateway.amazonaws.com"
         assert grant["SourceArn"]["Fn::Sub"].endswith(":${HttpApi}/*/*/*")

@@ -29,6 +29,11 @@ def claims_of(token: str) -> dict[str, Any]:
     return _decoded(token.split(".")[1])
 
 
+def learner_of(token: str) -> str:
+    """Return the learner that a token of the local stack's pool names (its parameter LearnerClaim)."""
+    return str(claims_of(token)["cognito:username"])
+
+
 def header_of(token: str) -> dict[str, Any]:
     return _decoded(token.split(".")[0])
 

@@ -8,16 +8,19 @@ from typing import Any
 
 import pytest
 
-from functions import docs, ingest, read
+from functions import docs, ingest, page, read
 from tests.integration.conftest import World, streamed
 from tests.integration.http_events import passed_on
 from tests.integration.template import TEMPLATE, routes, template
 
-ANONYMOUS = {"GET /openapi.json", "GET /docs"}
+DOCUMENTS = {"GET /openapi.json", "GET /docs"}
+PAGE = {"GET /", "GET /config.json", "GET /assets/{version}/{file+}"}
+ANONYMOUS = DOCUMENTS | PAGE
 FUNCTIONS: dict[str, Any] = {
     "integrations/${ReadIntegration}": read,
     "integrations/${IngestIntegration}": ingest,
     "integrations/${DocsIntegration}": docs,
+    "integrations/${PageIntegration}": page,
 }
 SAMPLES = sorted((TEMPLATE.parent / "events").glob("api_*.json"))
 
@@ -37,10 +40,10 @@ def default(parameter: str) -> Any:
 
 def test_nothing_of_a_rest_api_is_left() -> None:
     text = TEMPLATE.read_text()
-    assert not re.search(r"AWS::ApiGateway::|AWS::Serverless::(Api|HttpApi)|WAF|Type: (Http)?Api\b", text)
+    assert not re.search(r"AWS::ApiGateway::|AWS::Serverless::(Api|HttpApi)|Type: (Http)?Api\b", text)
 
 
-def test_all_routes_but_the_two_anonymous_ones_need_a_token() -> None:
+def test_all_routes_but_documents_and_the_page_need_a_token() -> None:
     [authorizer] = resources("AWS::ApiGatewayV2::Authorizer")
     for key, route in routes().items():
         expected = ("NONE", None) if key in ANONYMOUS else ("JWT", authorizer)
@@ -51,6 +54,10 @@ def test_all_routes_but_the_two_anonymous_ones_need_a_token() -> None:
 def test_every_route_leads_to_the_function_that_answers_it() -> None:
     for key, route in routes().items():
         method, _, path = key.partition(" ")
+        assert (FUNCTIONS[route["Target"]] is page) == (key in PAGE), key
+        if key in PAGE:
+            # tests/integration/test_page.py asks for them.
+            continue
         app = FUNCTIONS[route["Target"]].app
         answered = json.loads(app.get_openapi_json_schema(title="t", version="1"))["paths"]
         assert method.lower() in answered[path], key
@@ -59,7 +66,8 @@ def test_every_route_leads_to_the_function_that_answers_it() -> None:
 def test_integration_and_permission_name_the_function_alike_and_in_one_place() -> None:
     named = [uri["IntegrationUri"] for uri in resources("AWS::ApiGatewayV2::Integration").values()]
     allowed = [grant["FunctionName"] for grant in resources("AWS::Lambda::Permission").values()]
-    assert sorted(named) == sorted(allowed) == ["DocsFunction.Arn", "IngestFunction.Arn", "ReadFunction.Arn"]
+    assert sorted(named) == sorted(allowed)
+    assert sorted(named) == ["DocsFunction.Arn", "IngestFunction.Arn", "PageFunction.Arn", "ReadFunction.Arn"]
     for integration in resources("AWS::ApiGatewayV2::Integration").values():
         assert integration["PayloadFormatVersion"] == "2.0"
 
@@ -69,11 +77,12 @@ def test_the_one_stage_serves_at_the_root_and_limits_every_route() -> None:
     assert (stage["StageName"], stage["AutoDeploy"]) == ("$default", True)
     limited = stage["RouteSettings"]
     assert set(limited) == {key for key in routes() if key.startswith(("POST ", "PUT "))} | ANONYMOUS
-    for key in ANONYMOUS:
-        assert limited[key] == {
-            "ThrottlingRateLimit": "AnonymousRateLimit",
-            "ThrottlingBurstLimit": "AnonymousBurstLimit",
-        }
+    for keys, kind in ((DOCUMENTS, "Anonymous"), (PAGE, "Page")):
+        for key in keys:
+            assert limited[key] == {
+                "ThrottlingRateLimit": f"{kind}RateLimit",
+                "ThrottlingBurstLimit": f"{kind}BurstLimit",
+            }
     assert default("AnonymousRateLimit") < min(default("ReadRateLimit"), default("WriteRateLimit"))
     assert default("AnonymousBurstLimit") < min(default("ReadBurstLimit"), default("WriteBurstLimit"))
     # CloudFormation would otherwise create the stage first, and API Gateway refuse it.

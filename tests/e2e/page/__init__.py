@@ -1,0 +1,1 @@
+"""The dashboard's page in headless Chromium, on the deployed stack."""

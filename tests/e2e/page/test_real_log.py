@@ -1,0 +1,74 @@
+"""The page with real learners' data: the busiest learner of the statistics log, and of the Moodle course."""
+
+import csv
+import io
+from collections import Counter
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.e2e.conftest import Deployed
+from tests.e2e.page.visits import PHONE, TEACHER, visit
+from tests.e2e.test_real_logs import MOODLE, STATISTICS, emit_and_wait, log, rows_of
+
+
+def log_of_the_busiest(path: Path, column: str, name: str) -> str:
+    """Return the rows of the learner with the most of them, under another name, as CSV."""
+    rows = list(rows_of(path))
+    [(busiest, _)] = Counter(row[column] for row in rows).most_common(1)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0])
+    writer.writeheader()
+    writer.writerows({**row, column: name} for row in rows if row[column] == busiest)
+    return text.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "column", "today"),
+    [
+        log(STATISTICS, "statistics", "learner", date(2015, 12, 2)),
+        log(MOODLE, "moodle", "user", date(2019, 10, 27)),
+    ],
+    ids=["statistics", "moodle"],
+)
+def test_a_real_learners_page_shows_what_the_api_answers(
+    browser: Browser,
+    url: str,
+    stack: Deployed,
+    tmp_path: Path,
+    path: Path,
+    form: str,
+    column: str,
+    today: date,
+) -> None:
+    name = f"page-real-{form}"
+    (tmp_path / "log.csv").write_text(log_of_the_busiest(path, column, name))
+    emit_and_wait(stack, str(tmp_path / "log.csv"), "--format", form)
+    token = stack.token("instructors")
+    status, view, _ = stack.call("GET", f"/progress/{name}/dashboard?days=90&today={today}", token)
+    assert status == 200
+    for size in (PHONE, (1440, 900)):
+        with visit(browser, url, at=f"learner={name}&today={today}", size=size) as seen:
+            seen.sign_in(TEACHER)
+            expect(seen.panel("Streak")).to_contain_text(
+                f"Studied on {view['study_streak']['total_study_days']} days"
+            )
+            seen.page.wait_for_load_state("networkidle")
+            check_readiness(seen.panel("Readiness"), view)
+            for award in view["achievements"]:
+                expect(seen.panel("Achievements")).to_contain_text(award["title"])
+            seen.check(f"real-{form}-{size[0]}")
+
+
+def check_readiness(panel: Any, view: dict[str, Any]) -> None:
+    for code, progress in view["certification_progress"].items():
+        expect(panel).to_contain_text(code)
+        readiness = progress["readiness"]
+        if readiness["readiness_score"] is None:
+            expect(panel).to_contain_text("There is no scored answer yet")
+        else:
+            low, high = (round(bound + 1e-9) for bound in readiness["interval_80"])
+            expect(panel).to_contain_text(f"({low}% to {high}%)")
