@@ -63,6 +63,9 @@ def migrate(stack: Stack, name: str, dry_run: bool, skip_bad: bool, as_json: boo
     if found.bad and not (skip_bad or dry_run):
         hint = "Nothing was emitted. Use --skip-bad to leave these rows out."
         raise click.ClickException("\n".join([*_listed(name, found.bad), hint]))
+    if lacking:
+        # Before they are emitted, so that a reader can still stop and add the contents.
+        click.echo(_waiting(lacking, found.interactions), err=True)
     emitted = 0
     if not dry_run:
         ask_first(stack, yes, f"This emits {len(found.interactions):,} interactions of the table {name}")
@@ -85,12 +88,6 @@ def migrate(stack: Stack, name: str, dry_run: bool, skip_bad: bool, as_json: boo
     )
     for line in _listed(name, found.bad):
         click.echo(f"  {line}")
-    if lacking:
-        click.echo(
-            f"The catalog does not know {len(lacking):,} of their contents: these interactions wait in "
-            f"quarantine. Add the contents, for example with `{command()} catalog import`, then run "
-            f"`{command()} redrive`."
-        )
     if emitted:
         click.echo(f"{emitted:,} emitted. Run `{command()} wait` to wait until the views include them.")
 
@@ -157,6 +154,16 @@ def _unknown_contents(stack: Stack, interactions: list[Fields]) -> set[tuple[str
     return {(code, content) for code, content in contents if not catalog.knows(content, code)}
 
 
+def _waiting(lacking: set[tuple[str, str]], interactions: list[Fields]) -> str:
+    """Return what becomes of the interactions with contents that the catalog does not know."""
+    waiting = sum((one["certification_type"], one["content_id"]) in lacking for one in interactions)
+    return (
+        f"The catalog does not know {len(lacking):,} of the contents. {waiting:,} interactions with them "
+        "wait in quarantine once they are emitted. Add the contents, for example with "
+        f"`{command()} catalog import`; afterwards, `{command()} redrive` puts back what waits already."
+    )
+
+
 def _listed(name: str, bad: list[Bad]) -> list[str]:
     """Return a line for each bad row, up to MAX_LISTED, and how many there are."""
     lines = [
@@ -165,5 +172,5 @@ def _listed(name: str, bad: list[Bad]) -> list[str]:
         for row in bad[:MAX_LISTED]
     ]
     if len(bad) > MAX_LISTED:
-        lines.append(f"… and {len(bad) - MAX_LISTED:,} more bad rows; --json lists all")
+        lines.append(f"… and {len(bad) - MAX_LISTED:,} more bad rows; --dry-run --json lists all")
     return lines

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from cli import manifest
+from cli import manifest, migrate
 from cli import stack as cli_stack
 from cli.__main__ import main
 from cli.stack import Stack
@@ -165,8 +165,26 @@ def test_nothing_is_emitted_while_a_row_is_bad_unless_that_is_asked_for(world: W
 def test_contents_that_the_catalog_does_not_know_are_told(world: World, stack: Stack) -> None:
     place = {"content_id": {"S": "new"}, "content_id_certification": {"S": "new#SAA"}}
     fill([image(1, **place)])
-    assert "The catalog does not know 1 of their contents" in run("--dry-run").output
+    assert "The catalog does not know 1 of the contents. 1 interactions with them" in run("--dry-run").output
     assert json.loads(run("--dry-run", "--json").stdout)["unknown_contents"] == [["SAA", "new"]]
+
+
+def test_unknown_contents_are_told_before_anything_is_emitted(world: World, stack: Stack) -> None:
+    assert stack.endpoint_url is None, "on AWS, the command asks before it emits"
+    place = {"content_id": {"S": "new"}, "content_id_certification": {"S": "new#SAA"}}
+    fill([image(1, **place), image(4)])
+    stopped = CliRunner().invoke(main, ["migrate", "--table", TABLE], input="n\n")
+    assert stopped.exit_code == 1
+    assert stopped.output.index("does not know 1 of the contents") < stopped.output.index("Go on?")
+    assert list(stream_records()) == []
+
+
+def test_a_long_list_of_bad_rows_is_cut_on_the_screen_and_whole_as_json(world: World, stack: Stack) -> None:
+    fill([image(3 * number, score={"N": "101"}) for number in range(migrate.MAX_LISTED + 7)])
+    refused = run().output
+    assert refused.count("user_progress: learner-") == migrate.MAX_LISTED
+    assert "and 7 more bad rows; --dry-run --json lists all" in refused
+    assert len(json.loads(run("--dry-run", "--json").stdout)["bad"]) == migrate.MAX_LISTED + 7
 
 
 def test_another_table_or_none_is_refused(world: World, stack: Stack) -> None:
