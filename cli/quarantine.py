@@ -19,6 +19,8 @@ from pydantic import AwareDatetime, Base64Bytes, BaseModel, ConfigDict, Field, J
 from cli.queues import MAX_MESSAGES, delete_messages, release_messages
 from cli.stack import Stack
 from cli.stream import Record, make_record
+from domain.progress_row import KEY
+from functions.progress_table import payload_of, plain_row
 from functions.quarantine import BAD_ROW, NOT_UNDERSTOOD, PAYLOADS, Position
 from functions.quarantine import CODES as CONSUMER_CODES
 
@@ -166,6 +168,10 @@ class Entries:
             if record.kinesis:
                 code = "failed_batch"
                 payload = Record(record.kinesis.data, record.kinesis.partition_key)
+            elif record.dynamodb and record.dynamodb.is_progress_row and record.dynamodb.new_image:
+                # What the door would have mapped. The row may have been overwritten since.
+                code = BAD_ROW
+                payload = make_record(payload_of(plain_row(record.dynamodb.new_image)))
             else:
                 # A change from a table's stream. The stream of interactions can't repeat it.
                 code = "failed_change"
@@ -332,9 +338,19 @@ class _KinesisRecord(_Model):
     partition_key: Annotated[str, Field(alias="partitionKey", min_length=1, max_length=256)]
 
 
+class _Change(_Model):
+    keys: Annotated[dict[str, Any], Field(alias="Keys")] = {}
+    new_image: Annotated[dict[str, dict[str, Any]] | None, Field(alias="NewImage")] = None
+
+    @property
+    def is_progress_row(self) -> bool:
+        return self.keys.keys() == set(KEY)
+
+
 class _StreamRecord(_Model):
     event_id: Annotated[str, Field(alias="eventID")]
     kinesis: _KinesisRecord | None = None
+    dynamodb: _Change | None = None
 
 
 class _Event(_Model):

@@ -57,6 +57,11 @@ def plain_row(image: Mapping[str, Any]) -> dict[str, Any]:
     return {name: plain(attribute) for name, attribute in image.items()}
 
 
+def payload_of(row: Mapping[str, Any]) -> bytes:
+    """Return a row as quarantine keeps it."""
+    return json.dumps(row, ensure_ascii=False).encode(errors="backslashreplace")
+
+
 def rows_of(records: Iterable[Mapping[str, Any]]) -> Rows:
     """Return the interactions in a table stream's records, and the rows that are none.
 
@@ -77,8 +82,8 @@ def rows_of(records: Iterable[Mapping[str, Any]]) -> Rows:
         try:
             rows.interactions.append(interaction_of(row, arrived_at))
         except InvalidInteraction as error:
-            payload = json.dumps(row, ensure_ascii=False).encode(errors="backslashreplace")
             position = Position(SHARD, record["eventID"])
+            payload = payload_of(row)
             rows.bad.append(
                 Quarantined(payload, BAD_ROW, str(error), position, arrived_at, error.faults, "table")
             )

@@ -3,6 +3,7 @@
 import json
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -568,6 +569,19 @@ def test_a_catalog_change_that_aged_out_stays_and_is_listed(world: World, stack:
         assert (record.code, code, why) == ("failed_change", "failed_change", record.reason)
         assert (record.position, record.arrived_at) == ("c4ca4238", datetime(2026, 3, 8, 12, tzinfo=UTC))
     assert in_stream() == []
+
+
+def test_rows_of_the_progress_table_that_aged_out_are_put_back(world: World, stack: Stack) -> None:
+    add_content(world, "saa-1-01")
+    sample = Path(__file__).parents[2] / "events" / "progress_table_stream.json"
+    put_failed_batch(FAILED, json.loads(sample.read_text())["Records"])
+    result = redrive_records(stack)
+    assert result.redriven == {"bad_row": 1}
+    assert sorted(code for _, code, _ in result.staying) == ["bad_row", "failed_change"]
+    [interaction] = map(json.loads, in_stream())
+    assert interaction["event_id"].startswith("row-")
+    assert redrive_records(stack).redriven == {}
+    assert len(in_stream()) == 1
 
 
 def test_a_payload_too_large_for_a_message_is_listed_in_full(world: World, stack: Stack) -> None:
