@@ -348,7 +348,7 @@ def certifications() -> shapes.Certifications:
 @operation(app.get, "/content", "views")
 def catalog_content(
     certification_type: CertificationType = None,
-    limit: Annotated[Number, Query(ge=1, le=1000, description="Maximum number of contents")] = PAGE,
+    limit: Limit = PAGE,
 ) -> CatalogContents:
     """Return the catalog's contents for instructors and admins, the hardest first."""
     if not caller(app.current_event.raw_event).may_read_all:
