@@ -1,7 +1,7 @@
 """Signing in at the issuer's own page, with an authorization code and PKCE, as on AWS.
 
-The stack is a second one with the parameters of AWS, and CloudFront. Its page is at the addresses of the API and of
-the distribution on AWS, and its user pool at the pool's domain: the browser's requests to them are passed on to
+The stack is a second one, with the parameters of AWS and CloudFront. Its page is at the addresses of API
+and distribution on AWS, and its user pool at the domain of the pool: requests to them are passed on to
 MiniStack, whose user pool has the same endpoints. What CloudFront itself does with a request is not tested.
 """
 
