@@ -53,10 +53,12 @@ export function makeWords(language, texts) {
     let text = texts[key];
     if (text === undefined) throw new Error(`no text ${key} in ${language}`);
     if (typeof text === "object") text = text[plural.select(values.n)] ?? text.other;
-    return text.replace(/\{(\w+)\}/g, (mark, name) => {
+    const filled = text.replace(/\{(\w+)\}/g, (mark, name) => {
       const value = values[name];
       return typeof value === "number" ? number(value, 1) : value ?? mark;
     });
+    // No line begins with a percent sign.
+    return filled.replaceAll(" %", "\u00a0%");
   };
 
   return {

@@ -144,6 +144,23 @@ def test_only_the_local_stack_has_a_form_for_passwords() -> None:
     assert "ALLOW_USER_PASSWORD_AUTH" not in flows
 
 
+def test_cloudfront_is_made_only_if_it_is_asked_for() -> None:
+    assert template()["Parameters"]["Cdn"]["Default"] == "off"
+    made = {
+        name: resource["Condition"]
+        for name, resource in template()["Resources"].items()
+        if resource.get("Condition") in {"WithCdn", "WithWaf"}
+    }
+    assert made == {
+        "Distribution": "WithCdn",
+        "AssetsCache": "WithCdn",
+        "CdnLogs": "WithCdn",
+        "WebAcl": "WithWaf",
+    }
+    [assets] = template()["Resources"]["Distribution"]["Properties"]["DistributionConfig"]["CacheBehaviors"]
+    assert assets["PathPattern"] == "assets/*"
+
+
 # -- the page's files ------------------------------------------------------------------------------
 
 
