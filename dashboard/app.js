@@ -112,8 +112,9 @@ function Notice({ words, name, values, action, children }) {
   </div>`;
 }
 
-function FailureNotice({ words, failure, learner, retry }) {
-  const action = failure.kind === "unknown" || failure.kind === "forbidden" ? () => go({ learner: "me", view: "progress" }) : retry;
+function FailureNotice({ words, failure, learner, retry, session }) {
+  const actions = { unknown: () => go({ learner: "me", view: "progress" }), forbidden: session.signOut };
+  const action = actions[failure.kind] ?? retry;
   return html`<${Notice} words=${words} name=${`failure.${failure.kind}`} values=${{ learner: learner }} action=${action}>
     ${failure.requestId && html`<p class="quiet">${words.t("failure.request", { id: failure.requestId })}</p>`}
   </${Notice}>`;
@@ -128,7 +129,8 @@ const Loading = ({ words }) => html`<div class="loading" role="status">
 
 /** Says that what is shown may be old, and why. */
 function StaleBar({ words, state, retry }) {
-  if (!state.failure || !state.view) return null;
+  // Without a session, the page asks to sign in again.
+  if (!state.failure || !state.view || state.failure.kind === "signed-out") return null;
   return html`<div class="bar-note warning" role="status">
     <p>${words.t(`stale.${state.failure.kind === "offline" ? "offline" : "down"}`, { time: words.time(state.loadedAt) })}</p>
     <button type="button" class="plain" onClick=${retry}>${words.t("retry")}</button>
@@ -203,7 +205,8 @@ function LearnerPage({ words, get, session, place }) {
 
   const { view, failure } = state;
   if (!view && failure && failure.kind !== "signed-out") {
-    return html`<${FailureNotice} words=${words} failure=${failure} learner=${place.learner} retry=${learner.refresh} />`;
+    return html`<${FailureNotice} words=${words} failure=${failure} learner=${place.learner} retry=${learner.refresh}
+      session=${session} />`;
   }
   if (!view) return html`<${Loading} words=${words} />`;
   const parts = { words, view, others };
@@ -310,7 +313,7 @@ function Lazy({ load, ...properties }) {
   const [loaded, setLoaded] = useState(null);
   useEffect(() => {
     load().then(setLoaded, () => setLoaded({ Page: () => html`<${FailureNotice} words=${properties.words} learner=""
-      failure=${new Failure("unreachable")} retry=${() => location.reload()} />` }));
+      failure=${new Failure("unreachable")} retry=${() => location.reload()} session=${properties.session} />` }));
   }, []);
   return loaded ? html`<${loaded.Page} ...${properties} />` : html`<${Loading} words=${properties.words} />`;
 }

@@ -31,7 +31,8 @@ export function Page({ words, get, session, Notice }) {
 
   const { view, codes, failure } = state;
   if (failure && failure.kind !== "signed-out") {
-    return html`<${Notice} words=${words} failure=${failure} learner="" retry=${() => setAttempt(attempt + 1)} />`;
+    return html`<${Notice} words=${words} failure=${failure} learner="" session=${session}
+      retry=${() => setAttempt(attempt + 1)} />`;
   }
   if (!view) return html`<div class="panel skeleton" role="status"><span class="hidden">${words.t("loading")}</span></div>`;
   const choice = html`<label class="code-choice">${words.t("content.certification")}

@@ -51,7 +51,7 @@ export function TodayPanel({ words, view, others }) {
       )}
     </ul>`}
     <dl class="figures">
-      <${Figure} name=${words.t("total.time")} value=${words.duration(totals.time_spent_total_seconds)} />
+      <${Figure} name=${words.t("total.time")} value=${totals.time_spent_total_seconds ? words.duration(totals.time_spent_total_seconds) : "–"} />
       <${Figure} name=${words.t("total.completed")} value=${words.number(totals.total_content_completed)}
         note=${words.t("total.of_content")} />
       <${Figure} name=${words.t("total.average")} value=${percentOrDash(words, totals.average_score)}
@@ -299,7 +299,12 @@ export function TrendsPanel({ words, view, periods, length, setLength }) {
   const scores = sums.map((found) => found?.avg_score ?? null);
   const minutes = sums.map((found) => (found ? found.time_spent / 60 : 0));
   const scored = scores.filter((value) => value !== null);
+  const counts = sums.map((found) => found?.count ?? 0);
   const seconds = sums.reduce((total, found) => total + (found?.time_spent ?? 0), 0);
+  const count = counts.reduce((total, one) => total + one, 0);
+  // Some apps report no time. Then the number of interactions says how much was done.
+  const timed = seconds > 0 || count === 0;
+  const amount = words.t(timed ? "trend.time" : "interactions_title");
   const average = scored.length ? scored.reduce((a, b) => a + b, 0) / scored.length : null;
   const label = (what) => words.t("trend.label", { what, period: words.t("days", { n: length }) });
   const choice = html`<div class="choices">
@@ -328,11 +333,11 @@ export function TrendsPanel({ words, view, periods, length, setLength }) {
               write=${(value) => words.percent(value)} />`}
       </figure>
       <figure>
-        <figcaption><span>${words.t("trend.time")}</span><strong>${words.duration(seconds)}</strong></figcaption>
-        ${seconds === 0
+        <figcaption><span>${amount}</span><strong>${timed ? words.duration(seconds) : words.number(count)}</strong></figcaption>
+        ${count === 0
           ? html`<p class="quiet empty">${words.t("trend.no_time")}</p>`
-          : html`<${Trend} words=${words} kind="bars" label=${label(words.t("trend.time"))} values=${minutes} today=${today}
-              write=${(value) => words.t("minutes_short", { n: Math.round(value) })} />`}
+          : html`<${Trend} words=${words} kind="bars" label=${label(amount)} values=${timed ? minutes : counts} today=${today}
+              write=${(value) => (timed ? words.t("minutes_short", { n: Math.round(value) }) : words.number(value))} />`}
       </figure>
     </div>
     <${NumbersTable}
@@ -361,7 +366,8 @@ export function RecentPanel({ words, view }) {
         return html`<li key=${day.date}>
           <p class="day">${words.day(day.date, { weekday: "short", day: "numeric", month: "short" })}</p>
           <p class="what">
-            ${words.t("interactions", { n: day.metrics.total_interactions })} · ${words.duration(day.metrics.total_time)}
+            ${words.t("interactions", { n: day.metrics.total_interactions })}
+            ${day.metrics.total_time > 0 && html` · ${words.duration(day.metrics.total_time)}`}
             <small>${day.metrics.avg_score !== null && html`${words.t("trend.mean", { score: words.percent(day.metrics.avg_score) })} · `}${names.slice(0, 2).map((name, n) => html`${n > 0 && ", "}<bdi>${name}</bdi>`)}${names.length > 2 &&
             html` ${words.t("recent.more", { n: names.length - 2 })}`}</small>
           </p>

@@ -86,6 +86,31 @@ def test_if_the_api_is_down_the_page_says_so_and_tries_again(
         expect(seen.panel("Streak")).to_be_visible()
 
 
+def test_an_account_that_is_no_learner_is_told_to_use_another(browser: Browser, url: str) -> None:
+    refusal = {
+        "error": {"code": "forbidden", "message": "The token names no learner.", "request_id": "r-403"}
+    }
+    with visit(browser, url) as seen:
+        break_api(seen, 403, refusal)
+        seen.sign_in(LEARNER)
+        expect(seen.page.get_by_role("alert")).to_contain_text("This account has no progress")
+        seen.check("forbidden")
+        seen.page.get_by_role("alert").get_by_role("button", name="Sign out").click()
+        expect(seen.page.get_by_role("heading", name="Sign in to see your progress")).to_be_visible()
+
+
+def test_who_signs_in_while_offline_is_told_so(browser: Browser, url: str) -> None:
+    with visit(browser, url, size=PHONE) as seen:
+        expect(seen.page.get_by_label("User name")).to_be_visible()
+        seen.page.context.set_offline(True)
+        seen.sign_in(LEARNER)
+        expect(seen.page.get_by_role("alert")).to_have_text("You are offline")
+        seen.check("sign-in-offline")
+        seen.page.context.set_offline(False)
+        seen.page.get_by_role("button", name="Sign in", exact=True).click()
+        expect(seen.page.get_by_role("main")).to_contain_text("Streak")
+
+
 def test_if_the_api_names_a_time_the_page_tries_again_by_itself(browser: Browser, url: str) -> None:
     with visit(browser, url, at=TODAY) as seen:
         break_api(seen, 503, **{"Retry-After": "1"})
