@@ -14,6 +14,7 @@ from cli.emit import emit_interactions
 from cli.logs import Fields, in_order_of_time
 from cli.manifest import manifest_of
 from cli.output import command, print_json, progress_bar
+from cli.retry import MAX_TRIES, pause
 from cli.stack import Stack, ask_first, on_stack, yes_option
 from domain.interaction import InvalidInteraction
 from domain.progress_row import KEY, interaction_of
@@ -22,7 +23,8 @@ from functions.progress_table import plain_row
 SEGMENTS = 4
 """Parts of the table that are scanned in parallel."""
 MAX_LISTED = 50
-"""Bad rows that are printed one by one; --json has all."""
+"""Bad rows that are printed one by one without --dry-run; --dry-run and --json list all."""
+THROTTLED = {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"}
 
 
 class Bad(NamedTuple):
@@ -86,7 +88,7 @@ def migrate(stack: Stack, name: str, dry_run: bool, skip_bad: bool, as_json: boo
     click.echo(
         f"{found.rows:,} rows read: {len(found.interactions):,} interactions, {len(found.bad):,} bad rows."
     )
-    for line in _listed(name, found.bad):
+    for line in _listed(name, found.bad, len(found.bad) if dry_run else MAX_LISTED):
         click.echo(f"  {line}")
     if emitted:
         click.echo(f"{emitted:,} emitted. Run `{command()} wait` to wait until the views include them.")
@@ -132,9 +134,31 @@ def read_table(stack: Stack, name: str) -> Table:
 
 
 def _pages(dynamodb: Any, name: str, segment: int) -> Iterator[list[dict[str, Any]]]:
-    pages = dynamodb.get_paginator("scan").paginate(TableName=name, Segment=segment, TotalSegments=SEGMENTS)
-    for page in pages:
+    where: dict[str, Any] = {"TableName": name, "Segment": segment, "TotalSegments": SEGMENTS}
+    while True:
+        page = _scan(dynamodb, where)
         yield page["Items"]
+        if "LastEvaluatedKey" not in page:
+            return
+        where["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _scan(dynamodb: Any, where: dict[str, Any]) -> Any:
+    """Return a page of a scan. If DynamoDB throttles it for longer than botocore repeats calls, wait.
+
+    Raise click.ClickException after MAX_TRIES.
+    """
+    for tries in range(MAX_TRIES):
+        try:
+            return dynamodb.scan(**where)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in THROTTLED:
+                raise
+            pause(tries)
+    raise click.ClickException(
+        f"DynamoDB keeps throttling the scan of {where['TableName']}. Nothing was emitted. Raise the table's "
+        "read capacity, or run the command again later."
+    )
 
 
 def _add(table: Table, row: dict[str, Any], now: datetime) -> None:
@@ -164,13 +188,13 @@ def _waiting(lacking: set[tuple[str, str]], interactions: list[Fields]) -> str:
     )
 
 
-def _listed(name: str, bad: list[Bad]) -> list[str]:
-    """Return a line for each bad row, up to MAX_LISTED, and how many there are."""
+def _listed(name: str, bad: list[Bad], most: int = MAX_LISTED) -> list[str]:
+    """Return a line for each bad row, up to `most`, and how many there are."""
     lines = [
         f"{name}: {row.user_id}, {row.content_id_certification}: "
         + "; ".join(f"{fault['attribute']}: {fault['message']}" for fault in row.faults)
-        for row in bad[:MAX_LISTED]
+        for row in bad[:most]
     ]
-    if len(bad) > MAX_LISTED:
-        lines.append(f"… and {len(bad) - MAX_LISTED:,} more bad rows; --dry-run --json lists all")
+    if len(bad) > most:
+        lines.append(f"… and {len(bad) - most:,} more bad rows; --dry-run lists all")
     return lines

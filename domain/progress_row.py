@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
-from math import isfinite
+from math import floor, isfinite
 from typing import Any
 
 from domain.days import microseconds
@@ -128,8 +128,9 @@ def _seconds(row: Mapping[str, Any]) -> int:
         return 0
     if isinstance(given, bool) or not isinstance(given, int | float) or not isfinite(given):
         raise _faulty("time_spent", "must be a number of seconds")
-    # Parts of a second are cut off. The contract's limits are checked with the rest.
-    return int(given)
+    # Parts of a second are cut off. A negative one stays negative: the contract's limits are checked with the
+    # rest.
+    return floor(given)
 
 
 def _faulty(attribute: str, message: str) -> InvalidInteraction:

@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from click.testing import CliRunner, Result
 
 from cli import manifest, migrate
@@ -179,12 +180,58 @@ def test_unknown_contents_are_told_before_anything_is_emitted(world: World, stac
     assert list(stream_records()) == []
 
 
-def test_a_long_list_of_bad_rows_is_cut_on_the_screen_and_whole_as_json(world: World, stack: Stack) -> None:
-    fill([image(3 * number, score={"N": "101"}) for number in range(migrate.MAX_LISTED + 7)])
+def test_a_long_list_of_bad_rows_is_cut_unless_it_was_asked_for(world: World, stack: Stack) -> None:
+    count = migrate.MAX_LISTED + 7
+    fill([image(3 * number, score={"N": "101"}) for number in range(count)])
     refused = run().output
     assert refused.count("user_progress: learner-") == migrate.MAX_LISTED
-    assert "and 7 more bad rows; --dry-run --json lists all" in refused
-    assert len(json.loads(run("--dry-run", "--json").stdout)["bad"]) == migrate.MAX_LISTED + 7
+    assert "and 7 more bad rows; --dry-run lists all" in refused
+    listed = run("--dry-run").stdout
+    assert all(f"user_progress: learner-{number}, " in listed for number in range(count))
+    assert "more bad rows" not in listed
+    assert len(json.loads(run("--dry-run", "--json").stdout)["bad"]) == count
+
+
+def throttle(monkeypatch: pytest.MonkeyPatch, times: int) -> list[int]:
+    """Let DynamoDB refuse the first scans. Return the segments of those that it has refused so far."""
+    monkeypatch.setattr(migrate, "pause", lambda _: None)
+    client, refused = aws.dynamodb(), list[int]()
+
+    class Throttling:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(client, name)
+
+        def scan(self, **where: Any) -> Any:
+            if len(refused) < times:
+                refused.append(where["Segment"])
+                raise ClientError({"Error": {"Code": "ProvisionedThroughputExceededException"}}, "Scan")
+            return client.scan(**where)
+
+    connect = Stack.client
+    monkeypatch.setattr(
+        Stack, "client", lambda self, name: Throttling() if name == "dynamodb" else connect(self, name)
+    )
+    return refused
+
+
+def test_a_scan_that_is_throttled_waits_and_reads_everything(
+    world: World, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill([image(3 * number) for number in range(30)])
+    refused = throttle(monkeypatch, 7)
+    assert "30 emitted" in run().stdout
+    assert len(refused) == 7
+
+
+def test_a_scan_that_stays_throttled_ends_with_a_message(
+    world: World, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill([image(1)])
+    throttle(monkeypatch, 10_000)
+    result = run()
+    assert result.exit_code == 1
+    assert "DynamoDB keeps throttling the scan of user_progress. Nothing was emitted." in result.output
+    assert list(stream_records()) == []
 
 
 def test_another_table_or_none_is_refused(world: World, stack: Stack) -> None:
