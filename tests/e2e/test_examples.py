@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from playwright._impl._driver import compute_driver_executable
@@ -21,11 +21,13 @@ from tests.e2e.browser import chromium
 from tests.e2e.conftest import REPOSITORY, Deployed
 from tests.e2e.interactions import eventually
 from tests.e2e.second_stack import second_stack
-from tests.e2e.tokens import claims_of
+from tests.e2e.tokens import learner_of
 from tests.e2e.wire import call
 
 EXAMPLES = REPOSITORY / "examples"
 USER = "e2e-examples"
+SECONDS = 90
+"""How long an award may take."""
 
 
 @pytest.fixture(scope="module")
@@ -95,22 +97,36 @@ def test_a_consumer_prints_each_award_once(stack: Deployed, shell: dict[str, str
     with subprocess.Popen(
         command, cwd=REPOSITORY, env=shell, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as listener:
+        # Without an award the test must fail, and not wait for ever.
+        watchdog = threading.Timer(SECONDS, listener.kill)
+        watchdog.start()
         try:
             assert listener.stdout is not None
             assert listener.stdout.readline() == "listening\n"
             token = stack.token(user="e2e-example-award")
             body = {"content_id": "python-1", "interaction_type": "completed"}
             assert call(stack.api_url, "POST", "/progress/me/interaction", token, body).status == 202
-            user = claims_of(token)["sub"]
-            award = next(line for line in listener.stdout if line.startswith(user))
+            user = learner_of(token)
+            award = lines_until(listener.stdout, user)[-1]
             assert len(award.split()) > 1
             # EventBridge delivers at least once.
             for event_id, title in (("x", "Delivered"), ("x", "Delivered again"), ("y", "The end")):
                 send(stack, {"event_id": event_id, "user_id": user, "title": title})
-            later = [line for line in iter(listener.stdout.readline, f"{user} The end\n") if line != award]
+            later = lines_until(listener.stdout, f"{user} The end")
             assert later.count(f"{user} Delivered\n") + later.count(f"{user} Delivered again\n") == 1
         finally:
+            watchdog.cancel()
             listener.kill()
+
+
+def lines_until(lines: IO[str], beginning: str) -> list[str]:
+    """Return the lines up to one that begins so. Fail if there is none before the end."""
+    found: list[str] = []
+    for line in iter(lines.readline, ""):
+        found.append(line)
+        if line.startswith(beginning):
+            return found
+    raise AssertionError(f"no line begins with {beginning!r}: {found}")
 
 
 def send(stack: Deployed, detail: dict[str, Any]) -> None:
