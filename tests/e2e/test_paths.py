@@ -25,6 +25,8 @@ CALLER = "the caller"
 """Stands for the caller's own id."""
 NOT_FOUND = "no such learner"
 """The functions' 404."""
+PAGE = "the page"
+"""The page of learners, at the root."""
 NO_ROUTE = "no route"
 """The gateway's 404."""
 
@@ -134,8 +136,8 @@ MAPPED: dict[str, str] = {
     f"/learning/learning/progress/{ANN}/streak": NO_ROUTE,
     f"/progress/{ANN}/streak": NO_ROUTE,
     f"/learning/{ANN}/streak": NO_ROUTE,
-    "/learning": NO_ROUTE,
-    "/learning/": NO_ROUTE,
+    "/learning": PAGE,
+    "/learning/": PAGE,
 }
 
 
@@ -177,6 +179,8 @@ def domain(stack: Deployed) -> Iterator[str]:
 
 def learner_of(answer: Answer, me: str) -> str:
     """Return whose progress a view is, in the words of the tables. Any other answer must be a 404."""
+    if answer.status == 200 and answer.headers["content-type"].startswith("text/html"):
+        return PAGE
     if answer.status == 200:
         learner = str(answer.json["user_id"])
         return CALLER if learner == me else learner

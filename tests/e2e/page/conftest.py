@@ -17,8 +17,9 @@ from tests.e2e.page.visits import HARD, LEARNER, LIVE, NEWCOMER, ODD, ODD_TEXTS,
 from tests.e2e.test_real_logs import emit_and_wait
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """Start the browser for the page's tests, and end it before others start their own."""
     with chromium() as started:
         yield started
 
