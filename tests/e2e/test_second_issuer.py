@@ -7,6 +7,7 @@ loopback. MiniStack fetches both and verifies the tokens as API Gateway does. Un
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import pytest
 
@@ -132,7 +133,9 @@ def test_a_token_without_the_learner_claim_is_answered_403_on_every_route(provid
             asked = path.replace("{user_id}", user).replace(
                 "{event_id}", "e-1?occurred_at=2026-03-01T12:00:00Z"
             )
-            answer = provider.call(method, asked, token, body if method == "POST" else None)
+            if method == "PUT":
+                asked += f"?statementId={uuid4()}"
+            answer = provider.call(method, asked, token, None if method == "GET" else body)
             error = answer.json["error"]
             assert (answer.status, error["code"]) == (403, "forbidden"), (route, user)
             assert error["message"] == "The token names no learner."
