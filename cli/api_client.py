@@ -15,6 +15,7 @@ from cli.logs import Fields
 from cli.retry import MAX_TRIES, retry
 from domain.exam_results import is_exam
 from domain.interaction import InteractionV1
+from domain.retraction import is_retraction
 
 MAX_INTERACTIONS = 500
 """The API's limit for one request."""
@@ -87,6 +88,8 @@ def _refusal_reason(item: _Item) -> str | None:
         return "user_id: must name a learner"
     if is_exam(item.interaction):
         return "an exam result has a route of its own; emit it through the stream or the bus"
+    if is_retraction(item.interaction):
+        return "the API takes no retraction; emit it through the stream or the bus"
     if item.interaction.get("occurred_at") is None:
         return "occurred_at: must be given, because the API would use the time of the request"
     if len(_BODY) + len(item.body) > MAX_BODY_BYTES:

@@ -27,7 +27,7 @@ def make_bridge(stack: Stack) -> str:
     url = str(sqs.create_queue(QueueName=NAME)["QueueUrl"])
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     bus = stack.outputs["BusName"]
-    pattern = json.dumps({"detail-type": ["interaction.recorded", "exam.taken"]})
+    pattern = json.dumps({"detail-type": ["interaction.recorded", "exam.taken", "interaction.retracted"]})
     events.put_rule(Name=NAME, EventBusName=bus, EventPattern=pattern)
     target = {"Id": "bridge", "Arn": arn, "InputPath": "$.detail"}
     events.put_targets(Rule=NAME, EventBusName=bus, Targets=[target])

@@ -11,7 +11,7 @@ from cli.retry import rejected, retry_until_accepted
 from cli.stack import Stack
 from cli.stream import make_record, put_records
 from cli.token import id_token, own_user
-from domain.exam_results import is_exam
+from domain.events import detail_type
 
 type Door = Literal["stream", "bus", "api"]
 DOORS: tuple[Door, ...] = get_args(Door.__value__)
@@ -56,7 +56,7 @@ def _through_bus(stack: Stack, interactions: Sequence[Fields]) -> Iterator[Deliv
             {
                 "EventBusName": bus,
                 "Source": "streakline.emit",
-                "DetailType": "exam.taken" if is_exam(fields) else "interaction.recorded",
+                "DetailType": detail_type(fields),
                 "Detail": json.dumps(fields),
             }
             for fields in batch

@@ -10,6 +10,7 @@ from domain.announcements import DETAIL_TYPES
 from domain.content_row import ContentRowV1
 from domain.exam_results import ExamTakenV1
 from domain.interaction import InteractionV1
+from domain.retraction import InteractionRetractedV1
 from functions.docs import document
 
 SCHEMAS = ROOT / "events" / "schemas"
@@ -17,6 +18,7 @@ OPENAPI = ROOT / "docs" / "openapi.json"
 MODELS: dict[str, type[BaseModel]] = {
     "interaction.recorded": InteractionV1,
     "exam.taken": ExamTakenV1,
+    "interaction.retracted": InteractionRetractedV1,
     "content.metadata": ContentRowV1,
     **{name: model for model, name in DETAIL_TYPES.items()},
 }

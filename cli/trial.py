@@ -15,8 +15,9 @@ from domain.fold import Change
 from domain.interaction import InvalidInteraction
 from domain.learner import Learner
 from domain.xapi import NotUnderstood, interaction_of
-from functions.project import Projector, Received, read_data
+from functions.project import Projector
 from functions.quarantine import BAD_ROW, NOT_UNDERSTOOD, Position, Quarantined
+from functions.records import Received, read_data
 from functions.store import Store, checked_items
 
 NOT_INTERACTIONS = {"failed_change"}

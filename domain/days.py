@@ -41,6 +41,11 @@ def utc_day(at: int) -> int:
     return at // _MICROSECONDS_PER_DAY - _FIRST_DAY_SINCE_EPOCH
 
 
+def start_of(utc_day: int) -> int:
+    """Return the beginning of a UTC day, in microseconds from 1970-01-01 UTC."""
+    return (utc_day + _FIRST_DAY_SINCE_EPOCH) * _MICROSECONDS_PER_DAY
+
+
 def instant(at: int) -> datetime:
     """Return the UTC time that is `at` microseconds after 1970-01-01 UTC."""
     return _UNIX_EPOCH + timedelta(microseconds=at)

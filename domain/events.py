@@ -1,5 +1,6 @@
-"""What the stream carries: interactions, and results of exams."""
+"""What the stream carries: interactions, results of exams, and retractions of both."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, assert_never
 
@@ -9,8 +10,11 @@ from domain.catalog import Catalog
 from domain.exam_results import ExamResult, is_exam, parse_exam
 from domain.foreign import foreign_form
 from domain.interaction import Fault, Interaction, InvalidInteraction, parse
+from domain.retraction import Retraction, is_retraction, parse_retraction
 
-type Event = Interaction | ExamResult
+type Fact = Interaction | ExamResult
+"""What a learner did."""
+type Event = Fact | Retraction
 
 
 def parse_record(data: bytes, arrived_at: datetime) -> Event:
@@ -34,11 +38,20 @@ def parse_event(fields: dict[str, Any], arrived_at: datetime) -> Event:
     Raise InvalidInteraction with every fault in them, or with the name of the other format that they have.
     """
     try:
-        return parse_exam(fields, arrived_at) if is_exam(fields) else parse(fields, arrived_at)
+        if is_exam(fields):
+            return parse_exam(fields, arrived_at)
+        return parse_retraction(fields, arrived_at) if is_retraction(fields) else parse(fields, arrived_at)
     except InvalidInteraction as error:
         if form := foreign_form(fields):
             raise InvalidInteraction("invalid", (Fault("", form),)) from error
         raise
+
+
+def detail_type(fields: Mapping[str, Any]) -> str:
+    """Return the detail-type under which the bus takes a JSON object of the stream."""
+    if is_exam(fields):
+        return "exam.taken"
+    return "interaction.retracted" if is_retraction(fields) else "interaction.recorded"
 
 
 def is_known(event: Event, catalog: Catalog) -> bool:
@@ -48,16 +61,18 @@ def is_known(event: Event, catalog: Catalog) -> bool:
             return catalog.knows(event.content_id, event.certification)
         case ExamResult():
             return event.certification in catalog.certifications
+        case Retraction():
+            return True
         case _:
             assert_never(event)
 
 
 def local_day(event: Event) -> int | None:
-    """Return the local day on which an event counts; None for a result, which counts on none."""
+    """Return the local day on which an event counts; None for one that counts on none."""
     match event:
         case Interaction():
             return event.day
-        case ExamResult():
+        case ExamResult() | Retraction():
             return None
         case _:
             assert_never(event)

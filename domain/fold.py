@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 from domain.achievements import Award, Waiting, award, learner_rules
 from domain.catalog import Catalog, Certification, Place, UnknownCertification, UnknownContent
+from domain.days import start_of
 from domain.drafts import DayDraft, TrackDraft
 from domain.events import Event, local_day
 from domain.exam_results import ExamResult, with_results
 from domain.interaction import NO_OFFSET, Interaction
 from domain.learner import Applied, Day, Learner, Track, Zone, standing
+from domain.retraction import Retraction
 from domain.streaks import longest_streak
 from domain.tally import Tally, increments
 
@@ -42,6 +44,8 @@ class Change(NamedTuple):
     duplicates: int
     refused: tuple[Refusal, ...]
     digests: tuple[Applied, ...] = ()
+    erased: int = 0
+    """The events that were dropped, because the learner is erased or has started again later."""
 
 
 class BucketNumbers(NamedTuple):
@@ -80,13 +84,29 @@ def needed_buckets(learner: Learner, events: Sequence[Event]) -> BucketNumbers:
 
 
 def is_applied(learner: Learner, buckets: Buckets, event: Event) -> bool:
-    """Return whether an event has been applied already. `buckets` is as for `fold`."""
-    return event.digest in applied_on(learner, buckets, event.utc_day)
+    """Return whether an event has been applied already, or taken back. `buckets` is as for `fold`."""
+    bucket = _applied_bucket(learner, buckets, event.utc_day)
+    if isinstance(event, Retraction):
+        return event.digest in bucket.retracted
+    return event.digest in bucket.digests or event.digest in bucket.retracted
 
 
 def applied_on(learner: Learner, buckets: Buckets, utc_day: int) -> frozenset[int]:
-    """Return the digests of the events that were applied on a UTC day. `buckets` is as for `fold`."""
-    return _applied_bucket(learner, buckets, utc_day).digests
+    """Return the digests of a UTC day's events that were applied or taken back.
+
+    `buckets` is as for `fold`.
+    """
+    bucket = _applied_bucket(learner, buckets, utc_day)
+    return bucket.digests | bucket.retracted
+
+
+def is_dropped(learner: Learner, event: Event) -> bool:
+    """Return whether an event is to be dropped: the learner is erased, or has started again after it."""
+    if learner.starts_at is not None:
+        # A retraction has no time of its own. On the day of the start it may be of a later event.
+        at = start_of(event.utc_day + 1) - 1 if isinstance(event, Retraction) else event.at
+        return at < learner.starts_at
+    return learner.erased_at is not None
 
 
 def _applied_bucket(learner: Learner, buckets: Buckets, utc_day: int) -> Applied:
@@ -111,10 +131,17 @@ def fold(
     draft = _Draft(learner, buckets, freezes)
     awards: list[Award] = []
     refused: list[Refusal] = []
-    duplicates = 0
+    duplicates = erased = 0
+    may_drop = learner.erased_at is not None or learner.starts_at is not None
     for position, interaction in enumerate(events):
+        if may_drop and is_dropped(learner, interaction):
+            erased += 1
+            continue
         # This check comes first: an applied event stays applied, however the catalog changes.
         digest, utc_day = interaction.digest, interaction.utc_day
+        if isinstance(interaction, Retraction):
+            duplicates += not draft.retract(utc_day, digest)
+            continue
         if draft.has(utc_day, digest):
             duplicates += 1
             continue
@@ -137,11 +164,11 @@ def fold(
             continue
         draft.apply(interaction, utc_day, digest, place)
         awards += draft.newly_earned(interaction, place, catalog.certifications[place.certification])
-    applied = len(events) - duplicates - len(refused)
+    applied = len(events) - duplicates - len(refused) - erased
     if not applied:
-        return Change(learner, (), (), 0, duplicates, tuple(refused))
+        return Change(learner, (), (), 0, duplicates, tuple(refused), (), erased)
     after, days, closed = draft.freeze()
-    return Change(after, days, tuple(awards), applied, duplicates, tuple(refused), closed)
+    return Change(after, days, tuple(awards), applied, duplicates, tuple(refused), closed, erased)
 
 
 class _Draft:
@@ -156,6 +183,7 @@ class _Draft:
         self._freezes = freezes
         self._days: dict[int, DayDraft] = {}
         self._applied: dict[int, tuple[Applied, set[int]]] = {}
+        self._retracted: dict[int, set[int]] = {}
         self._tracks: dict[str, TrackDraft] = {}
         self._calendar = learner.calendar
         self._named_zone = learner.named_zone
@@ -170,12 +198,33 @@ class _Draft:
         self._waiting = Waiting(learner_rules())
 
     def has(self, utc_day: int, digest: int) -> bool:
+        """Return whether an event has been applied or taken back."""
+        before, new = self._bucket(utc_day)
+        return (
+            digest in before.digests
+            or digest in new
+            or digest in before.retracted
+            or digest in self._retracted.get(utc_day, ())
+        )
+
+    def retract(self, utc_day: int, digest: int) -> bool:
+        """Take an event back, if it comes later. Return False if it is taken back already.
+
+        What was applied stays applied: a set of contents can't be subtracted from. A refold leaves it out.
+        """
+        before, _ = self._bucket(utc_day)
+        new = self._retracted.setdefault(utc_day, set())
+        if digest in before.retracted or digest in new:
+            return False
+        new.add(digest)
+        return True
+
+    def _bucket(self, utc_day: int) -> tuple[Applied, set[int]]:
         bucket = self._applied.get(utc_day)
         if bucket is None:
             bucket = (_applied_bucket(self._before, self._given, utc_day), set())
             self._applied[utc_day] = bucket
-        before, new = bucket
-        return digest in before.digests or digest in new
+        return bucket
 
     def apply(self, interaction: Interaction, utc_day: int, digest: int, place: Place) -> None:
         code, content = place
@@ -253,9 +302,9 @@ class _Draft:
             days.setdefault(latest.number, latest)
         applied = self._before.applied
         digests = {
-            number: Applied(number, before.digests | new, before.unknown)
+            number: Applied(number, before.digests | new, before.unknown, before.retracted.union(retracted))
             for number, (before, new) in self._applied.items()
-            if new
+            if (retracted := self._retracted.get(number, ())) or new
         }
         if applied:
             digests.setdefault(applied.number, applied)
@@ -275,5 +324,6 @@ class _Draft:
             self._earned,
             self._before.unknown,
             with_results(self._before.exams, self._exams),
+            starts_at=self._before.starts_at,
         )
         return after, tuple(days[n] for n in sorted(days)), tuple(digests[n] for n in sorted(digests))

@@ -67,6 +67,8 @@ class Applied(NamedTuple):
     number: int
     digests: frozenset[int] = frozenset()
     unknown: Unknown = _NOTHING
+    retracted: frozenset[int] = frozenset()
+    """The digests of events that were taken back. Such an event is not applied any more."""
 
 
 class Zone(NamedTuple):
@@ -115,6 +117,10 @@ class Learner(NamedTuple):
     unknown: Unknown = _NOTHING
     exams: Exams = _NOTHING
     """The results of exams. A learner can have some of a certification without a track."""
+    erased_at: int | None = None
+    """When the learner was erased, in microseconds since 1970. Nothing else is left of an erased learner."""
+    starts_at: int | None = None
+    """When an erased learner started again, in microseconds since 1970. Earlier events stay dropped."""
 
     @property
     def zone(self) -> str | None:

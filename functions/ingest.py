@@ -16,7 +16,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Header
 from pydantic import Field
 
 from domain.days import instant
-from domain.events import Event
+from domain.events import Fact
 from domain.exam_results import ExamResult, ExamTakenV1, parse_exam
 from domain.foreign import foreign_form
 from domain.interaction import Fault, Interaction, InteractionV1, InvalidInteraction, is_event_id, parse
@@ -73,7 +73,7 @@ class _Contract(NamedTuple):
 
     name: str
     fields: Iterable[str]
-    parse: Callable[[dict[str, Any], datetime], Event]
+    parse: Callable[[dict[str, Any], datetime], Fact]
 
 
 _INTERACTION = _Contract("interaction", InteractionV1.model_fields, parse)
@@ -206,7 +206,7 @@ def _checked(body: Any, who: Caller, learner: str, now: datetime, contract: _Con
     return _Checked({"event_id": _derived_id(event, record), **record} if derived else record)
 
 
-def _derived_id(event: Event, record: dict[str, Any]) -> str:
+def _derived_id(event: Fact, record: dict[str, Any]) -> str:
     """Return an id that is the same whenever the same event is posted, however it is spelled.
 
     It uses the instant, and neither zone nor offset.
@@ -215,7 +215,7 @@ def _derived_id(event: Event, record: dict[str, Any]) -> str:
     return sha256(text.encode()).hexdigest()[:32]
 
 
-def _facts(event: Event, record: dict[str, Any]) -> list[Any]:
+def _facts(event: Fact, record: dict[str, Any]) -> list[Any]:
     match event:
         case Interaction():
             return [

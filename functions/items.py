@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from struct import error as struct_error
 from struct import pack, unpack
 from typing import Any, get_type_hints
@@ -43,6 +43,10 @@ type Item = dict[str, Any]
 
 FORMAT = 2
 """The format of a state item. A later format is a migration."""
+
+TOMBSTONE_KEPT = timedelta(days=30)
+"""How long the tombstone of an erased learner stays: longer than the stream (7 days), the quarantine
+(14 days) and the rewriting of the event log take together."""
 
 MAX_ITEM_BYTES = 400 * 1024
 MAX_TRANSACTION_ITEMS = 100
@@ -185,9 +189,10 @@ _KNOWN_OF_STATE = frozenset({"pk", "sk", "version", "format", "tracks", "calenda
     "applied",
     "earned",
     "exams",
+    "starts_at",
 }
 _KNOWN_OF_DAY = frozenset({"pk", "sk", "day", "tallies"})
-_KNOWN_OF_APPLIED = frozenset({"pk", "sk", "day", "digests"})
+_KNOWN_OF_APPLIED = frozenset({"pk", "sk", "day", "digests", "retracted"})
 
 # -- items to the domain and back ------------------------------------------------------------------
 
@@ -198,6 +203,8 @@ def _sorted(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def state_item(learner: Learner) -> Item:
     """Return the item of a learner's state."""
+    if learner.erased_at is not None:
+        return _tombstone(learner, learner.erased_at)
     item = {
         **learner.unknown,
         **key(learner.user_id, "STATE"),
@@ -222,12 +229,31 @@ def state_item(learner: Learner) -> Item:
     if learner.exams:
         packed = {code: {"B": pack_lists(_exam_rows(exams))} for code, exams in learner.exams.items()}
         item["exams"] = {"M": packed}
+    if learner.starts_at is not None:
+        item["starts_at"] = {"N": str(learner.starts_at)}
     return item
+
+
+def _tombstone(learner: Learner, erased_at: int) -> Item:
+    """Return the item of an erased learner's state: nothing but its version and the times.
+
+    DynamoDB deletes it when the stream and every other place have forgotten the learner's interactions.
+    """
+    return {
+        **key(learner.user_id, STATE),
+        "version": {"N": str(learner.version)},
+        "erased_at": {"N": str(erased_at)},
+        "expires_at": {"N": str(int((instant(erased_at) + TOMBSTONE_KEPT).timestamp()))},
+    }
 
 
 def learner_of(item: Item) -> Learner:
     """Return the state in an item. Raise Unreadable if it can't be decoded, LaterFormat if it is newer."""
     with _decoding(item):
+        if "erased_at" in item:
+            erased_at = int(item["erased_at"]["N"])
+            instant(erased_at)
+            return Learner(user_id_of(item), _version(item), erased_at=erased_at)
         if int(item["format"]["N"]) > FORMAT:
             raise LaterFormat(f"the state has format {item['format']['N']}; this release reads {FORMAT}")
         if int(item["format"]["N"]) < FORMAT:
@@ -235,10 +261,7 @@ def learner_of(item: Item) -> Learner:
         tracks = {code: track_of(track["M"]) for code, track in sorted(item["tracks"]["M"].items())}
         latest = item["latest"]["M"] if "latest" in item else None
         applied = item["applied"]["M"] if "applied" in item else None
-        version = int(item["version"]["N"])
-        if version < 1:
-            # The condition of a write would never hold.
-            raise ValueError(f"its version is {version}")
+        version = _version(item)
         calendar = _calendar(item)
         latest_day = int(latest["day"]["N"]) if latest else None
         if latest_day != calendar.last:
@@ -257,7 +280,16 @@ def learner_of(item: Item) -> Learner:
             earned=_texts(from_json(item["earned"]["S"])),
             unknown=_unknown(item, _KNOWN_OF_STATE),
             exams=_exams(item),
+            starts_at=int(item["starts_at"]["N"]) if "starts_at" in item else None,
         )
+
+
+def _version(item: Item) -> int:
+    version = int(item["version"]["N"])
+    if version < 1:
+        # The condition of a write would never hold.
+        raise ValueError(f"its version is {version}")
+    return version
 
 
 def _exam_rows(exams: tuple[Exam, ...]) -> list[list[int]]:
@@ -328,14 +360,25 @@ def _day(number: int, item: Item) -> Day:
 
 
 def _applied_fields(applied: Applied) -> Item:
-    digests = pack(f">{len(applied.digests)}Q", *sorted(applied.digests))
-    return {**applied.unknown, "digests": {"B": digests}}
+    fields = {**applied.unknown, "digests": {"B": _packed_digests(applied.digests)}}
+    if applied.retracted:
+        fields["retracted"] = {"B": _packed_digests(applied.retracted)}
+    return fields
 
 
 def _applied(number: int, item: Item) -> Applied:
-    data = bytes(item["digests"]["B"])
-    digests = frozenset(unpack(f">{len(data) // 8}Q", data))
-    return Applied(number, digests, _unknown(item, _KNOWN_OF_APPLIED))
+    digests = _digests_in(item["digests"])
+    retracted = _digests_in(item["retracted"]) if "retracted" in item else frozenset[int]()
+    return Applied(number, digests, _unknown(item, _KNOWN_OF_APPLIED), retracted)
+
+
+def _packed_digests(digests: frozenset[int]) -> bytes:
+    return pack(f">{len(digests)}Q", *sorted(digests))
+
+
+def _digests_in(value: Item) -> frozenset[int]:
+    data = bytes(value["B"])
+    return frozenset(unpack(f">{len(data) // 8}Q", data))
 
 
 def day_item(user_id: str, day: Day) -> Item:

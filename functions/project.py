@@ -9,7 +9,6 @@ import math
 import os
 import random
 import time
-from base64 import b64decode
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,16 +21,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aws_lambda_powertools.metrics import MetricUnit
 
 from domain.catalog import Catalog
-from domain.days import microseconds
-from domain.events import Event, is_known, local_day, parse_record
+from domain.events import Event, is_known, local_day
 from domain.fold import Buckets, Change, MissingBucket, fold, is_applied, needed_buckets
-from domain.interaction import Fault, InvalidInteraction
 from domain.learner import Learner
 from functions import aws
 from functions.errors import MAX_RACES, Contended, TooLarge, Unreadable, is_transient
-from functions.framing import UnreadableFrame, unframe
+from functions.generations import generations, live_table
 from functions.observability import logger, metrics
-from functions.quarantine import Position, Quarantine, Quarantined
+from functions.quarantine import Quarantine, Quarantined
+from functions.records import Received, read_record
 from functions.refusals import Refusals
 from functions.store import STATES_PER_READ, Store
 
@@ -45,34 +43,18 @@ FIRST_PAUSE, MAX_PAUSE = 0.005, 0.2
 SECONDS_NEEDED = 50
 """Seconds to reserve for the next call and for the quarantine's, with all their retries."""
 MAX_REASON_LENGTH = 500
-MAX_DELAY = 2 * 24 * 60 * 60 * 1_000_000
-"""Microseconds between an interaction and its arrival. A longer delay is counted as late."""
 MAX_TROUBLES, MAX_TROUBLED_SHARE = 3, 0.05
 """More learners in trouble than both, as a number and as a share of those seen, fail the batch."""
 FLOOD_SECONDS = 600
 """How long a batch counts for that."""
 
 
+class CatalogLags(Contended):
+    """The catalog of a generation that is not live lacks what the live one has. It comes soon."""
+
+
 class OutOfTime(Exception):
     """The invocation ends too soon to begin more work. The batch must be delivered again."""
-
-
-class Received(NamedTuple):
-    """A valid interaction or exam result, with the record that contained it."""
-
-    interaction: Event
-    payload: bytes
-    position: Position
-    arrived_at: datetime
-
-    @property
-    def is_late(self) -> bool:
-        """Return whether the interaction arrived more than two days after it occurred."""
-        return microseconds(self.arrived_at) - self.interaction.at > MAX_DELAY
-
-    def refused(self, code: str, reason: str) -> Quarantined:
-        """Return the record's entry in quarantine."""
-        return Quarantined(self.payload, code, reason, self.position, self.arrived_at)
 
 
 class Trouble(NamedTuple):
@@ -93,11 +75,13 @@ class Trouble(NamedTuple):
 class Outcome:
     """The result of a batch, or of one learner's part of it.
 
-    Each record is counted in exactly one of the first four fields, or comes again because of the last.
+    Each record is counted in exactly one of the first five fields, or comes again because of `errors`.
     """
 
     applied: int = 0
     duplicates: int = 0
+    erased: int = 0
+    """Events of learners who are erased, or who have started again later."""
     quarantined: list[Quarantined] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
@@ -109,6 +93,7 @@ class Outcome:
         """Add another outcome to this one."""
         self.applied += other.applied
         self.duplicates += other.duplicates
+        self.erased += other.erased
         self.quarantined += other.quarantined
         self.troubles += other.troubles
         self.errors += other.errors
@@ -132,6 +117,11 @@ class Projector:
     freezes: int = 0
     note_refusals: Callable[[Sequence[Quarantined]], None] = lambda _: None
     """Remembers refused records, so that the API can tell what became of them."""
+    was_live: Callable[[datetime], bool] = lambda _: True
+    """Whether this generation of the views was the live one at a time of arrival. Refused records go to
+    quarantine, and awards are announced, only by the consumer of the generation that was live then."""
+    live_catalog: Callable[[], Catalog] | None = None
+    """Reads the catalog of the live generation; None if there is only one."""
     catalog: Catalog = field(default_factory=Catalog)
     map_learners: Callable[[Callable[[str], Outcome], Iterable[str]], Iterable[Outcome]] = map
     """How to map over learners: `map`, or `Executor.map` for several at a time."""
@@ -162,8 +152,9 @@ class Projector:
             outcome.errors += [trouble.error for trouble in outcome.troubles]
         else:
             outcome.quarantined += [entry for trouble in outcome.troubles for entry in trouble.refused()]
-        self.note_refusals(outcome.quarantined)
-        self.quarantine.put(outcome.quarantined)
+        refused = [entry for entry in outcome.quarantined if self.was_live(entry.arrived_at)]
+        self.note_refusals(refused)
+        self.quarantine.put(refused)
         if outcome.troubles:
             kinds = {type(trouble.error): trouble.error for trouble in outcome.troubles}
             traces = ExceptionGroup("one of each kind", list(kinds.values()))
@@ -221,6 +212,7 @@ class Projector:
         if not all(is_known(r.interaction, self.catalog) for received in batch.values() for r in received):
             # The content can be newer than the head: read the catalog again before refusing anything.
             self.catalog = self.store.catalog(self.catalog, self.store.head())
+            self._check_catalog(batch)
         buckets = self.store.load_buckets(
             {
                 user_id: needed_buckets(learner, [r.interaction for r in batch[user_id]])
@@ -231,7 +223,9 @@ class Projector:
 
         def attempt(user_id: str) -> Outcome:
             outcome = Outcome()
-            parts = [batch[user_id]]
+            # What arrived while another generation was live is announced by that one's consumer.
+            by_announcer = partition(batch[user_id], key=lambda one: self.was_live(one.arrived_at))
+            parts = [part for part in by_announcer if part]
             try:
                 learner = _readable(learners[user_id])
                 self._project_learner(learner, _readable(buckets[user_id]), parts, time_left, outcome)
@@ -249,6 +243,17 @@ class Projector:
         for of_learner in self.map_learners(attempt, batch):
             outcome.add(of_learner)
         return outcome
+
+    def _check_catalog(self, batch: Mapping[str, Sequence[Received]]) -> None:
+        """Raise CatalogLags if the live generation knows content that this one lacks."""
+        if self.live_catalog is None or self.was_live(datetime.now(UTC)):
+            return
+        events = [one.interaction for received in batch.values() for one in received]
+        unknown = [event for event in events if not is_known(event, self.catalog)]
+        if unknown:
+            live = self.live_catalog()
+            if any(is_known(event, live) for event in unknown):
+                raise CatalogLags("the catalog of this generation lacks content that the live one has")
 
     def _project_learner(
         self,
@@ -277,7 +282,8 @@ class Projector:
             ]
             try:
                 change = fold(learner, buckets, [r.interaction for r in fresh], self.catalog, self.freezes)
-                stored = self.store.commit(change) if change.applied else None
+                silent = not self.was_live(part[0].arrived_at)
+                stored = self.store.commit(change, silent=silent) if change.applied else None
             except MissingBucket as error:
                 # A repair or an erasure can come between the read of the state and that of its buckets.
                 stored = self.store.read_state(learner.user_id) or Learner(learner.user_id)
@@ -305,6 +311,14 @@ class Projector:
             buckets = _readable(self.store.load_buckets(wanted)[learner.user_id])
 
 
+def partition[T](values: Iterable[T], key: Callable[[T], bool]) -> tuple[list[T], list[T]]:
+    """Return the values for which the key is False, and those for which it is True."""
+    parts: tuple[list[T], list[T]] = ([], [])
+    for value in values:
+        parts[key(value)].append(value)
+    return parts
+
+
 def _is_flood(troubled: int, learners: int) -> bool:
     return troubled > max(MAX_TROUBLES, MAX_TROUBLED_SHARE * learners)
 
@@ -313,48 +327,6 @@ def _readable[T](found: T | Unreadable) -> T:
     if isinstance(found, Unreadable):
         raise found
     return found
-
-
-def read_record(record: Mapping[str, Any]) -> list[Received | Quarantined]:
-    """Return the interactions in a record of a Kinesis event, or their quarantine entries if invalid."""
-    kinesis = record["kinesis"]
-    position = Position(record["eventID"].partition(":")[0], kinesis["sequenceNumber"])
-    arrived_at = datetime.fromtimestamp(float(kinesis["approximateArrivalTimestamp"]), UTC)
-    return read_data(b64decode(kinesis["data"]), position, arrived_at)
-
-
-def read_data(data: bytes, position: Position, arrived_at: datetime) -> list[Received | Quarantined]:
-    """Return the interactions in a record's data, each judged alone, or their quarantine entries if invalid.
-
-    Interactions in a framed record have positions of their own.
-    """
-    read = _read_one(data, position, arrived_at)
-    if isinstance(read, Received) or read.code != "malformed":
-        return [read]
-    # It is not one JSON object. Only such records can have a frame.
-    try:
-        parts = unframe(data)
-    except UnreadableFrame as error:
-        return [_unreadable(data, str(error), position, arrived_at)]
-    if not parts:
-        return [read]
-    return [
-        _read_one(part.payload, position._replace(part=number), arrived_at)
-        if part.fault is None
-        else _unreadable(part.payload, part.fault, position._replace(part=number), arrived_at)
-        for number, part in enumerate(parts, 1)
-    ]
-
-
-def _read_one(payload: bytes, position: Position, arrived_at: datetime) -> Received | Quarantined:
-    try:
-        return Received(parse_record(payload, arrived_at), payload, position, arrived_at)
-    except InvalidInteraction as error:
-        return Quarantined(payload, error.code, str(error), position, arrived_at, error.faults)
-
-
-def _unreadable(payload: bytes, fault: str, position: Position, arrived_at: datetime) -> Quarantined:
-    return Quarantined(payload, "malformed", fault, position, arrived_at, (Fault("", fault),))
 
 
 def _halves(part: list[Received]) -> list[list[Received]]:
@@ -373,24 +345,32 @@ def _outcome(change: Change, part: list[Received], fresh: list[Received]) -> Out
     return Outcome(
         change.applied,
         change.duplicates,
-        [fresh[refusal.position].refused(refusal.code, refusal.reason) for refusal in change.refused]
+        quarantined=[
+            fresh[refusal.position].refused(refusal.code, refusal.reason) for refusal in change.refused
+        ]
         + [
             r.refused("state_full", "the learner's state or this day is full")
             for r in part
             if id(r) not in kept
         ],
+        erased=change.erased,
     )
 
 
 @cache
 def projector() -> Projector:
-    """Return the projector of this process, configured by the environment."""
-    table = os.environ["VIEWS_TABLE"]
+    """Return the projector of this process, configured by the environment.
+
+    It folds into one generation of the views, whichever is live.
+    """
+    table, colour = os.environ["VIEWS_TABLE"], os.environ["GENERATION"]
     return Projector(
         Store(aws.dynamodb(), table),
         Quarantine(aws.sqs, aws.s3, os.environ["QUARANTINE_URL"], os.environ["EVENT_LOG_BUCKET"]),
         int(os.environ["STREAK_FREEZES"]),
         Refusals(aws.dynamodb(), table).note,
+        was_live=lambda arrived_at: generations().live_at(arrived_at) == colour,
+        live_catalog=lambda: Store(aws.dynamodb(), live_table()).full_catalog(),
         map_learners=ThreadPoolExecutor(WRITERS).map,
     )
 
@@ -410,10 +390,16 @@ def _report(outcome: Outcome) -> None:
     codes = Counter(record.code for record in outcome.quarantined)
     logger.info(
         "batch",
-        extra={"applied": outcome.applied, "duplicates": outcome.duplicates, "quarantined": dict(codes)},
+        extra={
+            "applied": outcome.applied,
+            "duplicates": outcome.duplicates,
+            "erased": outcome.erased,
+            "quarantined": dict(codes),
+        },
     )
     metrics.add_metric("Applied", MetricUnit.Count, outcome.applied)
     metrics.add_metric("Duplicates", MetricUnit.Count, outcome.duplicates)
+    metrics.add_metric("Erased", MetricUnit.Count, outcome.erased)
     metrics.add_metric("Quarantined", MetricUnit.Count, len(outcome.quarantined))
     metrics.add_metric("LearnersInTrouble", MetricUnit.Count, len(outcome.troubles))
     metrics.add_metric("ArrivedMoreThanTwoDaysLate", MetricUnit.Count, outcome.late)

@@ -20,7 +20,7 @@ os.environ |= {
     "POWERTOOLS_TRACE_DISABLED": "true",
 }
 
-from functions import aws, catalog, project, rarity, read
+from functions import aws, catalog, generations, project, rarity, read
 from functions.catalog import CatalogWriter
 from functions.project import Outcome, Projector
 from functions.quarantine import Quarantine
@@ -29,7 +29,8 @@ from tests.integration.template import template
 
 ARRIVAL = datetime(2026, 3, 2, 12, tzinfo=UTC)
 """When the stream and the API receive what tests send."""
-VIEWS, CONTENT, STREAM, BUS, BUCKET = "views", "content", "stream", "bus", "event-log"
+VIEWS, CONTENT, CONTROL = "views", "content", "control"
+STREAM, BUS, BUCKET = "stream", "bus", "event-log"
 CATALOG_TIME = 1_700_000_000_000_000
 CATALOG = {
     "SAA": [
@@ -109,12 +110,16 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         _forget()
         _create_table(VIEWS, "ViewsTable")
         _create_table(CONTENT, "ContentTable")
+        _create_table(CONTROL, "ControlTable")
         aws.kinesis().create_stream(StreamName=STREAM, ShardCount=1)
         aws.eventbridge().create_event_bus(Name=BUS)
         aws.s3().create_bucket(Bucket=BUCKET)
         url = aws.sqs().create_queue(QueueName="quarantine")["QueueUrl"]
         environment = {
             "VIEWS_TABLE": VIEWS,
+            "GENERATION": "blue",
+            "BLUE_VIEWS_TABLE": VIEWS,
+            "CONTROL_TABLE": CONTROL,
             "QUARANTINE_URL": url,
             "EVENT_LOG_BUCKET": BUCKET,
             "STREAM_NAME": STREAM,
@@ -145,7 +150,13 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 def _forget() -> None:
     """Clear the caches of a process, except its clients."""
-    for kept in (rarity.counter, catalog.writer, project.projector, read.store):
+    for kept in (
+        rarity.counter,
+        catalog.writer,
+        project.projector,
+        read.store,
+        generations.generations,
+    ):
         kept.cache_clear()
     read._shared = read._Shared()
 

@@ -10,8 +10,8 @@ import pytest
 from functions import aws, project
 from functions.framing import MAX_DECOMPRESSED_BYTES, MAX_INTERACTIONS
 from functions.observability import metrics
-from functions.project import Received, read_data
 from functions.quarantine import Position
+from functions.records import Received, read_data
 from tests.factory import make_interaction
 from tests.frames import BYTE_ORDER_MARK, aggregate, compressed
 from tests.integration.conftest import ARRIVAL, BUCKET, World, stream_event

@@ -19,6 +19,7 @@ from functions.catalog import CatalogWriter
 from functions.errors import Contended, Unreadable
 from functions.observability import logger, metrics
 from functions.quarantine import Position
+from functions.records import Received
 from functions.store import STATES_PER_READ, Store
 from tests.factory import make_parsed, make_tally
 from tests.faults import client_error
@@ -200,7 +201,7 @@ def test_a_learner_who_loses_every_race_is_left_for_redelivery(
     projector.pause = pauses.append
     tries: list[int] = []
 
-    def commit(_: Store, change: Any) -> Learner:
+    def commit(_: Store, change: Any, **__: Any) -> Learner:
         tries.append(change.learner.version)
         return Learner("ann", version=len(tries))
 
@@ -239,11 +240,20 @@ def test_the_function_logs_and_counts_the_outcome_of_a_batch_once(
     ]
     project.handler(stream_event(*batch), Context())
     assert logged == [
-        ("batch", {"applied": 2, "duplicates": 1, "quarantined": {"malformed": 1, "unknown_content": 1}})
+        (
+            "batch",
+            {
+                "applied": 2,
+                "duplicates": 1,
+                "erased": 0,
+                "quarantined": {"malformed": 1, "unknown_content": 1},
+            },
+        )
     ]
     assert counted == [
         ("Applied", MetricUnit.Count, 2),
         ("Duplicates", MetricUnit.Count, 1),
+        ("Erased", MetricUnit.Count, 0),
         ("Quarantined", MetricUnit.Count, 2),
         ("LearnersInTrouble", MetricUnit.Count, 0),
         ("ArrivedMoreThanTwoDaysLate", MetricUnit.Count, 0),
@@ -661,11 +671,11 @@ def test_known_content_added_to_another_certification_meanwhile_is_found(
 
 
 def test_outcomes_add_up() -> None:
-    received = project.Received(make_parsed(), b"", Position("shard", "1"), ARRIVAL)
+    received = Received(make_parsed(), b"", Position("shard", "1"), ARRIVAL)
     trouble, error = project.Trouble("failed", KeyError("a bug"), [received]), TimeoutError()
-    outcome = project.Outcome(1, 2, [received.refused("a", "")])
-    outcome.add(project.Outcome(3, 4, [received.refused("b", "")], [trouble], [error]))
-    assert (outcome.applied, outcome.duplicates) == (4, 6)
+    outcome = project.Outcome(1, 2, 5, [received.refused("a", "")])
+    outcome.add(project.Outcome(3, 4, 6, [received.refused("b", "")], [trouble], [error]))
+    assert (outcome.applied, outcome.duplicates, outcome.erased) == (4, 6, 11)
     assert (outcome.troubles, outcome.errors) == ([trouble], [error])
     assert [refused.code for refused in outcome.quarantined] == ["a", "b"]
 

@@ -9,11 +9,13 @@ import functions.framing
 import functions.items
 import functions.project
 import functions.quarantine
+import functions.records
 from domain.learner import Applied, Learner
 from functions.errors import Unreadable
 from functions.framing import Part
-from functions.project import Outcome, Projector, Received, Trouble
+from functions.project import Outcome, Projector, Trouble
 from functions.quarantine import Position, Quarantined
+from functions.records import Received
 from functions.store import Store
 from tests.simulation.planting import Defect, check_found
 
@@ -30,7 +32,7 @@ def the_part_of_a_position_is_lost(patch: pytest.MonkeyPatch) -> None:
 
 
 def parts_are_counted_from_0(patch: pytest.MonkeyPatch) -> None:
-    read_data = functions.project.read_data
+    read_data = functions.records.read_data
 
     def renumbered(*given: Any) -> list[Any]:
         read = read_data(*given)
@@ -38,7 +40,7 @@ def parts_are_counted_from_0(patch: pytest.MonkeyPatch) -> None:
             return read
         return [one._replace(position=one.position._replace(part=n)) for n, one in enumerate(read)]
 
-    patch.setattr(functions.project, "read_data", renumbered)
+    patch.setattr(functions.records, "read_data", renumbered)
 
 
 def a_frame_ends_at_its_first_bad_part(patch: pytest.MonkeyPatch) -> None:
@@ -49,7 +51,7 @@ def a_frame_ends_at_its_first_bad_part(patch: pytest.MonkeyPatch) -> None:
         faulty = [n for n, part in enumerate(parts) if part.fault]
         return parts[: faulty[0] + 1] if faulty else parts
 
-    patch.setattr(functions.project, "unframe", until_bad)
+    patch.setattr(functions.records, "unframe", until_bad)
 
 
 def a_bad_part_refuses_its_whole_frame(patch: pytest.MonkeyPatch) -> None:
@@ -61,7 +63,7 @@ def a_bad_part_refuses_its_whole_frame(patch: pytest.MonkeyPatch) -> None:
             return tuple(part._replace(fault="another part is bad") for part in parts)
         return parts
 
-    patch.setattr(functions.project, "unframe", all_or_nothing)
+    patch.setattr(functions.records, "unframe", all_or_nothing)
 
 
 # -- learners in trouble ---------------------------------------------------------------------------

@@ -46,6 +46,7 @@ def test_a_published_schema_matches_its_model(name: str) -> None:
 REQUIRED = {
     "interaction.recorded": {"event_id", "user_id", "content_id", "interaction_type", "occurred_at"},
     "exam.taken": {"event_id", "user_id", "certification_type", "occurred_at", "passed"},
+    "interaction.retracted": {"event_id", "user_id", "retracted_on"},
     "achievement.earned": {"event_id", "user_id", "achievement_id", "points", "earned_at"},
     "certification.completed": {"event_id", "user_id", "certification_type", "completed_at"},
     "content.metadata": {"content_id", "certification_type"},
