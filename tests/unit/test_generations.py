@@ -29,5 +29,5 @@ def test_epochs_are_read_as_they_were_written() -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", '[["red", 0]]', '{"live": "blue"}'])
 def test_what_are_no_epochs_is_an_error(text: str) -> None:
-    with pytest.raises(ValueError, match="validation error|epoch"):
+    with pytest.raises(ValueError, match=r"validation error|epoch"):
         epochs_of(text)
