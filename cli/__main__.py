@@ -12,6 +12,8 @@ from cli.local import down, up
 from cli.migrate import migrate
 from cli.quarantine_commands import quarantine
 from cli.redrive import redrive
+from cli.refold import refold
+from cli.retract import retract
 from cli.show import show
 from cli.token import token
 from cli.wait import wait
@@ -36,6 +38,8 @@ COMMANDS = (
     wait,
     show,
     redrive,
+    refold,
+    retract,
     quarantine,
     backfill_achievements,
     catalog,

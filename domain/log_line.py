@@ -1,4 +1,4 @@
-"""The lines of the event log: a record of the stream as it came, with what a replay needs to know about it."""
+"""The lines of the event log: each has a record of the stream as it came, and what a replay needs besides."""
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
@@ -45,10 +45,8 @@ def line_for(payload: bytes, arrived_at: datetime, shard: str, sequence_number: 
     try:
         event = parse_record(payload, arrived_at)
     except InvalidInteraction as error:
-        who, event_id, day = _readable(payload)
-        return LogLine(
-            payload, arrived_at, shard, sequence_number, part, who, event_id, day, None, error.code
-        )
+        named = _readable(payload)
+        return LogLine(payload, arrived_at, shard, sequence_number, part, *named, code=error.code)
     return LogLine(
         payload,
         arrived_at,

@@ -78,6 +78,8 @@ ASKING = {
     ("emit",),
     ("migrate",),
     ("quarantine", "drop"),
+    ("refold",),
+    ("retract",),
     ("token",),
 }
 """The commands that create or delete data, reset passwords or grant rights."""

@@ -1,0 +1,251 @@
+"""Replace a learner's items by what a fold of the event log makes of them.
+
+The state is written last, under the condition that it is still the one that was read. A learner with more
+changed days than one transaction takes costs several, each of which moves the version on: a consumer that
+comes between them wins, and the refold begins again.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from botocore.exceptions import ClientError
+
+from domain.catalog import Catalog
+from domain.events import Event
+from domain.fold import Change
+from domain.learner import Learner
+from domain.refold import Kept, missing, refold
+from functions import items
+from functions.errors import LaterFormat, Unreadable, is_contention
+from functions.items import Item
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+CHANGES = items.MAX_TRANSACTION_ITEMS - 1
+"""Maximum items in one transaction beside the state."""
+
+
+class LogLags(Exception):
+    """The log does not have everything yet that is stored."""
+
+
+class Erased(Exception):
+    """The learner is erased. Nothing can be folded for them."""
+
+
+class OvertakenRefold(Exception):
+    """Another writer was faster. The refold must begin again."""
+
+
+class StoredLearner(NamedTuple):
+    """All of a learner's items as they are stored."""
+
+    user_id: str
+    items: dict[str, Item]
+    """By sort key."""
+
+    @property
+    def state(self) -> Item | None:
+        """The state's item, which may be undecodable."""
+        return self.items.get(items.STATE)
+
+    def learner(self) -> Learner | Unreadable:
+        """Return the state, or why it can't be decoded."""
+        if self.state is None:
+            return Learner(self.user_id)
+        try:
+            return items.learner_of(self.state)
+        except Unreadable as error:
+            return error
+
+
+class Refolded(NamedTuple):
+    """The result of a refold."""
+
+    events: int
+    """The events that were folded, retractions included."""
+    refused: tuple[str, ...]
+    """Why others of the log don't."""
+    changed: tuple[str, ...]
+    """The sort keys of the items that were replaced, added or removed, in order."""
+    awards: tuple[str, ...]
+    """The ids of awards that were due and missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refolder:
+    """Refolds learners of one generation of the views."""
+
+    client: "DynamoDBClient"
+    table: str
+    catalog: Catalog
+    freezes: int = 0
+    pause: Callable[[float], None] = time.sleep
+
+    def read(self, user_id: str) -> StoredLearner:
+        """Return all of a learner's items, as they were under one version of the state."""
+        before = self._query(user_id)
+        while True:
+            # A Query is not a snapshot. If the state is the same after it as before, nothing was written.
+            after = self._query(user_id)
+            if after.state == before.state:
+                return after
+            before = after
+
+    def _query(self, user_id: str) -> StoredLearner:
+        found: dict[str, Item] = {}
+        start: Any = {}
+        while True:
+            answer: Any = self.client.query(
+                TableName=self.table,
+                KeyConditionExpression="pk = :pk",
+                ExpressionAttributeValues={":pk": {"S": items.user_pk(user_id)}},
+                ConsistentRead=True,
+                **start,
+            )
+            found |= {item["sk"]["S"]: item for item in answer["Items"]}
+            if "LastEvaluatedKey" not in answer:
+                return StoredLearner(user_id, found)
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    def refold(self, stored: StoredLearner, events: Sequence[Event], *, dry_run: bool = False) -> Refolded:
+        """Replace what is stored by what the events make, and return what has changed.
+
+        `stored` was read before the events were, and `events` are all that the log has of the learner. Raise
+        LogLags if something is stored that is not among them, Erased if the learner is erased, LaterFormat if
+        a later release wrote the state, TooLarge if DynamoDB can't take the result, and OvertakenRefold if
+        another writer was faster.
+        """
+        kept = kept_of(stored)
+        if kept.learner.erased_at is not None:
+            raise Erased(f"{stored.user_id} is erased")
+        change = refold(kept, events, self.catalog, self.freezes)
+        if lost := missing(kept, change):
+            count = sum(map(len, lost.values()))
+            raise LogLags(f"the log lacks {count} of the events that are stored for {stored.user_id}")
+        state, others = self._items(change, stored)
+        old = {sk: item for sk, item in stored.items.items() if _is_bucket(sk)}
+        puts = [item for item in others if stored.items.get(item["sk"]["S"]) != item]
+        removed = sorted(old.keys() - {item["sk"]["S"] for item in others})
+        is_new_state = isinstance(stored.learner(), Unreadable) or (
+            change.applied > 0 and _without_version(stored.state) != _without_version(state)
+        )
+        writes: list[Any] = [{"Put": {"TableName": self.table, "Item": item}} for item in puts]
+        writes += [
+            {"Delete": {"TableName": self.table, "Key": items.key(stored.user_id, sk)}} for sk in removed
+        ]
+        if not dry_run and (writes or is_new_state):
+            self._write(stored.state, state, writes)
+        changed = [item["sk"]["S"] for item in puts] + removed + [items.STATE] * is_new_state
+        return Refolded(
+            change.applied,
+            tuple(refusal.reason for refusal in change.refused),
+            tuple(sorted(changed)),
+            tuple(award.achievement_id for award in change.awards),
+        )
+
+    def _items(self, change: Change, stored: StoredLearner) -> tuple[Item, list[Item]]:
+        """Return the state's item, in the stored version, and the others that must be stored."""
+        user_id = stored.user_id
+        others = [
+            *(items.day_item(user_id, day) for day in change.days),
+            *(items.applied_item(user_id, applied) for applied in change.digests),
+            *(items.award_item(user_id, award, silent=True) for award in change.awards),
+        ]
+        state = items.state_item(change.learner)
+        for item in (state, *others):
+            items.check_size([item])
+        return state, others
+
+    def _write(self, stored: Item | None, state: Item, writes: list[Any]) -> None:
+        """Write the changes, and the state with the last of them, each time under the version before."""
+        version = _version(stored)
+        condition = _unchanged(stored)
+        while len(writes) > CHANGES:
+            part, writes = writes[:CHANGES], writes[CHANGES:]
+            self._transact([*part, _moved_on(self.table, state, version + 1, condition)])
+            version += 1
+            condition = _has_version(version)
+        item = {**state, "version": {"N": str(version + 1)}}
+        self._transact([*writes, {"Put": {"TableName": self.table, "Item": item, **condition}}])
+
+    def _transact(self, writes: list[Any]) -> None:
+        try:
+            self.client.transact_write_items(TransactItems=writes)
+        except ClientError as error:
+            if is_contention(error):
+                raise OvertakenRefold("another writer was faster") from error
+            raise
+
+
+def kept_of(stored: StoredLearner) -> Kept:
+    """Return what a refold takes over. What can't be decoded is left behind, because that is what it mends.
+
+    Raise LaterFormat if a later release wrote the state: this one would lose what it does not know.
+    """
+    learner = stored.learner()
+    if isinstance(learner, LaterFormat):
+        raise learner
+    if isinstance(learner, Unreadable):
+        learner = Learner(stored.user_id, _version(stored.state))
+    earned = {sk.removeprefix(items.AWARD_PREFIX) for sk in stored.items if sk.startswith(items.AWARD_PREFIX)}
+    applied = {}
+    for sk, item in stored.items.items():
+        if sk.startswith(items.APPLIED_PREFIX):
+            try:
+                bucket = items.applied_of(item)
+            except Unreadable:
+                continue
+            applied[bucket.number] = bucket
+    if learner.applied:
+        applied[learner.applied.number] = learner.applied
+    return Kept(learner, frozenset(earned), applied)
+
+
+def _is_bucket(sk: str) -> bool:
+    return items.is_day_sk(sk) or sk.startswith(items.APPLIED_PREFIX)
+
+
+def _without_version(state: Item | None) -> Item:
+    return {name: value for name, value in (state or {}).items() if name != "version"}
+
+
+def _version(state: Item | None) -> int:
+    """Return a state's version; 0 without a state, or if it has none that can be read."""
+    try:
+        return max(0, int((state or {})["version"]["N"]))
+    except (KeyError, TypeError, ValueError):
+        return 0
+
+
+def _unchanged(state: Item | None) -> dict[str, Any]:
+    """Return the condition that the stored state has the raw version that was read, whatever it is."""
+    if state is None:
+        return {"ConditionExpression": "attribute_not_exists(pk)"}
+    if "version" not in state:
+        return {"ConditionExpression": "attribute_exists(pk) AND attribute_not_exists(version)"}
+    return {
+        "ConditionExpression": "version = :read",
+        "ExpressionAttributeValues": {":read": state["version"]},
+    }
+
+
+def _has_version(version: int) -> dict[str, Any]:
+    return _unchanged({"version": {"N": str(version)}})
+
+
+def _moved_on(table: str, state: Item, version: int, condition: dict[str, Any]) -> dict[str, Any]:
+    """Return the update that changes nothing of a state but its version."""
+    values = {**condition.get("ExpressionAttributeValues", {}), ":next": {"N": str(version)}}
+    return {
+        "Update": {
+            "TableName": table,
+            "Key": {name: state[name] for name in ("pk", "sk")},
+            "UpdateExpression": "SET version = :next",
+            **condition,
+            "ExpressionAttributeValues": values,
+        }
+    }

@@ -1,0 +1,254 @@
+"""Refolding a learner from the event log: what is mended, what it waits for, and who wins a race."""
+
+import json
+from collections.abc import Sequence
+from datetime import date, timedelta
+from itertools import count
+from typing import Any
+
+import click
+import pytest
+
+from cli import refold as refold_command
+from cli.refold import Log, refold_learner, valid_of
+from cli.stack import Stack
+from domain.days import day_number
+from domain.events import Event
+from domain.interaction import digest_of
+from domain.log_line import LogLine, line_for
+from functions import aws, items
+from functions.log_objects import read_line
+from functions.refold import (
+    Erased,
+    LogLags,
+    OvertakenRefold,
+    Refolder,
+    kept_of,
+)
+from tests.integration.conftest import ARRIVAL, VIEWS, World, interaction
+
+RETRACTION = {"event_id": "b", "user_id": "ann", "retracted_on": "2026-03-01"}
+DAYS = [f"2025-{month:02}-{day:02}T09:00:00Z" for month in range(1, 5) for day in range(1, 29)]
+
+
+def lines(*fields: dict[str, Any]) -> list[LogLine]:
+    return [line_for(json.dumps(f).encode(), ARRIVAL, "shard", str(n), 0) for n, f in enumerate(fields)]
+
+
+def events(*fields: dict[str, Any]) -> list[Event]:
+    found = [one for line in lines(*fields) for one in read_line(line)]
+    return [one.interaction for one in valid_of("ann", found)]
+
+
+def refolder(world: World) -> Refolder:
+    return Refolder(aws.dynamodb(), VIEWS, world.store.full_catalog())
+
+
+def many_days() -> list[dict[str, Any]]:
+    return [interaction(f"d{n}", occurred_at=at) for n, at in enumerate(DAYS)]
+
+
+def without_versions(world: World) -> dict[tuple[str, str], Any]:
+    return {
+        key: {name: value for name, value in item.items() if name != "version"}
+        for key, item in world.items().items()
+    }
+
+
+def damage(world: World, sk: str, **attributes: Any) -> None:
+    item = world.item("ann", sk)
+    assert item is not None
+    aws.dynamodb().put_item(TableName=VIEWS, Item={**item, **attributes})
+
+
+def test_a_refold_of_what_is_right_changes_nothing(world: World) -> None:
+    history = [*many_days(), interaction("b", interaction_type="completed")]
+    world.project(*history)
+    before = world.items()
+    result = refolder(world).refold(refolder(world).read("ann"), events(*history))
+    assert (result.events, result.changed, result.awards) == (len(history), (), ())
+    assert world.items() == before
+
+
+@pytest.mark.parametrize("sk", ["STATE", "DAY#2025-01-03", "APPLIED#2025-01-04"])
+def test_an_item_that_was_folded_wrongly_is_mended(world: World, sk: str) -> None:
+    history = many_days()
+    world.project(*history)
+    right = without_versions(world)
+    changes: dict[str, dict[str, Any]] = {
+        "STATE": {"calendar": {"B": b"\x01"}},
+        "DAY#2025-01-03": {"tallies": {"M": {}}},
+        "APPLIED#2025-01-04": {"digests": {"B": b""}},
+    }
+    damage(world, sk, **changes[sk])
+    result = refolder(world).refold(refolder(world).read("ann"), events(*history))
+    assert result.changed == (sk,)
+    assert without_versions(world) == right
+
+
+def test_a_dry_run_says_what_would_change_and_changes_nothing(world: World) -> None:
+    world.project(*many_days())
+    damage(world, "DAY#2025-01-03", tallies={"M": {}})
+    before = world.items()
+    result = refolder(world).refold(refolder(world).read("ann"), events(*many_days()), dry_run=True)
+    assert result.changed == ("DAY#2025-01-03",)
+    assert world.items() == before
+
+
+def test_a_learner_with_more_changed_days_than_a_transaction_takes_is_replaced_whole(world: World) -> None:
+    world.project(*many_days())
+    right = without_versions(world)
+    for _, sk in list(world.items()):
+        if sk.startswith(items.DAY_PREFIX):
+            damage(world, sk, tallies={"M": {}})
+        if sk.startswith(items.APPLIED_PREFIX):
+            damage(world, sk, digests={"B": b""})
+    damage(world, "STATE", tracks={"S": "nonsense"}, version={"N": "7"})
+    result = refolder(world).refold(refolder(world).read("ann"), events(*many_days()))
+    assert len(result.changed) > items.MAX_TRANSACTION_ITEMS
+    assert without_versions(world) == right
+
+
+@pytest.mark.parametrize("version", [None, {"S": "x"}, {"N": "-3"}])
+def test_a_state_is_replaced_under_the_raw_version_that_was_found(world: World, version: Any) -> None:
+    world.project(interaction("a"))
+    right = without_versions(world)
+    state = dict(world.item("ann", "STATE") or {})
+    del state["version"]
+    aws.dynamodb().put_item(TableName=VIEWS, Item=state if version is None else {**state, "version": version})
+    stored = refolder(world).read("ann")
+    refolder(world).refold(stored, events(interaction("a")))
+    assert without_versions(world) == right
+    assert world.project(interaction("b")).applied == 1
+    with pytest.raises(OvertakenRefold):
+        refolder(world).refold(stored, events(interaction("a")))
+
+
+def test_nothing_is_replaced_before_the_log_has_everything_that_is_stored(world: World) -> None:
+    world.project(*many_days(), interaction("b"))
+    before = world.items()
+    with pytest.raises(LogLags, match="lacks 2 "):
+        refolder(world).refold(refolder(world).read("ann"), events(*many_days()[1:]))
+    assert world.items() == before
+
+
+def test_a_consumer_that_writes_meanwhile_wins(world: World) -> None:
+    world.project(*many_days())
+    damage(world, "DAY#2025-01-03", tallies={"M": {}})
+    stored = refolder(world).read("ann")
+    world.project(interaction("late"))
+    before = world.items()
+    with pytest.raises(OvertakenRefold):
+        refolder(world).refold(stored, events(*many_days()))
+    assert world.items() == before
+
+
+def test_what_was_retracted_counts_no_more_and_stays_out(world: World) -> None:
+    history = [interaction("a"), interaction("b", interaction_type="completed")]
+    world.project(*history, RETRACTION)
+    before = world.store.read_state("ann")
+    assert before is not None
+    assert before.total.completions == 1
+    awards = [key for key in world.items() if key[1].startswith(items.AWARD_PREFIX)]
+    result = refolder(world).refold(refolder(world).read("ann"), events(*history, RETRACTION))
+    assert result.events == 2, "an interaction and a retraction"
+    state = world.store.read_state("ann")
+    assert state is not None
+    assert (state.total.interactions, state.total.completions) == (1, 0)
+    assert [key for key in world.items() if key[1].startswith(items.AWARD_PREFIX)] == awards
+    assert world.project(*history, RETRACTION).duplicates == 3
+
+
+def test_a_day_on_which_nothing_counts_any_more_goes(world: World) -> None:
+    history = [interaction("b"), interaction("c", occurred_at="2026-03-02T10:00:00Z")]
+    world.project(*history, RETRACTION)
+    result = refolder(world).refold(refolder(world).read("ann"), events(*history, RETRACTION))
+    assert "DAY#2026-03-01" in result.changed
+    assert world.item("ann", "DAY#2026-03-01") is None
+    bucket = kept_of(refolder(world).read("ann")).applied[day_number(date(2026, 3, 1))]
+    assert not bucket.digests
+    assert bucket.retracted == {digest_of("b")}
+
+
+def test_an_erased_learner_is_not_refolded(world: World) -> None:
+    world.project(interaction("a"))
+    state = items.learner_of(world.item("ann", "STATE") or {})
+    tombstone = items.state_item(state._replace(version=2, erased_at=1_772_000_000_000_000))
+    aws.dynamodb().put_item(TableName=VIEWS, Item=tombstone)
+    with pytest.raises(Erased):
+        refolder(world).refold(refolder(world).read("ann"), events(interaction("a")))
+
+
+# -- the command's patience ----------------------------------------------------------------------
+
+
+class Stopwatch:
+    """A clock that only pauses move on."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def pause(self, seconds: float) -> None:
+        self.seconds += seconds
+
+    def log(self, world: World) -> Log:
+        outputs = {"ViewsTableName": VIEWS, "StreakFreezes": "0"}
+        stack = Stack(outputs, "", "http://127.0.0.1:1", None)
+        stack.__dict__["store"] = world.store
+        return Log(stack, self.pause, lambda: self.seconds)
+
+
+def give(monkeypatch: pytest.MonkeyPatch, *answers: Sequence[LogLine]) -> None:
+    """Answer the reads of the log one after the other; the last answer stays."""
+    reads = count()
+    monkeypatch.setattr(refold_command, "lines_of", lambda *_: answers[min(next(reads), len(answers) - 1)])
+
+
+def test_the_command_waits_for_the_log(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = [interaction("a"), interaction("b")]
+    world.project(*history)
+    damage(world, "STATE", calendar={"B": b"\x03"})
+    watch = Stopwatch()
+    give(monkeypatch, lines(history[0]), lines(*history))
+    assert refold_learner(watch.log(world), "ann").changed == ("STATE",)
+    assert watch.seconds > 0
+
+
+def test_the_command_gives_up_and_says_that_nothing_was_replaced(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.project(interaction("a"), interaction("b"))
+    before = world.items()
+    give(monkeypatch, lines(interaction("a")))
+    with pytest.raises(click.ClickException, match=r"lacks 1 .*nothing was replaced"):
+        refold_learner(Stopwatch().log(world), "ann")
+    assert world.items() == before
+
+
+def test_a_state_that_cant_be_read_is_mended_only_after_the_log_has_had_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.project(interaction("a"), interaction("b"))
+    right = without_versions(world)
+    damage(world, "STATE", tracks={"S": "nonsense"})
+    watch = Stopwatch()
+    reads: list[float] = []
+
+    def lines_of(*_: Any) -> list[LogLine]:
+        reads.append(watch.seconds)
+        return lines(interaction("a"), interaction("b"))
+
+    monkeypatch.setattr(refold_command, "lines_of", lines_of)
+    log = watch.log(world)
+    assert refold_learner(log, "ann").changed == ("STATE",)
+    assert reads[0] >= log.lag
+    assert without_versions(world) == right
+
+
+def test_records_of_others_and_invalid_ones_are_left_out_and_the_order_is_that_of_arrival() -> None:
+    mine = [interaction("b"), interaction("a")]
+    later, earlier = lines(*mine)
+    earlier = earlier._replace(arrived_at=ARRIVAL - timedelta(seconds=1))
+    others = lines(interaction("c", user_id="bob"), {"user_id": "ann"})
+    found = [one for line in (later, earlier, *others) for one in read_line(line)]
+    assert [one.interaction.event_id for one in valid_of("ann", found)] == ["a", "b"]
