@@ -4,15 +4,16 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import click
 
 from cli.log_lines import lines_of
 from cli.output import doing, print_json
 from cli.stack import Stack, ask_first, on_stack, yes_option
-from domain.events import Event
 from functions.errors import LaterFormat, TooLarge, Unreadable
 from functions.log_objects import read_line
+from functions.project import Projector
 from functions.records import Received
 from functions.refold import Erased, LogLags, OvertakenRefold, Refolded, Refolder
 
@@ -45,29 +46,43 @@ def refold(stack: Stack, user_id: str, dry_run: bool, as_json: bool, yes: bool) 
     report(user_id, result, dry_run=dry_run, as_json=as_json)
 
 
-def report(user_id: str, result: Refolded, *, dry_run: bool, as_json: bool) -> None:
+class Corrected(NamedTuple):
+    """The result of the command for one learner."""
+
+    folded: Refolded
+    applied: int
+    """The events that the log has besides, and that were not stored; those that would be, in a dry run."""
+    refused: tuple[str, ...]
+    """Why others of them are not applied now."""
+
+
+def report(user_id: str, result: Corrected, *, dry_run: bool, as_json: bool) -> None:
     """Print the result of a refold."""
+    folded = result.folded
     if as_json:
         print_json(
             {
                 "user_id": user_id,
                 "dry_run": dry_run,
-                "events": result.events,
-                "changed": list(result.changed),
-                "awards": list(result.awards),
+                "events": folded.events,
+                "changed": list(folded.changed),
+                "awards": list(folded.awards),
+                "applied": result.applied,
                 "refused": list(result.refused),
             }
         )
         return
     would = "would be " if dry_run else ""
-    if result.changed:
+    if folded.changed:
         click.echo(
-            f"{user_id}: {result.events:,} events folded, {len(result.changed):,} items {would}changed:"
+            f"{user_id}: {folded.events:,} events folded, {len(folded.changed):,} items {would}changed:"
         )
-        for sk in result.changed:
+        for sk in folded.changed:
             click.echo(f"  {sk}")
     else:
-        click.echo(f"{user_id}: {result.events:,} events folded, and nothing differs.")
+        click.echo(f"{user_id}: {folded.events:,} events folded, and nothing differs.")
+    if result.applied:
+        click.echo(f"  {result.applied:,} more events of the log {would}applied, which were not stored")
     for reason in result.refused:
         click.echo(f"  left out: {reason}")
 
@@ -79,6 +94,11 @@ class Log:
     stack: Stack
     pause: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
+
+    def projector(self) -> Projector:
+        """Return a consumer of the live generation that announces no award."""
+        stack = self.stack
+        return Projector(stack.store, stack.quarantine, stack.freezes, was_live=lambda _: False)
 
     def refolder(self) -> Refolder:
         """Return the refolder of the live generation."""
@@ -106,8 +126,10 @@ def _arrival(one: Received) -> tuple[datetime, str, int]:
     return one.arrived_at, one.position.sequence_number.zfill(64), one.position.part
 
 
-def refold_learner(log: Log, user_id: str, *, dry_run: bool = False) -> Refolded:
+def refold_learner(log: Log, user_id: str, *, dry_run: bool = False) -> Corrected:
     """Fold a learner from the log, as soon as the log has everything that is stored.
+
+    What the log has besides is applied afterwards, like any other delivery, and announces no award.
 
     Raise click.ClickException if it does not in time, or if the learner can't be folded.
     """
@@ -122,11 +144,24 @@ def refold_learner(log: Log, user_id: str, *, dry_run: bool = False) -> Refolded
             log.pause(min(POLL_SECONDS, log.lag - waited))
             continue
         try:
-            events: list[Event] = [one.interaction for one in log.received(user_id)]
-            return refolder.refold(stored, events, dry_run=dry_run)
+            folded = refolder.refold(stored, log.received(user_id), dry_run=dry_run)
+            return _with_the_rest(log, folded, dry_run)
         except (LogLags, OvertakenRefold) as error:
             if waited >= log.lag:
                 raise click.ClickException(f"{error}; nothing was replaced") from error
         except (Erased, LaterFormat, TooLarge) as error:
             raise click.ClickException(f"{error}; nothing was replaced") from error
         log.pause(POLL_SECONDS)
+
+
+def _with_the_rest(log: Log, folded: Refolded, dry_run: bool) -> Corrected:
+    """Apply what the log has besides what was stored."""
+    if dry_run or not folded.left:
+        return Corrected(folded, len(folded.left), ())
+    outcome = log.projector().apply(folded.left)
+    if outcome.errors or outcome.troubles:
+        error = [*outcome.errors, *(trouble.error for trouble in outcome.troubles)][0]
+        raise click.ClickException(
+            f"the rest of the log could not be applied: {error}; run the command again"
+        )
+    return Corrected(folded, outcome.applied, tuple(entry.reason for entry in outcome.quarantined))

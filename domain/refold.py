@@ -21,11 +21,17 @@ class Kept(NamedTuple):
     """The stored digests by UTC day, those in the state included."""
 
 
-def refold(kept: Kept, events: Iterable[Event], catalog: Catalog, freezes: int = 0) -> Change:
-    """Return the learner as all of these events make it. The version is the stored one.
+def is_stored(kept: Kept, event: Event) -> bool:
+    """Return whether an event is a retraction, or was applied when the items were stored."""
+    bucket = kept.applied.get(event.utc_day)
+    return isinstance(event, Retraction) or (bucket is not None and event.digest in bucket.digests)
 
-    `events` are everything that the log has of the learner, in order of arrival. What was retracted counts
-    nowhere, whenever the retraction came. An award stays once it is earned, whatever the events say.
+
+def refold(kept: Kept, events: Iterable[Event], catalog: Catalog, freezes: int = 0) -> Change:
+    """Return the learner as these events make it. The version is the stored one.
+
+    `events` are those of the log that are stored, in order of arrival. What was retracted counts nowhere,
+    whenever the retraction came. An award stays once it is earned, whatever the events say.
     """
     before = kept.learner
     start = Learner(

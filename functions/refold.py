@@ -1,25 +1,25 @@
 """Replace a learner's items by what a fold of the event log makes of them.
 
-The state is written last, under the condition that it is still the one that was read. A learner with more
-changed days than one transaction takes costs several, each of which moves the version on: a consumer that
-comes between them wins, and the refold begins again.
+The same events count before and after, but for those that were retracted: what the log has besides is left
+to be applied like any other delivery. So the days can be replaced one after the other, and the state with the
+last of them. A learner with more changed days than one transaction takes costs several, each of which moves
+the version on: a consumer that comes between them wins, and the refold begins again.
 """
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
 from domain.catalog import Catalog
-from domain.events import Event
 from domain.fold import Change
 from domain.learner import Learner
-from domain.refold import Kept, missing, refold
+from domain.refold import Kept, is_stored, missing, refold
 from functions import items
 from functions.errors import LaterFormat, Unreadable, is_contention
 from functions.items import Item
+from functions.records import Received
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -67,12 +67,12 @@ class Refolded(NamedTuple):
 
     events: int
     """The events that were folded, retractions included."""
-    refused: tuple[str, ...]
-    """Why others of the log don't."""
     changed: tuple[str, ...]
     """The sort keys of the items that were replaced, added or removed, in order."""
     awards: tuple[str, ...]
     """The ids of awards that were due and missing."""
+    left: tuple[Received, ...]
+    """What the log has besides. It was not stored, and is to be applied now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,6 @@ class Refolder:
     table: str
     catalog: Catalog
     freezes: int = 0
-    pause: Callable[[float], None] = time.sleep
 
     def read(self, user_id: str) -> StoredLearner:
         """Return all of a learner's items, as they were under one version of the state."""
@@ -111,17 +110,18 @@ class Refolder:
                 return StoredLearner(user_id, found)
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
-    def refold(self, stored: StoredLearner, events: Sequence[Event], *, dry_run: bool = False) -> Refolded:
-        """Replace what is stored by what the events make, and return what has changed.
+    def refold(self, stored: StoredLearner, log: Sequence[Received], *, dry_run: bool = False) -> Refolded:
+        """Replace what is stored by what the log makes of the same events, and return what has changed.
 
-        `stored` was read before the events were, and `events` are all that the log has of the learner. Raise
-        LogLags if something is stored that is not among them, Erased if the learner is erased, LaterFormat if
-        a later release wrote the state, TooLarge if DynamoDB can't take the result, and OvertakenRefold if
-        another writer was faster.
+        `stored` was read before the log was, and `log` has all valid events of the learner, in order of
+        arrival. Raise LogLags if something is stored that is not among them, Erased if the learner is erased,
+        LaterFormat if a later release wrote the state, TooLarge if DynamoDB can't take the result, and
+        OvertakenRefold if another writer was faster.
         """
         kept = kept_of(stored)
         if kept.learner.erased_at is not None:
             raise Erased(f"{stored.user_id} is erased")
+        events = [one.interaction for one in log if is_stored(kept, one.interaction)]
         change = refold(kept, events, self.catalog, self.freezes)
         if lost := missing(kept, change):
             count = sum(map(len, lost.values()))
@@ -133,18 +133,14 @@ class Refolder:
         is_new_state = isinstance(stored.learner(), Unreadable) or (
             change.applied > 0 and _without_version(stored.state) != _without_version(state)
         )
-        writes: list[Any] = [{"Put": {"TableName": self.table, "Item": item}} for item in puts]
-        writes += [
-            {"Delete": {"TableName": self.table, "Key": items.key(stored.user_id, sk)}} for sk in removed
-        ]
-        if not dry_run and (writes or is_new_state):
-            self._write(stored.state, state, writes)
+        if not dry_run and (puts or removed or is_new_state):
+            self._write(stored.state, state, puts, [items.key(stored.user_id, sk) for sk in removed])
         changed = [item["sk"]["S"] for item in puts] + removed + [items.STATE] * is_new_state
         return Refolded(
             change.applied,
-            tuple(refusal.reason for refusal in change.refused),
             tuple(sorted(changed)),
             tuple(award.achievement_id for award in change.awards),
+            tuple(one for one in log if not is_stored(kept, one.interaction)),
         )
 
     def _items(self, change: Change, stored: StoredLearner) -> tuple[Item, list[Item]]:
@@ -160,17 +156,31 @@ class Refolder:
             items.check_size([item])
         return state, others
 
-    def _write(self, stored: Item | None, state: Item, writes: list[Any]) -> None:
-        """Write the changes, and the state with the last of them, each time under the version before."""
+    def _write(self, stored: Item | None, state: Item, puts: list[Item], removed: list[Item]) -> None:
+        """Write the changes, and the state with the last of them, each time under the version before.
+
+        The stored state promises the days that are removed, so they go with it, or after it.
+        """
         version = _version(stored)
         condition = _unchanged(stored)
-        while len(writes) > CHANGES:
-            part, writes = writes[:CHANGES], writes[CHANGES:]
-            self._transact([*part, _moved_on(self.table, state, version + 1, condition)])
+        while len(puts) + min(len(removed), CHANGES) > CHANGES and puts:
+            part, puts = puts[:CHANGES], puts[CHANGES:]
+            self._transact([*self._puts(part), _moved_on(self.table, state, version + 1, condition)])
             version += 1
             condition = _has_version(version)
-        item = {**state, "version": {"N": str(version + 1)}}
-        self._transact([*writes, {"Put": {"TableName": self.table, "Item": item, **condition}}])
+        while True:
+            version += 1
+            item = {**state, "version": {"N": str(version)}}
+            part, removed = removed[:CHANGES], removed[CHANGES:]
+            deletes = [{"Delete": {"TableName": self.table, "Key": key}} for key in part]
+            put = {"Put": {"TableName": self.table, "Item": item, **condition}}
+            self._transact([*self._puts(puts), *deletes, put])
+            if not removed:
+                return
+            puts, condition = [], _has_version(version)
+
+    def _puts(self, puts: Iterable[Item]) -> list[Any]:
+        return [{"Put": {"TableName": self.table, "Item": item}} for item in puts]
 
     def _transact(self, writes: list[Any]) -> None:
         try:

@@ -13,15 +13,16 @@ from cli import refold as refold_command
 from cli.refold import Log, refold_learner, valid_of
 from cli.stack import Stack
 from domain.days import day_number
-from domain.events import Event
 from domain.interaction import digest_of
 from domain.log_line import LogLine, line_for
 from functions import aws, items
 from functions.log_objects import read_line
+from functions.records import Received
 from functions.refold import (
     Erased,
     LogLags,
     OvertakenRefold,
+    Refolded,
     Refolder,
     kept_of,
 )
@@ -35,13 +36,19 @@ def lines(*fields: dict[str, Any]) -> list[LogLine]:
     return [line_for(json.dumps(f).encode(), ARRIVAL, "shard", str(n), 0) for n, f in enumerate(fields)]
 
 
-def events(*fields: dict[str, Any]) -> list[Event]:
-    found = [one for line in lines(*fields) for one in read_line(line)]
-    return [one.interaction for one in valid_of("ann", found)]
+def log(*fields: dict[str, Any]) -> list[Received]:
+    return valid_of("ann", [one for line in lines(*fields) for one in read_line(line)])
 
 
 def refolder(world: World) -> Refolder:
     return Refolder(aws.dynamodb(), VIEWS, world.store.full_catalog())
+
+
+def mend(world: World, *fields: dict[str, Any]) -> Refolded:
+    """Refold ann from a log of these, and apply what the log has besides, as the command does."""
+    result = refolder(world).refold(refolder(world).read("ann"), log(*fields))
+    assert not world.projector().apply(result.left).errors
+    return result
 
 
 def many_days() -> list[dict[str, Any]]:
@@ -55,6 +62,12 @@ def without_versions(world: World) -> dict[tuple[str, str], Any]:
     }
 
 
+def without_silence(found: dict[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
+    return {
+        key: {name: value for name, value in item.items() if name != "silent"} for key, item in found.items()
+    }
+
+
 def damage(world: World, sk: str, **attributes: Any) -> None:
     item = world.item("ann", sk)
     assert item is not None
@@ -65,23 +78,22 @@ def test_a_refold_of_what_is_right_changes_nothing(world: World) -> None:
     history = [*many_days(), interaction("b", interaction_type="completed")]
     world.project(*history)
     before = world.items()
-    result = refolder(world).refold(refolder(world).read("ann"), events(*history))
+    result = refolder(world).refold(refolder(world).read("ann"), log(*history))
     assert (result.events, result.changed, result.awards) == (len(history), (), ())
     assert world.items() == before
 
 
-@pytest.mark.parametrize("sk", ["STATE", "DAY#2025-01-03", "APPLIED#2025-01-04"])
+@pytest.mark.parametrize("sk", ["STATE", "DAY#2025-01-03"])
 def test_an_item_that_was_folded_wrongly_is_mended(world: World, sk: str) -> None:
     history = many_days()
     world.project(*history)
     right = without_versions(world)
     changes: dict[str, dict[str, Any]] = {
-        "STATE": {"calendar": {"B": b"\x01"}},
+        "STATE": {"named_zone": {"S": '[1,"Asia/Tokyo"]'}},
         "DAY#2025-01-03": {"tallies": {"M": {}}},
-        "APPLIED#2025-01-04": {"digests": {"B": b""}},
     }
     damage(world, sk, **changes[sk])
-    result = refolder(world).refold(refolder(world).read("ann"), events(*history))
+    result = refolder(world).refold(refolder(world).read("ann"), log(*history))
     assert result.changed == (sk,)
     assert without_versions(world) == right
 
@@ -90,7 +102,7 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(world: World) -> N
     world.project(*many_days())
     damage(world, "DAY#2025-01-03", tallies={"M": {}})
     before = world.items()
-    result = refolder(world).refold(refolder(world).read("ann"), events(*many_days()), dry_run=True)
+    result = refolder(world).refold(refolder(world).read("ann"), log(*many_days()), dry_run=True)
     assert result.changed == ("DAY#2025-01-03",)
     assert world.items() == before
 
@@ -101,10 +113,8 @@ def test_a_learner_with_more_changed_days_than_a_transaction_takes_is_replaced_w
     for _, sk in list(world.items()):
         if sk.startswith(items.DAY_PREFIX):
             damage(world, sk, tallies={"M": {}})
-        if sk.startswith(items.APPLIED_PREFIX):
-            damage(world, sk, digests={"B": b""})
     damage(world, "STATE", tracks={"S": "nonsense"}, version={"N": "7"})
-    result = refolder(world).refold(refolder(world).read("ann"), events(*many_days()))
+    result = mend(world, *many_days())
     assert len(result.changed) > items.MAX_TRANSACTION_ITEMS
     assert without_versions(world) == right
 
@@ -117,18 +127,18 @@ def test_a_state_is_replaced_under_the_raw_version_that_was_found(world: World, 
     del state["version"]
     aws.dynamodb().put_item(TableName=VIEWS, Item=state if version is None else {**state, "version": version})
     stored = refolder(world).read("ann")
-    refolder(world).refold(stored, events(interaction("a")))
+    mend(world, interaction("a"))
     assert without_versions(world) == right
     assert world.project(interaction("b")).applied == 1
     with pytest.raises(OvertakenRefold):
-        refolder(world).refold(stored, events(interaction("a")))
+        refolder(world).refold(stored, log(interaction("a")))
 
 
 def test_nothing_is_replaced_before_the_log_has_everything_that_is_stored(world: World) -> None:
     world.project(*many_days(), interaction("b"))
     before = world.items()
     with pytest.raises(LogLags, match="lacks 2 "):
-        refolder(world).refold(refolder(world).read("ann"), events(*many_days()[1:]))
+        refolder(world).refold(refolder(world).read("ann"), log(*many_days()[1:]))
     assert world.items() == before
 
 
@@ -139,7 +149,7 @@ def test_a_consumer_that_writes_meanwhile_wins(world: World) -> None:
     world.project(interaction("late"))
     before = world.items()
     with pytest.raises(OvertakenRefold):
-        refolder(world).refold(stored, events(*many_days()))
+        refolder(world).refold(stored, log(*many_days()))
     assert world.items() == before
 
 
@@ -150,7 +160,7 @@ def test_what_was_retracted_counts_no_more_and_stays_out(world: World) -> None:
     assert before is not None
     assert before.total.completions == 1
     awards = [key for key in world.items() if key[1].startswith(items.AWARD_PREFIX)]
-    result = refolder(world).refold(refolder(world).read("ann"), events(*history, RETRACTION))
+    result = refolder(world).refold(refolder(world).read("ann"), log(*history, RETRACTION))
     assert result.events == 2, "an interaction and a retraction"
     state = world.store.read_state("ann")
     assert state is not None
@@ -162,12 +172,29 @@ def test_what_was_retracted_counts_no_more_and_stays_out(world: World) -> None:
 def test_a_day_on_which_nothing_counts_any_more_goes(world: World) -> None:
     history = [interaction("b"), interaction("c", occurred_at="2026-03-02T10:00:00Z")]
     world.project(*history, RETRACTION)
-    result = refolder(world).refold(refolder(world).read("ann"), events(*history, RETRACTION))
+    result = refolder(world).refold(refolder(world).read("ann"), log(*history, RETRACTION))
     assert "DAY#2026-03-01" in result.changed
     assert world.item("ann", "DAY#2026-03-01") is None
     bucket = kept_of(refolder(world).read("ann")).applied[day_number(date(2026, 3, 1))]
     assert not bucket.digests
     assert bucket.retracted == {digest_of("b")}
+
+
+def test_what_the_log_has_besides_is_applied_like_a_delivery(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = [*many_days(), interaction("b", interaction_type="completed")]
+    world.project(*history)
+    right = without_versions(world)
+    for key in list(world.items()):
+        if key[0] == "USER#ann":
+            aws.dynamodb().delete_item(TableName=VIEWS, Key={"pk": {"S": key[0]}, "sk": {"S": key[1]}})
+    give(monkeypatch, lines(*history, interaction("x", content_id="new")))
+    would = refold_learner(Stopwatch().log(world), "ann", dry_run=True)
+    assert (would.folded.changed, would.applied) == ((), len(history) + 1)
+    result = refold_learner(Stopwatch().log(world), "ann")
+    assert (result.applied, result.refused) == (len(history), ("no catalog has content new",))
+    assert without_silence(without_versions(world)) == right
 
 
 def test_an_erased_learner_is_not_refolded(world: World) -> None:
@@ -176,7 +203,7 @@ def test_an_erased_learner_is_not_refolded(world: World) -> None:
     tombstone = items.state_item(state._replace(version=2, erased_at=1_772_000_000_000_000))
     aws.dynamodb().put_item(TableName=VIEWS, Item=tombstone)
     with pytest.raises(Erased):
-        refolder(world).refold(refolder(world).read("ann"), events(interaction("a")))
+        refolder(world).refold(refolder(world).read("ann"), log(interaction("a")))
 
 
 # -- the command's patience ----------------------------------------------------------------------
@@ -194,7 +221,7 @@ class Stopwatch:
     def log(self, world: World) -> Log:
         outputs = {"ViewsTableName": VIEWS, "StreakFreezes": "0"}
         stack = Stack(outputs, "", "http://127.0.0.1:1", None)
-        stack.__dict__["store"] = world.store
+        stack.__dict__.update(store=world.store, quarantine=world.quarantine)
         return Log(stack, self.pause, lambda: self.seconds)
 
 
@@ -210,7 +237,7 @@ def test_the_command_waits_for_the_log(world: World, monkeypatch: pytest.MonkeyP
     damage(world, "STATE", calendar={"B": b"\x03"})
     watch = Stopwatch()
     give(monkeypatch, lines(history[0]), lines(*history))
-    assert refold_learner(watch.log(world), "ann").changed == ("STATE",)
+    assert refold_learner(watch.log(world), "ann").folded.changed == ("STATE",)
     assert watch.seconds > 0
 
 
@@ -239,9 +266,9 @@ def test_a_state_that_cant_be_read_is_mended_only_after_the_log_has_had_time(
         return lines(interaction("a"), interaction("b"))
 
     monkeypatch.setattr(refold_command, "lines_of", lines_of)
-    log = watch.log(world)
-    assert refold_learner(log, "ann").changed == ("STATE",)
-    assert reads[0] >= log.lag
+    result = refold_learner(watch.log(world), "ann")
+    assert (result.folded.changed, result.applied) == (("STATE",), 2), "its latest day was lost with it"
+    assert reads[0] >= watch.log(world).lag
     assert without_versions(world) == right
 
 

@@ -1,4 +1,4 @@
-"""A simulated DynamoDB with exactly the operations, conditions and errors that `functions/store.py` uses.
+"""A simulated DynamoDB with exactly the operations, conditions and errors that the functions use.
 
 Any other request raises a Violation, because the simulator must not guess what DynamoDB would do.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from botocore.exceptions import ClientError
 
 import functions.items
+import functions.refold
 import functions.store
 from tests.simulation.aws_errors import cancelled, client_error, throttled, timeout, write_conflict
 from tests.simulation.faults import (
@@ -42,15 +43,15 @@ type Written = tuple[Key, Item | None, Item]
 
 TABLE = "views"
 TOO_LARGE = "Item size has exceeded the maximum allowed size"
-_STORE_FILE = functions.store.__file__
+_CALLERS = {functions.store.__file__, functions.refold.__file__}
 
 
 def call_site(operation: str) -> str:
-    """Return "<method>: <operation>", where the method is the outermost one of the Store on the stack."""
+    """Return "<method>: <operation>" with the outermost method of the store or the refold on the stack."""
     frame: FrameType | None = sys._getframe(2)
     method = "?"
     while frame is not None:
-        if frame.f_code.co_filename == _STORE_FILE:
+        if frame.f_code.co_filename in _CALLERS:
             method = frame.f_code.co_name
         elif method != "?":
             break
@@ -167,12 +168,14 @@ class Dynamo:
         return answer
 
     def transact_write_items(self, *, TransactItems: list[Item]) -> Item:
-        puts = [self._put_of(entry) for entry in TransactItems]
-        keys = [_key(put["Item"]) for put in puts]
+        deleted = [_key(entry["Delete"]["Key"]) for entry in TransactItems if "Delete" in entry]
+        entries = [entry for entry in TransactItems if "Delete" not in entry]
+        puts = [self._put_of(entry) for entry in entries]
+        keys = [*(_key(put["Item"]) for put in puts), *deleted]
         for put in puts:
             self._check_table(put["TableName"])
-        if not 1 <= len(puts) <= functions.items.MAX_TRANSACTION_ITEMS or len(set(keys)) < len(keys):
-            raise Violation(f"TransactWriteItems refuses these {len(puts)} items: {keys}")
+        if not 1 <= len(keys) <= functions.items.MAX_TRANSACTION_ITEMS or len(set(keys)) < len(keys):
+            raise Violation(f"TransactWriteItems refuses these {len(keys)} items: {keys}")
         size = sum(functions.items.item_bytes(put["Item"]) for put in puts)
         if size > functions.items.MAX_TRANSACTION_BYTES and keys[0][0] != "CATALOG":
             raise Violation(f"TransactWriteItems refuses {size} bytes")
@@ -188,7 +191,7 @@ class Dynamo:
                 reason = {"Code": "ValidationError", "Message": TOO_LARGE}
                 raise cancelled([reason, *({"Code": "None"} for _ in puts[1:])])
             reasons: list[Item] = []
-            for put, key in zip(puts, keys, strict=True):
+            for put, key in zip(puts, keys, strict=False):
                 try:
                     self._check_condition(key, put)
                     reasons.append({"Code": "None"})
@@ -203,7 +206,9 @@ class Dynamo:
                     )
             if any(reason["Code"] != "None" for reason in reasons):
                 raise cancelled(reasons)
-            self._write([self._put_of(entry)["Item"] for entry in TransactItems])
+            self._write([self._put_of(entry)["Item"] for entry in entries])
+            for key in deleted:
+                self.before.setdefault(key, []).append(self.items.pop(key, None))
             done = True
             return {}
 
@@ -211,6 +216,39 @@ class Dynamo:
         answer: Item = self._call(
             Call("TransactWriteItems", site, WRITE_FAULTS, execute, transaction_items=len(puts))
         )
+        return answer
+
+    def query(
+        self,
+        *,
+        TableName: str,
+        KeyConditionExpression: str,
+        ExpressionAttributeValues: Item,
+        ConsistentRead: bool,
+        ExclusiveStartKey: Item | None = None,
+    ) -> Item:
+        """Answer one page of a query for all items with a partition key."""
+        self._check_table(TableName)
+        if KeyConditionExpression != "pk = :pk":
+            raise Violation(f"the simulated DynamoDB does not know the query {KeyConditionExpression!r}")
+        pk = ExpressionAttributeValues[":pk"]["S"]
+        after = None if ExclusiveStartKey is None else _key(ExclusiveStartKey)
+
+        def execute() -> Item:
+            found = sorted(key for key in self.items if key[0] == pk and (after is None or key > after))
+            page = found[: self.world.circumstances.page_items]
+            answer: Item = {"Items": []}
+            for key in page:
+                if self.world.chance(0.1):
+                    self.world.switch()
+                item = self._read(key, ConsistentRead)
+                if item is not None:
+                    answer["Items"].append(item)
+            if len(found) > len(page):
+                answer["LastEvaluatedKey"] = {"pk": {"S": pk}, "sk": {"S": page[-1][1]}}
+            return answer
+
+        answer: Item = self._call(Call("Query", call_site("query"), READ_FAULTS, execute))
         return answer
 
     def get_paginator(self, operation: str) -> "Paginator":
@@ -333,6 +371,8 @@ class Dynamo:
         item = self.items.get(key)
         if expression == "attribute_not_exists(pk)":
             holds = item is None
+        elif expression == "attribute_exists(pk) AND attribute_not_exists(version)":
+            holds = item is not None and "version" not in item
         elif expression == "version = :read":
             holds = item is not None and item.get("version") == put["ExpressionAttributeValues"][":read"]
         else:

@@ -117,8 +117,11 @@ def read(record: Record) -> Event | None:
     )
 
 
-def digests_of(sk: str, item: Item) -> list[tuple[int, bytes]]:
-    """Return the digests in an item, each with the number of its UTC day."""
+def digests_of(sk: str, item: Item, field: str = "digests") -> list[tuple[int, bytes]]:
+    """Return the digests in an item, each with the number of its UTC day.
+
+    `field` is `digests` for what was applied, or `retracted`.
+    """
     if sk == "STATE" and "applied" in item:
         bucket = item["applied"]["M"]
         number = int(bucket["day"]["N"])
@@ -127,7 +130,7 @@ def digests_of(sk: str, item: Item) -> list[tuple[int, bytes]]:
         number = day_number(date.fromisoformat(sk.removeprefix("APPLIED#")))
     else:
         return []
-    data = bucket["digests"]["B"]
+    data = bucket.get(field, {}).get("B", b"")
     return [(number, data[n : n + 8]) for n in range(0, len(data), 8)]
 
 
