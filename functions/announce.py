@@ -15,7 +15,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from domain.announcements import DETAIL_TYPES, Announcement, announcements
 from functions import aws
 from functions.items import name_of, new_award
-from functions.observability import logger, metrics
+from functions.observability import logger, metrics, observed
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -78,7 +78,7 @@ def _announcements(image: dict[str, Any]) -> list[Announcement]:
         return []
 
 
-@metrics.log_metrics
+@observed
 def handler(event: dict[str, Any], context: "LambdaContext") -> None:
     """Announce the new awards in a stream event of the views table."""
     images = [record["dynamodb"]["NewImage"] for record in event["Records"]]

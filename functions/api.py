@@ -17,7 +17,7 @@ from pydantic_core import to_json
 from domain.interaction import is_user_id
 from functions.compression import accepts_gzip
 from functions.errors import Unreadable
-from functions.observability import logger
+from functions.observability import count_trouble, log_request_id, logger
 
 RETRY_AFTER_SECONDS = 2
 COMPRESSED_FROM_BYTES = 2048
@@ -128,11 +128,14 @@ def resolver() -> APIGatewayHttpResolver:
 
     def unavailable(error: Exception) -> Response[Any]:
         logger.exception("a dependency failed")
+        if isinstance(error, Unreadable):
+            count_trouble(error.code)
         headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
         return known(ApiError(503, "Try again shortly."), **headers)
 
     def bug(error: Exception) -> Response[Any]:
         logger.exception("bug")
+        count_trouble("failed")
         return known(ApiError(500, "Something is broken on our side."))
 
     # Called instead of used as decorators, which have no types.
@@ -187,6 +190,7 @@ def _without_drift(value: Any) -> Any:
 
 def serve(app: APIGatewayHttpResolver, event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer an event in payload format 2.0 and log the request: its route, never its learner."""
+    log_request_id(event["requestContext"]["requestId"])
     answer: dict[str, Any] = app.resolve(_routed(event), context)
     logger.info("request", extra={"route": event["routeKey"], "status": answer["statusCode"]})
     return answer

@@ -28,7 +28,7 @@ from domain.interaction import CertificationCode, ContentId
 from functions import aws
 from functions.catalog_items import with_titles_that_fit
 from functions.errors import MAX_RACES, Contended, TooLarge
-from functions.observability import logger, metrics
+from functions.observability import logger, metrics, observed
 from functions.store import Store
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def _pass_mark(content_id: str, given: Mapping[str, Any]) -> float | None:
     return None
 
 
-@metrics.log_metrics
+@observed
 def handler(event: dict[str, Any], context: "LambdaContext") -> None:
     """Apply a stream event of the content table to the catalog."""
     changes, unusable = changes_of(event["Records"])

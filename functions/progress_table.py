@@ -5,6 +5,7 @@ Its writers need not change. A row that is written again is a new interaction, a
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -15,7 +16,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from domain.interaction import InvalidInteraction
 from domain.progress_row import interaction_of
 from functions import aws
-from functions.observability import logger, metrics
+from functions.observability import count_quarantined, logger, metrics, observed
 from functions.quarantine import BAD_ROW, Position, Quarantine, Quarantined
 from functions.stream import MAX_RECORDS, put
 
@@ -96,7 +97,7 @@ def quarantine() -> Quarantine:
     return Quarantine(aws.sqs, aws.s3, os.environ["QUARANTINE_URL"], os.environ["EVENT_LOG_BUCKET"])
 
 
-@metrics.log_metrics
+@observed
 def handler(event: dict[str, Any], context: "LambdaContext") -> None:
     """Put the rows of a table stream's event into the stream of interactions.
 
@@ -107,6 +108,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> None:
     for start in range(0, len(rows.interactions), MAX_RECORDS):
         taken += put(rows.interactions[start : start + MAX_RECORDS])
     quarantine().put(rows.bad)
+    count_quarantined(Counter(row.code for row in rows.bad).items())
     logger.info("progress table", extra={"emitted": sum(taken), "bad": len(rows.bad)})
     metrics.add_metric("RowsEmitted", MetricUnit.Count, sum(taken))
     metrics.add_metric("BadRows", MetricUnit.Count, len(rows.bad))

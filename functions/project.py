@@ -18,16 +18,15 @@ from functools import cache
 from itertools import batched
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aws_lambda_powertools.metrics import MetricUnit
-
 from domain.catalog import Catalog
 from domain.events import Event, is_known, local_day
 from domain.fold import Buckets, Change, MissingBucket, fold, is_applied, needed_buckets
 from domain.learner import Learner
 from functions import aws
+from functions.batch_report import report
 from functions.errors import MAX_RACES, Contended, TooLarge, Unreadable, is_transient
 from functions.generations import generations, live_table
-from functions.observability import logger, metrics
+from functions.observability import logger, observed
 from functions.quarantine import Quarantine, Quarantined
 from functions.records import Received, read_record
 from functions.refusals import Refusals
@@ -88,6 +87,15 @@ class Outcome:
     """Failures that can succeed at the next delivery."""
     late: int = 0
     """Valid interactions, among all of these, that arrived more than two days after they occurred."""
+    conflicts: int = 0
+    """Lost write races."""
+    awards: int = 0
+    """Awards of the generation that was live."""
+    lags: list[int] = field(default_factory=list)
+    """Milliseconds from arrival to commit, of the records of commits in the generation that was live."""
+    received: int = 0
+    learners: int = 0
+    """Records of the whole batch, those in frames counted alone, and the learners of its valid ones."""
 
     def add(self, other: "Outcome") -> None:
         """Add another outcome to this one."""
@@ -98,6 +106,9 @@ class Outcome:
         self.troubles += other.troubles
         self.errors += other.errors
         self.late += other.late
+        self.conflicts += other.conflicts
+        self.awards += other.awards
+        self.lags += other.lags
 
 
 class _RecentBatch(NamedTuple):
@@ -128,6 +139,8 @@ class Projector:
     pause: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     """Seconds of a clock that never goes back."""
+    now: Callable[[], float] = time.time
+    """Seconds since 1970."""
     _recent: deque[_RecentBatch] = field(default_factory=deque)
 
     def project(
@@ -146,6 +159,7 @@ class Projector:
         outcome = outcome or Outcome()
         received = [one for record in records for one in read_record(record)]
         learners = {one.interaction.user_id for one in received if isinstance(one, Received)}
+        outcome.received, outcome.learners = len(received), len(learners)
         outcome.add(self.apply(received, time_left))
         if self._is_flooded(outcome.troubles, len(learners)):
             # So much trouble at once is the release's fault. The records come again, to the next release.
@@ -298,9 +312,13 @@ class Projector:
             if stored is None:
                 parts.pop()
                 outcome.add(_outcome(change, part, fresh))
+                if change.applied and not silent:
+                    outcome.lags += self._lags(change, fresh)
+                    outcome.awards += len(change.awards)
                 learner = change.learner
             else:
                 races += 1
+                outcome.conflicts += 1
                 if races == MAX_RACES:
                     raise Contended(f"lost {races} write races for the state of one learner")
                 self.pause(random.uniform(0, min(MAX_PAUSE, FIRST_PAUSE * 2**races)))
@@ -309,6 +327,16 @@ class Projector:
             left = [r.interaction for part in parts for r in part]
             wanted = {learner.user_id: needed_buckets(learner, left)}
             buckets = _readable(self.store.load_buckets(wanted)[learner.user_id])
+
+    def _lags(self, change: Change, fresh: list[Received]) -> list[int]:
+        """Return the milliseconds since the arrival of everything that a commit has taken."""
+        refused = {refusal.position for refusal in change.refused}
+        now = self.now()
+        return [
+            max(0, round(1000 * (now - received.arrived_at.timestamp())))
+            for position, received in enumerate(fresh)
+            if position not in refused
+        ]
 
 
 def partition[T](values: Iterable[T], key: Callable[[T], bool]) -> tuple[list[T], list[T]]:
@@ -375,31 +403,11 @@ def projector() -> Projector:
     )
 
 
-@metrics.log_metrics
+@observed
 def handler(event: dict[str, Any], context: "LambdaContext") -> None:
     """Fold a Kinesis event into the views."""
     outcome = Outcome()
     try:
         projector().project(event["Records"], lambda: context.get_remaining_time_in_millis() / 1000, outcome)
     finally:
-        _report(outcome)
-
-
-def _report(outcome: Outcome) -> None:
-    """Log and count the outcome of a batch, also of one that fails."""
-    codes = Counter(record.code for record in outcome.quarantined)
-    logger.info(
-        "batch",
-        extra={
-            "applied": outcome.applied,
-            "duplicates": outcome.duplicates,
-            "erased": outcome.erased,
-            "quarantined": dict(codes),
-        },
-    )
-    metrics.add_metric("Applied", MetricUnit.Count, outcome.applied)
-    metrics.add_metric("Duplicates", MetricUnit.Count, outcome.duplicates)
-    metrics.add_metric("Erased", MetricUnit.Count, outcome.erased)
-    metrics.add_metric("Quarantined", MetricUnit.Count, len(outcome.quarantined))
-    metrics.add_metric("LearnersInTrouble", MetricUnit.Count, len(outcome.troubles))
-    metrics.add_metric("ArrivedMoreThanTwoDaysLate", MetricUnit.Count, outcome.late)
+        report(outcome)

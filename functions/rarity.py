@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 
 from functions import aws, items
 from functions.errors import Contended, cancellation_reasons, is_contention, is_throttled
-from functions.observability import logger, metrics
+from functions.observability import logger, metrics, observed
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -152,7 +152,7 @@ def counter() -> LearnerCounter:
     return LearnerCounter(aws.dynamodb(), os.environ["VIEWS_TABLE"])
 
 
-@metrics.log_metrics
+@observed
 def handler(event: dict[str, Any], context: "LambdaContext") -> None:
     """Count the new learners and awards in a stream event of the views table."""
     keys = [record["dynamodb"]["Keys"] for record in event["Records"]]

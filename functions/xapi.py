@@ -24,7 +24,7 @@ from domain.xapi import LAST_TIME, Fields, NotUnderstood, interaction_of, learne
 from functions import aws
 from functions.api import ApiError, InvalidRequest, operation, requested_at
 from functions.caller import Caller, caller
-from functions.observability import logger
+from functions.observability import count_quarantined, logger
 from functions.posting import app, listed, request_body
 from functions.quarantine import NOT_UNDERSTOOD, Position, Quarantine, Quarantined
 from functions.stream import MAX_RECORDS, put
@@ -184,6 +184,7 @@ def _store(read: Sequence[_Read], now: datetime) -> None:
             quarantine.put(refused)
         except RuntimeError as error:
             raise TimeoutError("the quarantine did not take the statements") from error
+        count_quarantined([(NOT_UNDERSTOOD, len(refused))])
     if interactions and not all(put(interactions)):
         raise TimeoutError("the stream did not take all statements")
     reasons = Counter(one.reason for one in refused)

@@ -44,6 +44,19 @@ CATALOG = {
 type Item = dict[str, Any]
 
 
+class Context:
+    """The parts of a Lambda context that the functions and their metrics read."""
+
+    function_name = "project"
+    memory_limit_in_mb = 512
+    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:project"
+    aws_request_id = "request-1"
+    milliseconds_left = 120_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.milliseconds_left
+
+
 def _create_table(name: str, logical_id: str) -> None:
     properties = template()["Resources"][logical_id]["Properties"]
     names = ("BillingMode", "AttributeDefinitions", "KeySchema")

@@ -9,7 +9,7 @@ import pytest
 
 from functions import announce, aws
 from functions.observability import metrics
-from tests.integration.conftest import BUS, World, interaction, table_stream
+from tests.integration.conftest import BUS, Context, World, interaction, table_stream
 
 
 class Bus:
@@ -41,7 +41,7 @@ def bus(monkeypatch: pytest.MonkeyPatch) -> Bus:
 
 
 def deliver(event: dict[str, Any]) -> None:
-    announce.handler(event, None)
+    announce.handler(event, Context())
 
 
 def complete_dva(world: World, user_id: str = "ann") -> None:

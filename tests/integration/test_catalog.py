@@ -13,7 +13,7 @@ from functions.items import MAX_ITEM_BYTES, item_bytes
 from functions.observability import logger, metrics
 from functions.store import Store
 from tests.faults import cancelled, refuse_writes
-from tests.integration.conftest import CATALOG_TIME, VIEWS, World, interaction
+from tests.integration.conftest import CATALOG_TIME, VIEWS, Context, World, interaction
 
 
 def row(
@@ -28,7 +28,7 @@ def row(
 
 
 def deliver(*rows: dict[str, Any]) -> None:
-    catalog.handler({"Records": list(rows)}, None)
+    catalog.handler({"Records": list(rows)}, Context())
 
 
 def ordinals(world: World, certification: str = "SAA") -> dict[str, tuple[int, bool]]:

@@ -15,7 +15,7 @@ from cli.content import wait_for_catalog
 from cli.logs import CatalogRow
 from cli.stack import Stack
 from functions import aws, catalog
-from tests.integration.conftest import CONTENT, World
+from tests.integration.conftest import CONTENT, Context, World
 from tests.integration.test_redrive import make_stack
 
 HEADER = "content_id,certification_type,title,category,difficulty_level,tags,question_count,pass_mark"
@@ -35,7 +35,7 @@ def stack(world: World, monkeypatch: pytest.MonkeyPatch) -> Stack:
                 "certification_type": {"S": row.certification_type},
             }
             change = {"Keys": keys, "NewImage": stored(row.content_id, row.certification_type)}
-            catalog.handler({"Records": [{"eventName": "INSERT", "dynamodb": change}]}, None)
+            catalog.handler({"Records": [{"eventName": "INSERT", "dynamodb": change}]}, Context())
         wait_for_catalog(stack, rows)
 
     monkeypatch.setattr(cli_catalog, "wait_for_catalog", follow)

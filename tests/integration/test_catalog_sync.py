@@ -13,7 +13,7 @@ from cli import stack as cli_stack
 from cli.__main__ import main
 from cli.stack import Stack
 from functions import aws, catalog
-from tests.integration.conftest import CATALOG, CONTENT, World
+from tests.integration.conftest import CATALOG, CONTENT, Context, World
 from tests.integration.test_catalog import row
 from tests.integration.test_redrive import make_stack
 
@@ -139,7 +139,7 @@ def test_a_table_of_10_000_rows_is_brought_in_while_its_stream_runs(world: World
         for name in random.sample(names, 20):
             moves += 1
             records.append(delete(name) if random.random() < 0.2 else put(name, f"moved {moves}"))
-        catalog.handler({"Records": records}, None)
+        catalog.handler({"Records": records}, Context())
 
     stop = during("Scan", change)
     stop_reads = during("BatchGetItem", lambda: change() if moves < 400 else None)
@@ -158,7 +158,7 @@ def test_a_change_between_a_read_and_its_write_wins(world: World, stack: Stack) 
 
     def next_change() -> None:
         if changes:
-            catalog.handler({"Records": [changes.pop(0)()]}, None)
+            catalog.handler({"Records": [changes.pop(0)()]}, Context())
 
     stop = during("Scan", next_change)
     stop_reads = during("BatchGetItem", next_change)
@@ -210,5 +210,5 @@ def test_rows_with_ids_that_no_interaction_can_have_are_listed_and_the_others_co
 def test_a_stream_without_new_images_fails_loudly_instead_of_retiring_content(world: World) -> None:
     keys = {"content_id": {"S": "saa-1"}, "certification_type": {"S": "SAA"}}
     with pytest.raises(ValueError, match="needs the view type NEW_IMAGE"):
-        catalog.handler({"Records": [{"eventName": "MODIFY", "dynamodb": {"Keys": keys}}]}, None)
+        catalog.handler({"Records": [{"eventName": "MODIFY", "dynamodb": {"Keys": keys}}]}, Context())
     assert "saa-1" in active(world)

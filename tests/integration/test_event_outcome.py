@@ -9,18 +9,11 @@ from domain.catalog import ContentMetadata
 from functions import aws, project, read
 from functions.catalog import CatalogWriter
 from functions.refusals import KEPT, MAX_WRITES
-from tests.integration.conftest import ARRIVAL, VIEWS, World, interaction, stream_event
+from tests.integration.conftest import ARRIVAL, VIEWS, Context, World, interaction, stream_event
 from tests.integration.http_events import Answer, Claims, answer_of, claims, faulty_fields, http_event, post
 from tests.integration.template import template
 
 TIME = "2026-03-01T09:00:00+02:00"
-
-
-class Context:
-    """The invocation's context, as far as the consumer uses it."""
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 120_000
 
 
 def consume(*interactions: dict[str, Any] | bytes, first: int = 1) -> None:

@@ -14,7 +14,7 @@ from functions.quarantine import Position
 from functions.records import Received, read_data
 from tests.factory import make_interaction
 from tests.frames import BYTE_ORDER_MARK, aggregate, compressed
-from tests.integration.conftest import ARRIVAL, BUCKET, World, stream_event
+from tests.integration.conftest import ARRIVAL, BUCKET, Context, World, stream_event
 
 POSITION = Position("shardId-000000000000", "1")
 GOOD = [make_interaction(event_id=f"e{n}", user_id=f"learner-{n % 2}") for n in range(4)]
@@ -167,12 +167,6 @@ def test_an_interaction_is_late_after_more_than_two_days(world: World, delay: ti
 def test_the_function_counts_interactions_that_arrived_more_than_two_days_late(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Context:
-        function_name = memory_limit_in_mb = invoked_function_arn = aws_request_id = "x"
-
-        def get_remaining_time_in_millis(self) -> int:
-            return 120_000
-
     counted: dict[str, float] = {}
     count = metrics.add_metric
 
@@ -185,6 +179,5 @@ def test_the_function_counts_interactions_that_arrived_more_than_two_days_late(
         make_interaction(event_id=f"e{n}", occurred_at=(ARRIVAL - timedelta(days=n)).isoformat())
         for n in range(31)
     ]
-    context: Any = Context()
-    project.handler(stream_event(framed("JSON array", backdated)), context)
+    project.handler(stream_event(framed("JSON array", backdated)), Context())
     assert (counted["Applied"], counted["ArrivedMoreThanTwoDaysLate"]) == (31, 28)

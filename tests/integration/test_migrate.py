@@ -18,7 +18,7 @@ from domain.catalog import ContentMetadata
 from functions import aws, progress_table
 from functions.catalog import CatalogWriter
 from functions.quarantine import BAD_ROW
-from tests.integration.conftest import STREAM, World, stream_event
+from tests.integration.conftest import STREAM, Context, World, stream_event
 from tests.integration.test_redrive import make_stack
 
 TABLE = "user_progress"
@@ -252,7 +252,7 @@ def change(number: int, row: dict[str, Any], name: str = "INSERT") -> dict[str, 
 
 
 def deliver(*changes: dict[str, Any]) -> None:
-    progress_table.handler({"Records": list(changes)}, None)
+    progress_table.handler({"Records": list(changes)}, Context())
 
 
 def test_a_row_that_comes_through_the_door_and_through_a_migration_counts_once(
@@ -322,6 +322,6 @@ def test_a_stream_without_new_images_fails_loudly(world: World, stack: Stack) ->
 
 def test_the_sample_event_has_a_row_a_bad_row_and_a_deletion(world: World, stack: Stack) -> None:
     sample = Path(__file__).parents[2] / "events" / "progress_table_stream.json"
-    progress_table.handler(json.loads(sample.read_text()), None)
+    progress_table.handler(json.loads(sample.read_text()), Context())
     assert len(list(stream_records())) == 1
     assert [message["code"] for message in world.quarantined()] == [BAD_ROW]

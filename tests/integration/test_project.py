@@ -28,23 +28,11 @@ from tests.integration.conftest import (
     BUCKET,
     CATALOG_TIME,
     VIEWS,
+    Context,
     World,
     interaction,
     stream_event,
 )
-
-
-class Context:
-    """The parts of a Lambda context that the consumer and its metrics read."""
-
-    function_name = "project"
-    memory_limit_in_mb = 512
-    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:project"
-    aws_request_id = "request-1"
-    milliseconds_left = 120_000
-
-    def get_remaining_time_in_millis(self) -> int:
-        return self.milliseconds_left
 
 
 def fail_writes(monkeypatch: pytest.MonkeyPatch, errors: Mapping[str, Exception]) -> None:
@@ -243,19 +231,33 @@ def test_the_function_logs_and_counts_the_outcome_of_a_batch_once(
         (
             "batch",
             {
+                "received": 5,
+                "learners": 1,
                 "applied": 2,
                 "duplicates": 1,
                 "erased": 0,
                 "quarantined": {"malformed": 1, "unknown_content": 1},
+                "conflicts": 0,
+                "awards": 0,
+                "errors": 0,
             },
         )
     ]
-    assert counted == [
+    lags = [metric for metric in counted if metric[0] == "ViewLag"]
+    assert [unit for _, unit, _ in lags] == [MetricUnit.Milliseconds] * 3
+    assert [metric for metric in counted if metric not in lags] == [
+        ("Received", MetricUnit.Count, 5),
         ("Applied", MetricUnit.Count, 2),
         ("Duplicates", MetricUnit.Count, 1),
         ("Erased", MetricUnit.Count, 0),
         ("Quarantined", MetricUnit.Count, 2),
+        ("Learners", MetricUnit.Count, 1),
+        ("Conflicts", MetricUnit.Count, 0),
+        ("Awards", MetricUnit.Count, 0),
         ("LearnersInTrouble", MetricUnit.Count, 0),
+        ("UnreadableStates", MetricUnit.Count, 0),
+        ("LaterFormats", MetricUnit.Count, 0),
+        ("Failures", MetricUnit.Count, 0),
         ("ArrivedMoreThanTwoDaysLate", MetricUnit.Count, 0),
     ]
 

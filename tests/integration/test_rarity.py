@@ -15,12 +15,12 @@ from functions.errors import Contended
 from functions.items import MAX_TRANSACTION_ITEMS
 from functions.rarity import SHARDS, Insert, LearnerCounter, transactions
 from tests.faults import cancelled, client_error, refuse_writes
-from tests.integration.conftest import VIEWS, World, interaction, table_stream
+from tests.integration.conftest import VIEWS, Context, World, interaction, table_stream
 from tests.integration.template import template
 
 
 def deliver(event: dict[str, Any]) -> None:
-    rarity.handler(event, None)
+    rarity.handler(event, Context())
 
 
 def study(world: World) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from domain import shapes
 from domain.catalog import ContentMetadata
 from functions import aws, rarity, read
 from functions.catalog import CatalogWriter
-from tests.integration.conftest import ARRIVAL, VIEWS, World, interaction, table_stream
+from tests.integration.conftest import ARRIVAL, VIEWS, Context, World, interaction, table_stream
 from tests.integration.http_events import (
     VIEW_NAMES,
     answer_of,
@@ -145,7 +145,7 @@ def test_an_achievement_says_how_rare_it_is(world: World) -> None:
     world.project(
         interaction("a", content_id="dva-1", interaction_type="completed"), interaction("b", user_id="bob")
     )
-    rarity.handler(table_stream(world, "RarityFunction"), None)
+    rarity.handler(table_stream(world, "RarityFunction"), Context())
     found = {a["achievement_id"]: a["rarity"] for a in get("achievements")[1]["achievements"]}
     assert found["DVA:all"] == 0.5
 
