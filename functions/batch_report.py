@@ -9,7 +9,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from functions.observability import TROUBLES, count_quarantined, logger, metrics
 
 if TYPE_CHECKING:
-    from functions.project import Outcome
+    from functions.outcome import Outcome
 
 MAX_LAGS = 100
 """Values of one metric in one line. CloudWatch's embedded metric format takes no more."""

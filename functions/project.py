@@ -27,6 +27,7 @@ from functions.batch_report import report
 from functions.errors import MAX_RACES, Contended, TooLarge, Unreadable, is_transient
 from functions.generations import generations, live_table
 from functions.observability import logger, observed
+from functions.outcome import Outcome, Trouble
 from functions.quarantine import Quarantine, Quarantined
 from functions.records import Received, read_record
 from functions.refusals import Refusals
@@ -41,7 +42,6 @@ FIRST_PAUSE, MAX_PAUSE = 0.005, 0.2
 """Maximum seconds to pause after the first lost race, and after any."""
 SECONDS_NEEDED = 50
 """Seconds to reserve for the next call and for the quarantine's, with all their retries."""
-MAX_REASON_LENGTH = 500
 MAX_TROUBLES, MAX_TROUBLED_SHARE = 3, 0.05
 """More learners in trouble than both, as a number and as a share of those seen, fail the batch."""
 FLOOD_SECONDS = 600
@@ -54,61 +54,6 @@ class CatalogLags(Contended):
 
 class OutOfTime(Exception):
     """The invocation ends too soon to begin more work. The batch must be delivered again."""
-
-
-class Trouble(NamedTuple):
-    """A learner whose records can't be applied before somebody repairs a state, or releases a fix."""
-
-    code: str
-    error: Exception
-    received: Sequence[Received]
-
-    def refused(self) -> list[Quarantined]:
-        """Return the learner's records as entries of the quarantine."""
-        cause = str(self.error) if isinstance(self.error, Unreadable) else f"a bug: {self.error!r}"
-        reason = f"{cause}; see the consumer's log"[:MAX_REASON_LENGTH]
-        return [received.refused(self.code, reason) for received in self.received]
-
-
-@dataclass(slots=True)
-class Outcome:
-    """The result of a batch, or of one learner's part of it.
-
-    Each record is counted in exactly one of the first five fields, or comes again because of `errors`.
-    """
-
-    applied: int = 0
-    duplicates: int = 0
-    erased: int = 0
-    """Events of learners who are erased, or who have started again later."""
-    quarantined: list[Quarantined] = field(default_factory=list)
-    troubles: list[Trouble] = field(default_factory=list)
-    errors: list[Exception] = field(default_factory=list)
-    """Failures that can succeed at the next delivery."""
-    late: int = 0
-    """Valid interactions, among all of these, that arrived more than two days after they occurred."""
-    conflicts: int = 0
-    """Lost write races."""
-    awards: int = 0
-    """Awards of the generation that was live."""
-    lags: list[int] = field(default_factory=list)
-    """Milliseconds from arrival to commit, of the records of commits in the generation that was live."""
-    received: int = 0
-    learners: int = 0
-    """Records of the whole batch, those in frames counted alone, and the learners of its valid ones."""
-
-    def add(self, other: "Outcome") -> None:
-        """Add another outcome to this one."""
-        self.applied += other.applied
-        self.duplicates += other.duplicates
-        self.erased += other.erased
-        self.quarantined += other.quarantined
-        self.troubles += other.troubles
-        self.errors += other.errors
-        self.late += other.late
-        self.conflicts += other.conflicts
-        self.awards += other.awards
-        self.lags += other.lags
 
 
 class _RecentBatch(NamedTuple):

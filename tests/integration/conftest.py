@@ -22,7 +22,8 @@ os.environ |= {
 
 from functions import aws, catalog, generations, project, rarity, read
 from functions.catalog import CatalogWriter
-from functions.project import Outcome, Projector
+from functions.outcome import Outcome
+from functions.project import Projector
 from functions.quarantine import Quarantine
 from functions.store import Store
 from tests.integration.template import template

@@ -18,6 +18,7 @@ from functions import aws, items, project
 from functions.catalog import CatalogWriter
 from functions.errors import Contended, Unreadable
 from functions.observability import logger, metrics
+from functions.outcome import Outcome, Trouble
 from functions.quarantine import Position
 from functions.records import Received
 from functions.store import STATES_PER_READ, Store
@@ -674,9 +675,9 @@ def test_known_content_added_to_another_certification_meanwhile_is_found(
 
 def test_outcomes_add_up() -> None:
     received = Received(make_parsed(), b"", Position("shard", "1"), ARRIVAL)
-    trouble, error = project.Trouble("failed", KeyError("a bug"), [received]), TimeoutError()
-    outcome = project.Outcome(1, 2, 5, [received.refused("a", "")])
-    outcome.add(project.Outcome(3, 4, 6, [received.refused("b", "")], [trouble], [error]))
+    trouble, error = Trouble("failed", KeyError("a bug"), [received]), TimeoutError()
+    outcome = Outcome(1, 2, 5, [received.refused("a", "")])
+    outcome.add(Outcome(3, 4, 6, [received.refused("b", "")], [trouble], [error]))
     assert (outcome.applied, outcome.duplicates, outcome.erased) == (4, 6, 11)
     assert (outcome.troubles, outcome.errors) == ([trouble], [error])
     assert [refused.code for refused in outcome.quarantined] == ["a", "b"]

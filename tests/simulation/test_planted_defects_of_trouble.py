@@ -13,7 +13,8 @@ import functions.records
 from domain.learner import Applied, Learner
 from functions.errors import Unreadable
 from functions.framing import Part
-from functions.project import Outcome, Projector, Trouble
+from functions.outcome import Outcome, Trouble
+from functions.project import Projector
 from functions.quarantine import Position, Quarantined
 from functions.records import Received
 from functions.store import Store
