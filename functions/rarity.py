@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import batched
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -32,6 +33,10 @@ So the counters of a small stack stay on few keys, which costs readers less.
 """
 MAX_TRIES = 12
 """Maximum attempts of a transaction that meets others, or is throttled."""
+ERASED_AT_ONCE = 40
+"""Marked items that one transaction deletes. Each can belong to a counter of its own."""
+STATES_AT_ONCE = 100
+"""Limit of one BatchGetItem call."""
 
 
 class Insert(NamedTuple):
@@ -86,27 +91,32 @@ class LearnerCounter:
         errors: list[Exception] = []
         for part in transactions(inserts):
             try:
-                counted += self._count(part)
+                counted += self._transact(part, self._updates)
             except Exception as error:  # raised with the others
                 errors.append(error)
         if errors:
             raise ExceptionGroup(f"{len(errors)} parts of the batch were not counted", errors)
         return counted
 
-    def _count(self, part: Sequence[Insert]) -> int:
-        """Mark and count the inserts of one transaction. Leave out those that are marked already."""
+    def _transact(
+        self, part: Sequence[Insert], writes_of: Callable[[Sequence[Insert]], list[Any]]
+    ) -> int:
+        """Write one transaction about inserts, without those whose condition fails: they are done already.
+
+        Return for how many it was written.
+        """
         attempt = 0
         while part:
             try:
-                self.client.transact_write_items(TransactItems=self._updates(part))
+                self.client.transact_write_items(TransactItems=writes_of(part))
             except ClientError as error:
                 if not is_contention(error) and not is_throttled(error):
                     raise
-                # The marks come first, in the order of the inserts.
+                # The conditions come first, in the order of the inserts.
                 reasons = zip(part, cancellation_reasons(error), strict=False)
-                marked = {one for one, why in reasons if why.get("Code") == "ConditionalCheckFailed"}
-                if marked:
-                    part = [insert for insert in part if insert not in marked]
+                done = {one for one, why in reasons if why.get("Code") == "ConditionalCheckFailed"}
+                if done:
+                    part = [insert for insert in part if insert not in done]
                     continue
                 attempt += 1
                 if attempt == MAX_TRIES:
@@ -116,6 +126,59 @@ class LearnerCounter:
             else:
                 return len(part)
         return 0
+
+    # -- erased learners ---------------------------------------------------------------------------
+
+    def uncount_erased(self, inserts: Iterable[Insert]) -> None:
+        """Take those out of the number of learners who were erased before their insert was delivered.
+
+        An erasure replaces the state first and then looks for the mark. So either it finds the mark that
+        `count` has set, or this finds the tombstone.
+        """
+        states = sorted({insert for insert in inserts if insert.sk == items.STATE})
+        for some in batched(states, STATES_AT_ONCE):
+            erased = self._erased([insert.pk for insert in some])
+            self.uncount(insert for insert in some if insert.pk in erased)
+
+    def _erased(self, pks: Iterable[str]) -> set[str]:
+        found: set[str] = set()
+        keys = [{"pk": {"S": pk}, "sk": {"S": items.STATE}} for pk in pks]
+        request: Any = {
+            self.table: {"Keys": keys, "ConsistentRead": True, "ProjectionExpression": "pk, erased_at"}
+        }
+        for attempt in range(MAX_TRIES):
+            answer: Any = self.client.batch_get_item(RequestItems=request)
+            states = answer["Responses"].get(self.table, [])
+            found |= {item["pk"]["S"] for item in states if "erased_at" in item}
+            request = answer.get("UnprocessedKeys")
+            if not request:
+                return found
+            self.pause(random.uniform(0, max_pause(attempt)))
+        raise Contended("DynamoDB left states unread")
+
+    def uncount(self, marked: Iterable[Insert]) -> None:
+        """Delete marked items of erased learners and take them out of the counters, each exactly once.
+
+        `STATE` stands for the mark of a learner, which is an item of its own.
+        """
+        for part in batched(marked, ERASED_AT_ONCE):
+            self._transact(part, self._deletions)
+
+    def _deletions(self, part: Sequence[Insert]) -> list[Any]:
+        removed = Counter(insert.counter for insert in part)
+        return [
+            *({"Delete": self._deletion(insert)} for insert in part),
+            *({"Update": self._addition(f"{counter}#{self.shard}", -n)} for counter, n in removed.items()),
+        ]
+
+    def _deletion(self, insert: Insert) -> Any:
+        return {
+            "Key": _marked_key(insert),
+            "TableName": self.table,
+            "ConditionExpression": "attribute_exists(counted)",
+        }
+
+    # -- transactions ------------------------------------------------------------------------------
 
     def _updates(self, part: Sequence[Insert]) -> list[Any]:
         added = Counter(insert.counter for insert in part)
@@ -129,7 +192,7 @@ class LearnerCounter:
         # An award can have been erased meanwhile. An update would bring a part of it back.
         condition = "attribute_not_exists(counted)" + ("" if is_state else " AND attribute_exists(pk)")
         return {
-            "Key": {"pk": {"S": insert.pk}, "sk": {"S": items.COUNTED if is_state else insert.sk}},
+            "Key": _marked_key(insert),
             "TableName": self.table,
             "UpdateExpression": "SET counted = :yes",
             "ConditionExpression": condition,
@@ -146,6 +209,12 @@ class LearnerCounter:
         }
 
 
+def _marked_key(insert: Insert) -> Any:
+    """Return the key of the item that holds the mark of an insert."""
+    sk = items.COUNTED if insert.sk == items.STATE else insert.sk
+    return {"pk": {"S": insert.pk}, "sk": {"S": sk}}
+
+
 @cache
 def counter() -> LearnerCounter:
     """Return the counter of this process, configured by the environment."""
@@ -158,5 +227,6 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> None:
     keys = [record["dynamodb"]["Keys"] for record in event["Records"]]
     inserts = [Insert(key["pk"]["S"], key["sk"]["S"]) for key in keys]
     counted = counter().count(inserts)
+    counter().uncount_erased(inserts)
     metrics.add_metric("Counted", MetricUnit.Count, counted)
     logger.info("counted", extra={"inserts": len(inserts), "counted": counted})
