@@ -33,8 +33,8 @@ So the counters of a small stack stay on few keys, which costs readers less.
 """
 MAX_TRIES = 12
 """Maximum attempts of a transaction that meets others, or is throttled."""
-ERASED_AT_ONCE = 40
-"""Marked items that one transaction deletes. Each can belong to a counter of its own."""
+ERASED_AT_ONCE = 33
+"""Marked items that one transaction deletes. Each can have a learner and a counter of its own."""
 STATES_AT_ONCE = 100
 """Limit of one BatchGetItem call."""
 
@@ -68,6 +68,14 @@ def transactions(inserts: Iterable[Insert]) -> Iterator[list[Insert]]:
         yield part
 
 
+class Write(NamedTuple):
+    """One write of a transaction."""
+
+    of: tuple[Insert, ...]
+    """The inserts that are done already if its condition fails."""
+    entry: Any
+
+
 def max_pause(attempt: int) -> float:
     """Return the maximum seconds to pause after an attempt, counted from 0."""
     return min(0.5, 0.01 * 2.0**attempt)
@@ -91,31 +99,30 @@ class LearnerCounter:
         errors: list[Exception] = []
         for part in transactions(inserts):
             try:
-                counted += self._transact(part, self._updates)
+                counted += self._transact(part, self.marks)
             except Exception as error:  # raised with the others
                 errors.append(error)
         if errors:
             raise ExceptionGroup(f"{len(errors)} parts of the batch were not counted", errors)
         return counted
 
-    def _transact(
-        self, part: Sequence[Insert], writes_of: Callable[[Sequence[Insert]], list[Any]]
-    ) -> int:
+    def _transact(self, part: Sequence[Insert], writes_of: Callable[[Sequence[Insert]], list[Write]]) -> int:
         """Write one transaction about inserts, without those whose condition fails: they are done already.
 
         Return for how many it was written.
         """
         attempt = 0
         while part:
+            writes = writes_of(part)
             try:
-                self.client.transact_write_items(TransactItems=writes_of(part))
+                self.client.transact_write_items(TransactItems=[write.entry for write in writes])
             except ClientError as error:
                 if not is_contention(error) and not is_throttled(error):
                     raise
-                # The conditions come first, in the order of the inserts.
-                reasons = zip(part, cancellation_reasons(error), strict=False)
-                done = {one for one, why in reasons if why.get("Code") == "ConditionalCheckFailed"}
-                if done:
+                reasons = zip(writes, cancellation_reasons(error), strict=False)
+                failed = [write.of for write, why in reasons if why.get("Code") == "ConditionalCheckFailed"]
+                if failed:
+                    done = frozenset(insert for of in failed for insert in of)
                     part = [insert for insert in part if insert not in done]
                     continue
                 attempt += 1
@@ -159,16 +166,19 @@ class LearnerCounter:
     def uncount(self, marked: Iterable[Insert]) -> None:
         """Delete marked items of erased learners and take them out of the counters, each exactly once.
 
-        `STATE` stands for the mark of a learner, which is an item of its own.
+        `STATE` stands for the mark of a learner, which is an item of its own. Those of learners who are not
+        erased, or have started again, stay.
         """
         for part in batched(marked, ERASED_AT_ONCE):
             self._transact(part, self._deletions)
 
-    def _deletions(self, part: Sequence[Insert]) -> list[Any]:
+    def _deletions(self, part: Sequence[Insert]) -> list[Write]:
         removed = Counter(insert.counter for insert in part)
+        of_learner = {insert.pk: tuple(one for one in part if one.pk == insert.pk) for insert in part}
         return [
-            *({"Delete": self._deletion(insert)} for insert in part),
-            *({"Update": self._addition(f"{counter}#{self.shard}", -n)} for counter, n in removed.items()),
+            *(Write((insert,), {"Delete": self._deletion(insert)}) for insert in part),
+            *(Write(of, {"ConditionCheck": self._is_erased(pk)}) for pk, of in of_learner.items()),
+            *(Write((), self._addition(counter, -n)) for counter, n in removed.items()),
         ]
 
     def _deletion(self, insert: Insert) -> Any:
@@ -178,13 +188,21 @@ class LearnerCounter:
             "ConditionExpression": "attribute_exists(counted)",
         }
 
-    # -- transactions ------------------------------------------------------------------------------
+    def _is_erased(self, pk: str) -> Any:
+        return {
+            "Key": {"pk": {"S": pk}, "sk": {"S": items.STATE}},
+            "TableName": self.table,
+            "ConditionExpression": "attribute_exists(erased_at)",
+        }
 
-    def _updates(self, part: Sequence[Insert]) -> list[Any]:
+    # -- writes ------------------------------------------------------------------------------------
+
+    def marks(self, part: Sequence[Insert]) -> list[Write]:
+        """Return the writes that mark inserts and add them to the counters."""
         added = Counter(insert.counter for insert in part)
         return [
-            *({"Update": self._mark(insert)} for insert in part),
-            *({"Update": self._addition(f"{counter}#{self.shard}", n)} for counter, n in added.items()),
+            *(Write((insert,), {"Update": self._mark(insert)}) for insert in part),
+            *(Write((), self._addition(counter, n)) for counter, n in added.items()),
         ]
 
     def _mark(self, insert: Insert) -> Any:
@@ -199,13 +217,15 @@ class LearnerCounter:
             "ExpressionAttributeValues": {":yes": {"BOOL": True}},
         }
 
-    def _addition(self, sk: str, learners: int) -> Any:
+    def _addition(self, counter: str, learners: int) -> Any:
         return {
-            "Key": {"pk": {"S": items.RARITY_PK}, "sk": {"S": sk}},
-            "TableName": self.table,
-            # Not a bare ADD: it is applied together with the marks, or not at all.
-            "UpdateExpression": "ADD learners :learners",
-            "ExpressionAttributeValues": {":learners": {"N": str(learners)}},
+            "Update": {
+                "Key": {"pk": {"S": items.RARITY_PK}, "sk": {"S": f"{counter}#{self.shard}"}},
+                "TableName": self.table,
+                # Not a bare ADD: it is applied together with the marks, or not at all.
+                "UpdateExpression": "ADD learners :learners",
+                "ExpressionAttributeValues": {":learners": {"N": str(learners)}},
+            }
         }
 
 
