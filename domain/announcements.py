@@ -41,11 +41,23 @@ class CertificationCompleted(BaseModel):
     completed_at: datetime = Field(description="When the interaction occurred that completed it")
 
 
-type Announcement = AchievementEarned | CertificationCompleted
+class LearnerErased(BaseModel):
+    """`learner.erased`, version 1: a learner was erased. Erase what you keep about them, too."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: Literal[1] = 1
+    event_id: str = Field(description="The same at every delivery: ignore an id that you have seen before")
+    user_id: UserId
+    erased_at: datetime = Field(description="Nothing that occurred before counts any more")
+
+
+type Announcement = AchievementEarned | CertificationCompleted | LearnerErased
 
 DETAIL_TYPES: dict[type[BaseModel], str] = {
     AchievementEarned: "achievement.earned",
     CertificationCompleted: "certification.completed",
+    LearnerErased: "learner.erased",
 }
 
 
@@ -66,6 +78,12 @@ def announcements(user_id: str, award: Award) -> list[Announcement]:
         completed_at=instant(award.earned_at),
     )
     return [earned, completed]
+
+
+def learner_erased(user_id: str, erased_at: datetime) -> LearnerErased:
+    """Return the announcement of an erasure. It is the same at each call."""
+    event_id = _event_id("learner.erased", user_id, erased_at.isoformat())
+    return LearnerErased(event_id=event_id, user_id=user_id, erased_at=erased_at)
 
 
 def _event_id(*identity: str) -> str:

@@ -19,6 +19,8 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from domain.catalog import Catalog
+from domain.days import microseconds
+from domain.erasure import learner_in
 from domain.events import Event, is_known, local_day
 from domain.fold import Buckets, Change, MissingBucket, fold, is_applied, needed_buckets
 from domain.learner import Learner
@@ -111,6 +113,7 @@ class Projector:
             outcome.errors += [trouble.error for trouble in outcome.troubles]
         else:
             outcome.quarantined += [entry for trouble in outcome.troubles for entry in trouble.refused()]
+        self._drop_erased(outcome)
         refused = [entry for entry in outcome.quarantined if self.was_live(entry.arrived_at)]
         self.note_refusals(refused)
         self.quarantine.put(refused)
@@ -122,6 +125,19 @@ class Projector:
         if outcome.errors:
             raise ExceptionGroup(f"{len(outcome.errors)} parts of the batch failed", outcome.errors)
         return outcome
+
+    def _drop_erased(self, outcome: Outcome) -> None:
+        """Drop what was refused of erased learners. The fold has dropped their valid records already."""
+        of = {id(entry): learner_in(entry.payload) for entry in outcome.quarantined if entry.is_invalid}
+        learners = self.store.erased(sorted({user_id for user_id in of.values() if user_id}))
+        if not learners:
+            return
+        kept, dropped = partition(
+            outcome.quarantined,
+            lambda entry: _is_erased(learners.get(of.get(id(entry)) or ""), entry.arrived_at),
+        )
+        outcome.quarantined[:] = kept
+        outcome.erased += len(dropped)
 
     def _is_flooded(self, troubles: Sequence[Trouble], learners: int) -> bool:
         """Return whether too many learners are in trouble, of this batch or of those of the last minutes.
@@ -290,6 +306,13 @@ def partition[T](values: Iterable[T], key: Callable[[T], bool]) -> tuple[list[T]
     for value in values:
         parts[key(value)].append(value)
     return parts
+
+
+def _is_erased(learner: Learner | None, arrived_at: datetime) -> bool:
+    """Return whether a record without a readable time is of an erased learner, or from before a new start."""
+    if learner is None:
+        return False
+    return learner.starts_at is None or microseconds(arrived_at) < learner.starts_at
 
 
 def _is_flood(troubled: int, learners: int) -> bool:

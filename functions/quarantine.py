@@ -62,6 +62,11 @@ class Quarantined(NamedTuple):
     faults: tuple[Fault, ...] = ()
     door: Literal["stream", "api", "table"] = "stream"
 
+    @property
+    def is_invalid(self) -> bool:
+        """Whether the record itself is at fault, so that no fold has seen it."""
+        return self.code in get_args(InvalidCode)
+
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import batched
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -32,6 +33,10 @@ So the counters of a small stack stay on few keys, which costs readers less.
 """
 MAX_TRIES = 12
 """Maximum attempts of a transaction that meets others, or is throttled."""
+ERASED_AT_ONCE = 33
+"""Marked items that one transaction deletes. Each can have a learner and a counter of its own."""
+STATES_AT_ONCE = 100
+"""Limit of one BatchGetItem call."""
 
 
 class Insert(NamedTuple):
@@ -63,6 +68,14 @@ def transactions(inserts: Iterable[Insert]) -> Iterator[list[Insert]]:
         yield part
 
 
+class Write(NamedTuple):
+    """One write of a transaction."""
+
+    of: tuple[Insert, ...]
+    """The inserts that are done already if its condition fails."""
+    entry: Any
+
+
 def max_pause(attempt: int) -> float:
     """Return the maximum seconds to pause after an attempt, counted from 0."""
     return min(0.5, 0.01 * 2.0**attempt)
@@ -86,27 +99,31 @@ class LearnerCounter:
         errors: list[Exception] = []
         for part in transactions(inserts):
             try:
-                counted += self._count(part)
+                counted += self._transact(part, self.marks)
             except Exception as error:  # raised with the others
                 errors.append(error)
         if errors:
             raise ExceptionGroup(f"{len(errors)} parts of the batch were not counted", errors)
         return counted
 
-    def _count(self, part: Sequence[Insert]) -> int:
-        """Mark and count the inserts of one transaction. Leave out those that are marked already."""
+    def _transact(self, part: Sequence[Insert], writes_of: Callable[[Sequence[Insert]], list[Write]]) -> int:
+        """Write one transaction about inserts, without those whose condition fails: they are done already.
+
+        Return for how many it was written.
+        """
         attempt = 0
         while part:
+            writes = writes_of(part)
             try:
-                self.client.transact_write_items(TransactItems=self._updates(part))
+                self.client.transact_write_items(TransactItems=[write.entry for write in writes])
             except ClientError as error:
                 if not is_contention(error) and not is_throttled(error):
                     raise
-                # The marks come first, in the order of the inserts.
-                reasons = zip(part, cancellation_reasons(error), strict=False)
-                marked = {one for one, why in reasons if why.get("Code") == "ConditionalCheckFailed"}
-                if marked:
-                    part = [insert for insert in part if insert not in marked]
+                reasons = zip(writes, cancellation_reasons(error), strict=False)
+                failed = [write.of for write, why in reasons if why.get("Code") == "ConditionalCheckFailed"]
+                if failed:
+                    done = frozenset(insert for of in failed for insert in of)
+                    part = [insert for insert in part if insert not in done]
                     continue
                 attempt += 1
                 if attempt == MAX_TRIES:
@@ -117,11 +134,75 @@ class LearnerCounter:
                 return len(part)
         return 0
 
-    def _updates(self, part: Sequence[Insert]) -> list[Any]:
+    # -- erased learners ---------------------------------------------------------------------------
+
+    def uncount_erased(self, inserts: Iterable[Insert]) -> None:
+        """Take those out of the number of learners who were erased before their insert was delivered.
+
+        An erasure replaces the state first and then looks for the mark. So either it finds the mark that
+        `count` has set, or this finds the tombstone.
+        """
+        states = sorted({insert for insert in inserts if insert.sk == items.STATE})
+        for some in batched(states, STATES_AT_ONCE):
+            erased = self._erased([insert.pk for insert in some])
+            self.uncount(insert for insert in some if insert.pk in erased)
+
+    def _erased(self, pks: Iterable[str]) -> set[str]:
+        found: set[str] = set()
+        keys = [{"pk": {"S": pk}, "sk": {"S": items.STATE}} for pk in pks]
+        request: Any = {
+            self.table: {"Keys": keys, "ConsistentRead": True, "ProjectionExpression": "pk, erased_at"}
+        }
+        for attempt in range(MAX_TRIES):
+            answer: Any = self.client.batch_get_item(RequestItems=request)
+            states = answer["Responses"].get(self.table, [])
+            found |= {item["pk"]["S"] for item in states if "erased_at" in item}
+            request = answer.get("UnprocessedKeys")
+            if not request:
+                return found
+            self.pause(random.uniform(0, max_pause(attempt)))
+        raise Contended("DynamoDB left states unread")
+
+    def uncount(self, marked: Iterable[Insert]) -> None:
+        """Delete marked items of erased learners and take them out of the counters, each exactly once.
+
+        `STATE` stands for the mark of a learner, which is an item of its own. Those of learners who are not
+        erased, or have started again, stay.
+        """
+        for part in batched(marked, ERASED_AT_ONCE):
+            self._transact(part, self._deletions)
+
+    def _deletions(self, part: Sequence[Insert]) -> list[Write]:
+        removed = Counter(insert.counter for insert in part)
+        of_learner = {insert.pk: tuple(one for one in part if one.pk == insert.pk) for insert in part}
+        return [
+            *(Write((insert,), {"Delete": self._deletion(insert)}) for insert in part),
+            *(Write(of, {"ConditionCheck": self._is_erased(pk)}) for pk, of in of_learner.items()),
+            *(Write((), self._addition(counter, -n)) for counter, n in removed.items()),
+        ]
+
+    def _deletion(self, insert: Insert) -> Any:
+        return {
+            "Key": _marked_key(insert),
+            "TableName": self.table,
+            "ConditionExpression": "attribute_exists(counted)",
+        }
+
+    def _is_erased(self, pk: str) -> Any:
+        return {
+            "Key": {"pk": {"S": pk}, "sk": {"S": items.STATE}},
+            "TableName": self.table,
+            "ConditionExpression": "attribute_exists(erased_at)",
+        }
+
+    # -- writes ------------------------------------------------------------------------------------
+
+    def marks(self, part: Sequence[Insert]) -> list[Write]:
+        """Return the writes that mark inserts and add them to the counters."""
         added = Counter(insert.counter for insert in part)
         return [
-            *({"Update": self._mark(insert)} for insert in part),
-            *({"Update": self._addition(f"{counter}#{self.shard}", n)} for counter, n in added.items()),
+            *(Write((insert,), {"Update": self._mark(insert)}) for insert in part),
+            *(Write((), self._addition(counter, n)) for counter, n in added.items()),
         ]
 
     def _mark(self, insert: Insert) -> Any:
@@ -129,21 +210,29 @@ class LearnerCounter:
         # An award can have been erased meanwhile. An update would bring a part of it back.
         condition = "attribute_not_exists(counted)" + ("" if is_state else " AND attribute_exists(pk)")
         return {
-            "Key": {"pk": {"S": insert.pk}, "sk": {"S": items.COUNTED if is_state else insert.sk}},
+            "Key": _marked_key(insert),
             "TableName": self.table,
             "UpdateExpression": "SET counted = :yes",
             "ConditionExpression": condition,
             "ExpressionAttributeValues": {":yes": {"BOOL": True}},
         }
 
-    def _addition(self, sk: str, learners: int) -> Any:
+    def _addition(self, counter: str, learners: int) -> Any:
         return {
-            "Key": {"pk": {"S": items.RARITY_PK}, "sk": {"S": sk}},
-            "TableName": self.table,
-            # Not a bare ADD: it is applied together with the marks, or not at all.
-            "UpdateExpression": "ADD learners :learners",
-            "ExpressionAttributeValues": {":learners": {"N": str(learners)}},
+            "Update": {
+                "Key": {"pk": {"S": items.RARITY_PK}, "sk": {"S": f"{counter}#{self.shard}"}},
+                "TableName": self.table,
+                # Not a bare ADD: it is applied together with the marks, or not at all.
+                "UpdateExpression": "ADD learners :learners",
+                "ExpressionAttributeValues": {":learners": {"N": str(learners)}},
+            }
         }
+
+
+def _marked_key(insert: Insert) -> Any:
+    """Return the key of the item that holds the mark of an insert."""
+    sk = items.COUNTED if insert.sk == items.STATE else insert.sk
+    return {"pk": {"S": insert.pk}, "sk": {"S": sk}}
 
 
 @cache
@@ -158,5 +247,6 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> None:
     keys = [record["dynamodb"]["Keys"] for record in event["Records"]]
     inserts = [Insert(key["pk"]["S"], key["sk"]["S"]) for key in keys]
     counted = counter().count(inserts)
+    counter().uncount_erased(inserts)
     metrics.add_metric("Counted", MetricUnit.Count, counted)
     logger.info("counted", extra={"inserts": len(inserts), "counted": counted})

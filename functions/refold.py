@@ -162,7 +162,7 @@ class Refolder:
         The stored state promises the days that are removed, so they go with it, or after it.
         """
         version = _version(stored)
-        condition = _unchanged(stored)
+        condition = unchanged(stored)
         while len(puts) + min(len(removed), CHANGES) > CHANGES and puts:
             part, puts = puts[:CHANGES], puts[CHANGES:]
             self._transact([*self._puts(part), _moved_on(self.table, state, version + 1, condition)])
@@ -231,7 +231,7 @@ def _version(state: Item | None) -> int:
         return 0
 
 
-def _unchanged(state: Item | None) -> dict[str, Any]:
+def unchanged(state: Item | None) -> dict[str, Any]:
     """Return the condition that the stored state has the raw version that was read, whatever it is."""
     if state is None:
         return {"ConditionExpression": "attribute_not_exists(pk)"}
@@ -244,7 +244,7 @@ def _unchanged(state: Item | None) -> dict[str, Any]:
 
 
 def _has_version(version: int) -> dict[str, Any]:
-    return _unchanged({"version": {"N": str(version)}})
+    return unchanged({"version": {"N": str(version)}})
 
 
 def _moved_on(table: str, state: Item, version: int, condition: dict[str, Any]) -> dict[str, Any]:

@@ -76,8 +76,13 @@ class Refusals:
         return None
 
 
+def refused_pk(user_id: str) -> str:
+    """Return the partition key of a learner's refusals."""
+    return f"REFUSED#{user_id}"
+
+
 def _key(user_id: str, event_id: str, utc_day: int | None) -> Item:
-    return {"pk": {"S": f"REFUSED#{user_id}"}, "sk": {"S": _sk(event_id, utc_day)}}
+    return {"pk": {"S": refused_pk(user_id)}, "sk": {"S": _sk(event_id, utc_day)}}
 
 
 def _sk(event_id: str, utc_day: int | None) -> str:

@@ -127,7 +127,10 @@ class Store:
     # -- views, for dashboards ---------------------------------------------------------------------
 
     def read(self, user_id: str, first_day: int) -> Stored | None:
-        """Return a learner's state, awards, and days from `first_day` on, in one Query; None if unknown."""
+        """Return a learner's state, awards, and days from `first_day` on, in one Query.
+
+        Return None if the learner is unknown or erased.
+        """
         learner: Learner | None = None
         days: dict[int, Day] = {}
         awards: list[Award] = []
@@ -140,7 +143,7 @@ class Store:
                 days[day.number] = day
             elif sk.startswith(items.AWARD_PREFIX):
                 awards.append(items.award_of(item))
-        if learner is None:
+        if learner is None or learner.erased_at is not None:
             return None
         # A Query is not a snapshot. The item of a closed day is never older than the state's bucket of it.
         if learner.latest and learner.latest.number >= first_day:
@@ -149,6 +152,9 @@ class Store:
         if missing:
             days |= self._readable_buckets(user_id, BucketNumbers(frozenset(missing), frozenset())).days
             if not days.keys() >= set(missing):
+                now = self.read_state(user_id)
+                if now is None or now.erased_at is not None:
+                    return None  # Erased between the reads.
                 raise Unreadable(f"a study day of {user_id} is missing")
         awards.sort(key=lambda award: (award.earned_at, award.achievement_id))
         return Stored(learner, dict(sorted(days.items())), tuple(awards))
@@ -164,6 +170,17 @@ class Store:
         item = self._get(items.key(user_id, "STATE"))
         return items.learner_of(item) if item else None
 
+    def erased(self, user_ids: Iterable[str]) -> dict[str, Learner]:
+        """Return the states of those who are erased, or have started again after it."""
+        keys = [items.key(user_id, "STATE") for user_id in user_ids]
+        found: dict[str, Learner] = {}
+        for some in batched(keys, MAX_BATCH_GET):
+            for item in self._batch_get(list(some)):
+                learner = _decoded(items.learner_of, item)
+                if isinstance(learner, Learner) and not (learner.erased_at is learner.starts_at is None):
+                    found[learner.user_id] = learner
+        return found
+
     def read_applied(self, user_id: str, utc_days: Iterable[int]) -> dict[int, frozenset[int]]:
         """Return the digests of the interactions that were applied on these UTC days."""
         numbers = frozenset(utc_days)
@@ -176,6 +193,8 @@ class Store:
     ) -> tuple[list[Learner | Unreadable], Item | None]:
         """Return one page of the learners in one of several segments of the table, and where it ended.
 
+        Erased learners are left out.
+
         `after` is {} for the first page, then the end of the page before. The end is None on the last page.
         """
         start: Any = {"ExclusiveStartKey": after} if after else {}
@@ -183,7 +202,7 @@ class Store:
             TableName=self.table,
             Segment=segment,
             TotalSegments=segments,
-            FilterExpression="sk = :state",
+            FilterExpression="sk = :state AND attribute_not_exists(erased_at)",
             ExpressionAttributeValues={":state": {"S": "STATE"}},
             ConsistentRead=True,
             **start,

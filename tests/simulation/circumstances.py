@@ -1,6 +1,6 @@
 """The circumstances of a history: limits, policies and rates of failures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 
@@ -59,6 +59,13 @@ class Circumstances:
     framed_rate: float = 0.0
     """Probability that a record begins a frame of several records."""
 
+    erased_learners: int = 0
+    """Number of learners who are erased while the history runs."""
+    refolds: int = 0
+    """Number of times that a learner is refolded from the log."""
+    counts_rarity: bool = False
+    """Whether learners and awards are counted."""
+
     @property
     def may_refuse(self) -> bool:
         """Whether the limits are low enough that a state or a day can be full."""
@@ -71,7 +78,7 @@ def draw_circumstances(random: Random, sparse: bool) -> Circumstances:
     """Draw the circumstances of a history; a sparse one has small transactions, but no low size limits."""
     chance = random.random
     damaged_learners = random.choice((1, 1, 2, 5, 5)) if chance() < 0.2 else 0
-    return Circumstances(
+    drawn = Circumstances(
         fault_rate=random.choice((0.0, 0.03, 0.08, 0.15, 0.25)),
         fault_budget=random.choice((3, 8, 16)),
         # In a sparse history, one interaction writes at most 11 items: the state, one closed local day, one
@@ -106,3 +113,20 @@ def draw_circumstances(random: Random, sparse: bool) -> Circumstances:
         framed_rate=random.choice((0.2, 0.5)) if chance() < 0.2 else 0.0,
         exam_rate=random.choice((0.1, 0.3, 0.8)) if chance() < 0.25 else 0.0,
     )
+    erased = random.choice((1, 1, 2)) if chance() < 0.2 else 0
+    # A repaired award would lose its mark, and the next release has no counter of its own.
+    may_count = not drawn.damaged_learners and not drawn.next_release_rate
+    return replace(
+        drawn,
+        erased_learners=erased,
+        counts_rarity=bool(erased) and may_count,
+        refolds=random.choice((0, 1, 3)) if erased and may_count and _may_refold(drawn) else 0,
+    )
+
+
+def _may_refold(drawn: Circumstances) -> bool:
+    """Return whether a refold gives what the consumer gives.
+
+    It counts content where it is now, refuses nothing as too large, and is atomic only in one transaction.
+    """
+    return not drawn.content_moves and not drawn.may_refuse and drawn.transaction_items == 100

@@ -52,11 +52,11 @@ class Damages:
             current: list[Damage] = []
             self._wait(60)
             for _ in range(5):
-                users = {pk for pk, sk in self.dynamo.items if sk == "STATE"}
+                users = self._users()
                 if len(users) >= min(learners, MAX_TROUBLES + 1):
                     break
                 self._wait(30)
-            for user in world.shuffled(sorted(users))[:learners]:
+            for user in world.shuffled(sorted(users & self._users()))[:learners]:
                 current.append(self._damage(user, 0.9 if learners > MAX_TROUBLES else 0.4))
             self._wait(120)
             for damage in current:
@@ -70,6 +70,11 @@ class Damages:
     def may_flood(self) -> bool:
         """Return whether so many learners were in trouble that a batch may have failed for it."""
         return len({damage.user for damage in self.done}) > MAX_TROUBLES
+
+    def _users(self) -> set[str]:
+        """Return the partition keys of the learners who are not erased."""
+        stored = self.dynamo.items.items()
+        return {pk for (pk, sk), item in stored if sk == "STATE" and "erased_at" not in item}
 
     def _wait(self, most: int) -> None:
         for _ in range(self.world.below(most)):
@@ -100,7 +105,10 @@ class Damages:
         return damage
 
     def _repair(self, damage: Damage) -> None:
-        if self.dynamo.items.get(damage.key) is damage.damaged:
+        state = self.dynamo.items.get((damage.key[0], "STATE"), {})
+        if "erased_at" in state:
+            self.world.seen["unreadable items of erased learners"] += 1
+        elif self.dynamo.items.get(damage.key) is damage.damaged:
             self._store(damage.key, damage.repaired)
             self.world.note(f"repaired {damage.key}")
         damage.until = self.world.steps

@@ -1,8 +1,9 @@
-"""A simulated DynamoDB with exactly the operations, conditions and errors that the functions use.
+"""A simulated DynamoDB with exactly the operations, conditions and errors that the code under test uses.
 
 Any other request raises a Violation, because the simulator must not guess what DynamoDB would do.
 """
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from copy import copy
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
+import functions.erasure
 import functions.items
+import functions.rarity
 import functions.refold
 import functions.store
 from tests.simulation.aws_errors import cancelled, client_error, throttled, timeout, write_conflict
@@ -43,11 +46,13 @@ type Written = tuple[Key, Item | None, Item]
 
 TABLE = "views"
 TOO_LARGE = "Item size has exceeded the maximum allowed size"
-_CALLERS = {functions.store.__file__, functions.refold.__file__}
+_CALLERS = {
+    module.__file__ for module in (functions.store, functions.erasure, functions.rarity, functions.refold)
+}
 
 
 def call_site(operation: str) -> str:
-    """Return "<method>: <operation>" with the outermost method of the store or the refold on the stack."""
+    """Return "<method>: <operation>", where the method is the outermost one of a caller on the stack."""
     frame: FrameType | None = sys._getframe(2)
     method = "?"
     while frame is not None:
@@ -90,6 +95,8 @@ class Dynamo:
         self.release = ""
         """The name of the release whose calls these are."""
         self.items: dict[Key, Item] = {}
+        self.inserted: list[Key] = []
+        """Keys of inserted items, in order: what the table's stream delivers."""
         self.before: dict[Key, list[Item | None]] = {}
         """Earlier versions of each item. An eventually consistent read may return one of them."""
 
@@ -168,15 +175,13 @@ class Dynamo:
         return answer
 
     def transact_write_items(self, *, TransactItems: list[Item]) -> Item:
-        deleted = [_key(entry["Delete"]["Key"]) for entry in TransactItems if "Delete" in entry]
-        entries = [entry for entry in TransactItems if "Delete" not in entry]
-        puts = [self._put_of(entry) for entry in entries]
-        keys = [*(_key(put["Item"]) for put in puts), *deleted]
+        puts = [self._put_of(entry) for entry in TransactItems]
+        keys = [put["At"] for put in puts]
         for put in puts:
             self._check_table(put["TableName"])
-        if not 1 <= len(keys) <= functions.items.MAX_TRANSACTION_ITEMS or len(set(keys)) < len(keys):
-            raise Violation(f"TransactWriteItems refuses these {len(keys)} items: {keys}")
-        size = sum(functions.items.item_bytes(put["Item"]) for put in puts)
+        if not 1 <= len(puts) <= functions.items.MAX_TRANSACTION_ITEMS or len(set(keys)) < len(keys):
+            raise Violation(f"TransactWriteItems refuses these {len(puts)} items: {keys}")
+        size = sum(functions.items.item_bytes(put["Item"]) for put in puts if put["Item"])
         if size > functions.items.MAX_TRANSACTION_BYTES and keys[0][0] != "CATALOG":
             raise Violation(f"TransactWriteItems refuses {size} bytes")
         done = False
@@ -206,9 +211,9 @@ class Dynamo:
                     )
             if any(reason["Code"] != "None" for reason in reasons):
                 raise cancelled(reasons)
-            self._write([self._put_of(entry)["Item"] for entry in entries])
-            for key in deleted:
-                self.before.setdefault(key, []).append(self.items.pop(key, None))
+            now = [self._put_of(entry) for entry in TransactItems]
+            self._write([put["Item"] for put in now if put["Item"]])
+            self._delete([put["At"] for put in now if "Delete" in put])
             done = True
             return {}
 
@@ -232,21 +237,14 @@ class Dynamo:
         if KeyConditionExpression != "pk = :pk":
             raise Violation(f"the simulated DynamoDB does not know the query {KeyConditionExpression!r}")
         pk = ExpressionAttributeValues[":pk"]["S"]
-        after = None if ExclusiveStartKey is None else _key(ExclusiveStartKey)
+        after = _key(ExclusiveStartKey) if ExclusiveStartKey else None
 
         def execute() -> Item:
-            found = sorted(key for key in self.items if key[0] == pk and (after is None or key > after))
-            page = found[: self.world.circumstances.page_items]
-            answer: Item = {"Items": []}
-            for key in page:
-                if self.world.chance(0.1):
-                    self.world.switch()
-                item = self._read(key, ConsistentRead)
-                if item is not None:
-                    answer["Items"].append(item)
-            if len(found) > len(page):
-                answer["LastEvaluatedKey"] = {"pk": {"S": pk}, "sk": {"S": page[-1][1]}}
-            return answer
+            items, last = self._page(
+                lambda: sorted(key for key in self.items if key[0] == pk), after, ConsistentRead, True
+            )
+            more = {"LastEvaluatedKey": {"pk": {"S": last[0]}, "sk": {"S": last[1]}}} if last else {}
+            return {"Items": items, **more}
 
         answer: Item = self._call(Call("Query", call_site("query"), READ_FAULTS, execute))
         return answer
@@ -262,23 +260,28 @@ class Dynamo:
         while True:
 
             def execute(last: Key | None = last) -> tuple[list[Item], Key | None]:
-                # The item at which the last page ended can be gone.
-                found = [key for key in keys() if last is None or (key > last if forward else key < last)]
-                page = found[: self.world.circumstances.page_items]
-                more = page[-1] if len(found) > len(page) else None
-                items = []
-                for key in page:
-                    if self.world.chance(0.1):
-                        self.world.switch()
-                    item = self._read(key, consistent)
-                    if item is not None:
-                        items.append(item)
-                return items, more
+                return self._page(keys, last, consistent, forward)
 
             items, last = self._call(Call("Query", call_site("query"), READ_FAULTS, execute))
             yield {"Items": items}
             if last is None:
                 return
+
+    def _page(
+        self, keys: Callable[[], list[Key]], last: Key | None, consistent: bool, forward: bool
+    ) -> tuple[list[Item], Key | None]:
+        # The item at which the last page ended can be gone.
+        found = [key for key in keys() if last is None or (key > last if forward else key < last)]
+        page = found[: self.world.circumstances.page_items]
+        more = page[-1] if len(found) > len(page) else None
+        items = []
+        for key in page:
+            if self.world.chance(0.1):
+                self.world.switch()
+            item = self._read(key, consistent)
+            if item is not None:
+                items.append(item)
+        return items, more
 
     # -- calls and their faults ----------------------------------------------------------------------
 
@@ -368,31 +371,53 @@ class Dynamo:
         expression = put.get("ConditionExpression")
         if expression is None:
             return
-        item = self.items.get(key)
-        if expression == "attribute_not_exists(pk)":
-            holds = item is None
-        elif expression == "attribute_exists(pk) AND attribute_not_exists(version)":
-            holds = item is not None and "version" not in item
-        elif expression == "version = :read":
-            holds = item is not None and item.get("version") == put["ExpressionAttributeValues"][":read"]
-        else:
-            raise Violation(f"the simulated DynamoDB does not know the condition {expression!r}")
+        item = self.items.get(key, {})
+        values = put.get("ExpressionAttributeValues", {})
+        holds = all(self._holds(part, item, values) for part in expression.split(" AND "))
         if not holds:
             raise ConditionFailed(
-                item if put.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" else None
+                item if item and put.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" else None
             )
 
+    def _holds(self, condition: str, item: Item, values: Item) -> bool:
+        if condition == "version = :read":
+            return "version" in item and item["version"] == values[":read"]
+        known = re.fullmatch(r"attribute_(not_)?exists\((pk|version|counted|erased_at)\)", condition)
+        if not known:
+            raise Violation(f"the simulated DynamoDB does not know the condition {condition!r}")
+        return (known[2] in item) is not bool(known[1])
+
     def _put_of(self, entry: Item) -> Item:
-        """Return a write of a transaction with the whole item that it stores now."""
+        """Return a write of a transaction, with its key and with the whole item that it stores now."""
         [(kind, write)] = entry.items()
         if kind == "Put":
-            return dict(write)
-        if kind != "Update" or not write["UpdateExpression"].startswith("SET "):
+            return {**write, "At": _key(write["Item"])}
+        key = _key(write["Key"])
+        if kind == "Delete":
+            return {**write, "At": key, "Item": None, "Delete": True}
+        if kind == "ConditionCheck":
+            return {**write, "At": key, "Item": None}
+        if kind != "Update":
             raise Violation(f"the simulated DynamoDB does not know {entry} in a transaction")
-        assigned = dict(each.split(" = ") for each in write["UpdateExpression"][4:].split(", "))
-        values = {name: write["ExpressionAttributeValues"][value] for name, value in assigned.items()}
-        key = write["Key"]
-        return {**write, "Item": {**self.items.get(_key(key), {}), **key, **values}}
+        return {**write, "At": key, "Item": self._updated(key, write)}
+
+    def _updated(self, key: Key, write: Item) -> Item:
+        expression, values = write["UpdateExpression"], write["ExpressionAttributeValues"]
+        before = self.items.get(key, {"pk": {"S": key[0]}, "sk": {"S": key[1]}})
+        if expression == "ADD learners :learners":
+            count = int(before.get("learners", {"N": "0"})["N"]) + int(values[":learners"]["N"])
+            return {**before, "learners": {"N": str(count)}}
+        if not expression.startswith("SET "):
+            raise Violation(f"the simulated DynamoDB does not know the update {expression!r}")
+        assigned = dict(each.split(" = ") for each in expression[4:].split(", "))
+        return {**before, **{name: values[value] for name, value in assigned.items()}}
+
+    def _delete(self, keys: list[Key]) -> None:
+        for key in keys:
+            old = self.items.pop(key, None)
+            if old is not None:
+                self.before.setdefault(key, []).append(old)
+                self.world.note(f"deleted {key[0]} {key[1]}")
 
     def _write(self, items: list[Item]) -> None:
         changes = []
@@ -404,6 +429,8 @@ class Dynamo:
             ):
                 raise Violation(f"the store writes {key}, which exceeds the maximum item size")
             old = self.items.get(key)
+            if old is None:
+                self.inserted.append(key)
             self.items[key] = item
             self.before.setdefault(key, []).append(old)
             changes.append((key, old, item))
@@ -411,7 +438,7 @@ class Dynamo:
 
 
 class Paginator:
-    """The query paginator, for the two key conditions that the store uses."""
+    """The query paginator, for the key conditions that the code under test uses."""
 
     def __init__(self, dynamo: Dynamo) -> None:
         self.dynamo = dynamo
@@ -424,18 +451,15 @@ class Paginator:
         ExpressionAttributeValues: Item,
         ConsistentRead: bool = False,
         ScanIndexForward: bool = True,
+        ProjectionExpression: str | None = None,
     ) -> Iterator[Item]:
         self.dynamo._check_table(TableName)
         pk = ExpressionAttributeValues[":pk"]["S"]
         items = self.dynamo.items
-        if KeyConditionExpression == "pk = :pk AND begins_with(sk, :part)":
-            prefix = ExpressionAttributeValues[":part"]["S"]
+        if KeyConditionExpression == "pk = :pk":
 
             def keys() -> list[Key]:
-                return sorted(
-                    (key for key in items if key[0] == pk and key[1].startswith(prefix)),
-                    reverse=not ScanIndexForward,
-                )
+                return sorted((key for key in items if key[0] == pk), reverse=not ScanIndexForward)
 
         elif KeyConditionExpression == "pk = :pk AND sk >= :from":
             first = ExpressionAttributeValues[":from"]["S"]

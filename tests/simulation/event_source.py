@@ -191,7 +191,8 @@ class EventSource:
             warm.append(projector)
             return False
         warm.append(projector)
-        accounted = outcome.applied + outcome.duplicates + len(outcome.quarantined)
+        world.seen["records dropped because their learner is erased"] += outcome.erased
+        accounted = outcome.applied + outcome.duplicates + outcome.erased + len(outcome.quarantined)
         if accounted != len(sent):
             raise Violation(f"the consumer accounts for {accounted} of {len(sent)} records")
         refused = {

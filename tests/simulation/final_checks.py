@@ -48,6 +48,8 @@ class FinalState:
     """What the next release applied: learner, UTC day and digest."""
     awarded_by_next: frozenset[Key]
     """Keys of the awards that the next release gave."""
+    erased: frozenset[str]
+    """The learners who were erased."""
 
 
 @dataclass(slots=True)
@@ -74,6 +76,7 @@ class Account:
 
 def check(state: FinalState) -> None:
     """Raise Violation if the final state is wrong."""
+    _check_erased(state)
     catalog = StoredCatalog.of(state.items, state.history.circumstances.ordinals_per_part)
     _check_catalog(state.history, catalog)
     digests = _digests(state.items)
@@ -89,6 +92,8 @@ def check(state: FinalState) -> None:
     state.seen["histories of two releases"] += bool(applied & state.by_next) and bool(applied - state.by_next)
     if sum(map(len, digests.values())) != distinct:
         raise Violation("the views have digests of interactions that were never sent")
+    if state.history.circumstances.counts_rarity:
+        _check_rarity(state.items)
     _check_views(state, catalog, account)
 
 
@@ -151,6 +156,10 @@ def _account(state: FinalState, catalog: StoredCatalog, digests: Digests) -> Acc
     for position, record in state.sent.items():
         if position not in state.expired:
             codes = quarantined.get(position, set())
+            if record.user in state.erased:
+                # Dropped, or refused before.
+                state.seen["records of erased learners"] += 1
+                continue
             event = _accepted(state, catalog, digests, position, record, codes)
             if event is not None:
                 _add(account, state, digests, position, event, codes)
@@ -223,16 +232,42 @@ def _is_applied(event: Event, digests: Digests) -> bool:
 # -- views -------------------------------------------------------------------------------------------
 
 
+def _check_erased(state: FinalState) -> None:
+    """Check that nothing is left of erased learners but their tombstones."""
+    for user in sorted(state.erased):
+        left = sorted(sk for pk, sk in state.items if pk == f"USER#{user}")
+        if left != ["STATE"]:
+            raise Violation(f"the erased learner {user} still has {left}")
+        tombstone = state.items[f"USER#{user}", "STATE"]
+        if tombstone.keys() != {"pk", "sk", "version", "erased_at", "expires_at"}:
+            raise Violation(f"the tombstone of {user} has {sorted(tombstone)}")
+
+
+def _check_rarity(items: Mapping[Key, Item]) -> None:
+    """Check that each learner who is not erased, and each award, is counted once."""
+    expected = Counter(
+        "LEARNERS" if sk == "STATE" else f"HELD#{sk.removeprefix('EARNED#')}"
+        for (_, sk), item in items.items()
+        if sk.startswith("EARNED#") or (sk == "STATE" and "erased_at" not in item)
+    )
+    found: Counter[str] = Counter()
+    for (pk, sk), item in items.items():
+        if pk == "RARITY":
+            found[sk.rpartition("#")[0]] += int(item["learners"]["N"])
+    if {name: count for name, count in found.items() if count} != expected:
+        raise Violation(f"the counters are {dict(found)}, and there are {dict(expected)}")
+
+
 def _check_views(state: FinalState, catalog: StoredCatalog, account: Account) -> None:
     """Compare every item of every learner with its recomputation."""
     views: dict[str, View] = {}
     for key, item in state.items.items():
-        if key[0] != "CATALOG":
+        if key[0] not in ("CATALOG", "RARITY") and key[1] != "COUNTED":
             views.setdefault(key[0], {})[key] = item
     for user, identities in account.applied.items():
         view = views.pop(f"USER#{user}", {})
         _check_learner(state, catalog, user, [applied.variants for applied in identities.values()], view)
-    if views:
+    if views.keys() - {f"USER#{user}" for user in state.erased}:
         raise Violation(f"no record accounts for the items of {sorted(views)}")
 
 

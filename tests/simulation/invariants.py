@@ -37,6 +37,8 @@ class Invariants:
         self.sent: dict[str, Record] = {}
         """Every record without its frame, by position."""
         self.damages: Damages | None = None
+        self.buried: set[str] = set()
+        """Partition keys of the learners who were erased."""
         self.refused: set[str] = set()
         """Positions of the records in quarantine."""
         self.applied_by: dict[tuple[str, int, bytes], str] = {}
@@ -51,11 +53,16 @@ class Invariants:
     def check_writes(self, changes: list[Written], release: str) -> None:
         """Check that awards are written once, versions go up by 1, and ordinals are never reassigned."""
         for (pk, sk), old, new in changes:
+            if pk in self.buried and not _is_mark(sk, old, new):
+                raise Violation(f"{pk} {sk} is written after the learner was erased")
+            if sk == "STATE" and "erased_at" in new:
+                self.buried.add(pk)
             self.world.note(f"wrote {pk} {sk}" + (f" v{new['version']['N']}" if "version" in new else ""))
             if sk.startswith("EARNED#"):
-                if old is not None:
+                if old is not None and "counted" not in new:
                     raise Violation(f"{pk} {sk} is written again")
-                self.awarded_by[pk, sk] = release
+                if old is None:
+                    self.awarded_by[pk, sk] = release
             if pk == "CATALOG" and old is not None:
                 if lost := old.keys() - new.keys():
                     raise Violation(f"{pk} {sk} loses the attributes {sorted(lost)}")
@@ -63,10 +70,10 @@ class Invariants:
                 self.world.seen["catalog items with unknown attributes that were kept"] += kept
             if sk in ("STATE", "HEAD"):
                 self._check_masteries(pk, old, new)
-                expected = 1 + (int(old["version"]["N"]) if old else 0)
-                if old and _format(old) > _format(new):
+                expected = 1 + _version(old)
+                if old and _format(old) > _format(new) and "erased_at" not in new:
                     raise Violation(f"{pk} {sk} is written over a later format")
-                if int(new["version"]["N"]) != expected:
+                if int(new["version"]["N"]) != expected and not _is_tombstone_of_unreadable(old, new):
                     raise Violation(f"{pk} {sk} goes to version {new['version']['N']}, not {expected}")
             elif sk.startswith("CERT#"):
                 self._check_ordinals(sk, old, new)
@@ -146,12 +153,29 @@ class Invariants:
         for position, record in sent:
             if position in self.refused or self._in_trouble(record.user):
                 continue
+            if f"USER#{record.user}" in self.buried:
+                continue
             event = read(record)
             if event:
                 applied = event.user, day_number(event.utc_day), event.digest
                 if applied in self.applied_by:
                     continue
             raise Violation(f"{position} is held up by the trouble of other learners")
+
+
+def _is_mark(sk: str, old: Item | None, new: Item) -> bool:
+    """Return whether a write only says that a learner or an award is counted. The erasure takes it back."""
+    return sk == "COUNTED" or (old is not None and new == {**old, "counted": {"BOOL": True}})
+
+
+def _version(state: Item | None) -> int:
+    """Return the version of a state; 0 without one that can be read."""
+    return int((state or {}).get("version", {}).get("N", 0))
+
+
+def _is_tombstone_of_unreadable(old: Item | None, new: Item) -> bool:
+    """Return whether a tombstone replaces a state without a version. Its own is higher than any."""
+    return old is not None and not _version(old) and new.get("erased_at") is not None
 
 
 def _format(item: Item) -> int:

@@ -4,14 +4,19 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from types import ModuleType
 from typing import Any
 
+import functions.erasure
+import functions.rarity
+import functions.refold
 from tests.simulation import final_checks
 from tests.simulation.catalog_writer import CatalogWriter
 from tests.simulation.damage import Damages
 from tests.simulation.dynamo import TABLE, Dynamo, Item, Key
+from tests.simulation.eraser import Counting, erase, erased_now, refold
 from tests.simulation.event_source import EventSource
 from tests.simulation.faults import Violation
 from tests.simulation.final_checks import FinalState
@@ -19,7 +24,7 @@ from tests.simulation.history import History
 from tests.simulation.invariants import Invariants
 from tests.simulation.quarantine import S3, Sqs
 from tests.simulation.reader import read_views
-from tests.simulation.releases import NEXT, Release, Releases
+from tests.simulation.releases import NEXT, THIS_RELEASE, Release, Releases
 from tests.simulation.world import World
 
 
@@ -66,8 +71,24 @@ class Simulation:
             world.spawn(f"reader-{n}", read_views, world, self.releases, self.damages, users)
         if c.damaged_learners:
             world.spawn("damage", self.damages.run, c.damaged_learners)
+        if c.erased_learners:
+            world.spawn("eraser", erase, world, self.dynamo, world.shuffled(users)[: c.erased_learners])
+        if c.refolds:
+            new = partial(self._new_projector, THIS_RELEASE)
+            world.spawn("refolder", refold, world, self.dynamo, self.source, c.refolds, new)
+        counting = Counting(world, self.dynamo)
+        if c.counts_rarity:
+            world.spawn("counter", counting.run, 20)
         world.run_actors()
         self.source.redrive(self.sqs.messages)
+        if c.counts_rarity:
+            world.spawn("counter", counting.finish)
+            world.run_actors()
+        if c.erased_learners and world.plan.fired:
+            # The next pass repeats the erasures: a mark whose answer was lost can have come after all.
+            world.plan.budget = 0
+            world.spawn("erasure pass", erase, world, self.dynamo, sorted(erased_now(self.dynamo)))
+            world.run_actors()
         self._check()
         if self.history.seed % 8 == 0 and not c.may_refuse:
             self._check_replay()
@@ -96,6 +117,7 @@ class Simulation:
                 self.world.seen,
                 frozenset(key for key, by in self.invariants.applied_by.items() if by == NEXT),
                 frozenset(key for key, by in self.invariants.awarded_by.items() if by == NEXT),
+                frozenset(erased_now(self.dynamo)),
             )
         )
 
@@ -143,8 +165,17 @@ def patched(world: World, releases: Releases) -> Iterator[None]:
 
 def _changes(world: World, release: Release) -> list[tuple[ModuleType, str, Any]]:
     c = world.circumstances
+    erasing = [
+        (functions.erasure, "random", world.random),
+        (functions.erasure, "MAX_RACES", c.max_races),
+        (functions.rarity, "random", world.random),
+        (functions.rarity, "STATES_AT_ONCE", c.batch_get),
+        (functions.rarity, "ERASED_AT_ONCE", c.transaction_items // 3),
+        (functions.refold, "CHANGES", c.transaction_items - 1),
+    ]
     project, store, items = release.project, release.store, release.items
     return [
+        *(erasing if release is THIS_RELEASE else ()),
         (project, "random", world.random),
         (project, "logger", _Logger()),
         (project, "STATES_PER_READ", c.batch_get - 1),

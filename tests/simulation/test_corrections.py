@@ -61,7 +61,7 @@ type Defect = Callable[[pytest.MonkeyPatch], None]
 
 
 def a_refold_needs_no_version(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(functions.refold, "_unchanged", lambda _: {})
+    patch.setattr(functions.refold, "unchanged", lambda _: {})
 
 
 def a_refold_does_not_wait_for_the_log(patch: pytest.MonkeyPatch) -> None:

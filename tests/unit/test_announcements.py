@@ -49,6 +49,7 @@ REQUIRED = {
     "interaction.retracted": {"event_id", "user_id", "retracted_on"},
     "achievement.earned": {"event_id", "user_id", "achievement_id", "points", "earned_at"},
     "certification.completed": {"event_id", "user_id", "certification_type", "completed_at"},
+    "learner.erased": {"event_id", "user_id", "erased_at"},
     "content.metadata": {"content_id", "certification_type"},
 }
 
