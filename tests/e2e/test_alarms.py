@@ -1,6 +1,7 @@
 """The alarms and the dashboard of a deployed stack: they watch what exists, and the topic hears of them."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,8 +9,12 @@ import pytest
 
 from tests.aws_metrics import is_emitted_by_aws
 from tests.e2e.conftest import Deployed
+from tests.e2e.interactions import ensure_test_content, interaction
+from tests.integration.emitted import Emitted, emitted
 
 OWN = "Streakline"
+MAX_SECONDS = 30
+"""How long to wait for a batch of the consumer."""
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +102,36 @@ def test_the_topic_hears_when_an_alarm_begins_and_when_it_ends(
     finally:
         sns.unsubscribe(SubscriptionArn=subscribed["SubscriptionArn"])
         sqs.delete_queue(QueueUrl=queue)
+
+
+def test_the_deployed_functions_emit_what_is_watched_of_them(
+    stack: Deployed, alarms: list[dict[str, Any]], existing: dict[str, set[str]]
+) -> None:
+    ensure_test_content(stack.stack)
+    stack.stack.client("kinesis").put_record(
+        StreamName=stack.outputs["StreamName"],
+        Data=json.dumps(interaction(user_id="e2e-alarms")).encode(),
+        PartitionKey="e2e-alarms",
+    )
+    watched = {one["MetricName"] for one in alarms if one["Namespace"] == OWN} - {"UnreadableAwards"}
+    deadline = time.monotonic() + MAX_SECONDS
+    while not watched | {"ViewLag"} <= (found := {one.name for one in from_the_log(stack)}):
+        assert time.monotonic() < deadline, f"only {found} have been emitted"
+        time.sleep(1)
+    assert {one.dimensions["service"] for one in from_the_log(stack)} == {"streakline"}
+    listed = stack.stack.client("cloudwatch").list_metrics(Namespace="AWS/Lambda")["Metrics"]
+    assert {"Invocations", "Errors", "Duration", "Throttles"} <= {one["MetricName"] for one in listed}
+    named = {one["Value"] for metric in listed for one in metric["Dimensions"]}
+    assert named and named <= existing["FunctionName"]
+
+
+def from_the_log(stack: Deployed) -> list[Emitted]:
+    """Return the metrics in the log group of the functions. MiniStack does not read them as CloudWatch does."""
+    logs = stack.stack.client("logs")
+    [group] = [
+        one["logGroupName"]
+        for one in logs.describe_log_groups()["logGroups"]
+        if not one["logGroupName"].startswith("/aws/vendedlogs/")
+    ]
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+    return emitted("\n".join(event["message"].strip() for page in pages for event in page["events"]))
