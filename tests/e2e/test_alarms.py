@@ -122,11 +122,12 @@ def test_the_deployed_functions_emit_what_is_watched_of_them(
     listed = stack.stack.client("cloudwatch").list_metrics(Namespace="AWS/Lambda")["Metrics"]
     assert {"Invocations", "Errors", "Duration", "Throttles"} <= {one["MetricName"] for one in listed}
     named = {one["Value"] for metric in listed for one in metric["Dimensions"]}
-    assert named and named <= existing["FunctionName"]
+    assert named
+    assert named <= existing["FunctionName"]
 
 
 def from_the_log(stack: Deployed) -> list[Emitted]:
-    """Return the metrics in the log group of the functions. MiniStack does not read them as CloudWatch does."""
+    """Return the metrics in the functions' log group. MiniStack does not read them as CloudWatch does."""
     logs = stack.stack.client("logs")
     [group] = [
         one["logGroupName"]

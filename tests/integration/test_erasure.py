@@ -17,7 +17,7 @@ from functions.erasure_list import ErasureList
 from functions.rarity import Insert, LearnerCounter
 from functions.refusals import Refusals
 from tests.faults import client_error
-from tests.integration.conftest import CONTROL, VIEWS, World, interaction, stream_event, table_stream
+from tests.integration.conftest import CONTROL, VIEWS, Context, World, interaction, stream_event, table_stream
 from tests.integration.http_events import claims, get
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
@@ -68,7 +68,7 @@ def study(world: World, *, counted: bool = True) -> None:
         )["Records"]
     )
     if counted:
-        rarity.handler(table_stream(world, "RarityFunction"), None)
+        rarity.handler(table_stream(world, "RarityFunction"), Context())
     world.quarantined()
 
 
@@ -193,7 +193,7 @@ def test_inserts_that_are_counted_only_after_the_erasure_do_not_count(
     event = table_stream(world, "RarityFunction")
     erasing.erase("ann", NOW)
     for _ in range(deliveries):
-        rarity.handler(event, None)
+        rarity.handler(event, Context())
         check_rarity(world)
         assert keys_of(world, "ann") == ["STATE"]
 
@@ -210,7 +210,7 @@ def test_an_award_that_is_counted_while_it_is_deleted_leaves_the_counts(
     def counted_first(**params: Any) -> Any:
         if waiting and "Delete" in json.dumps(params):
             waiting.clear()
-            rarity.handler(event, None)
+            rarity.handler(event, Context())
         return write(**params)
 
     monkeypatch.setattr(client, "transact_write_items", counted_first)
@@ -226,7 +226,7 @@ def test_a_mark_that_is_set_after_the_erasure_looked_for_it_is_taken_back(world:
     event = table_stream(world, "RarityFunction")
     Eraser(aws.dynamodb(), VIEWS).erase("ann", 1)
     LearnerCounter(aws.dynamodb(), VIEWS).count([Insert("USER#ann", "STATE")])
-    rarity.handler(event, None)
+    rarity.handler(event, Context())
     check_rarity(world)
 
 
@@ -339,7 +339,7 @@ def test_items_that_are_written_after_a_new_start_survive_an_erasure_that_has_li
             waiting.clear()
             erasing.restart("ann", datetime(2026, 1, 1, tzinfo=UTC))
             world.project(*days_of("ann"))
-            rarity.handler(table_stream(world, "RarityFunction"), None)
+            rarity.handler(table_stream(world, "RarityFunction"), Context())
         return look(self, user_id)
 
     monkeypatch.setattr(Eraser, "_others", restarted_first)
