@@ -22,6 +22,7 @@ from tests.integration.conftest import (
     CONTROL,
     GREEN,
     VIEWS,
+    Context,
     World,
     interaction,
     stream_event,
@@ -179,7 +180,7 @@ def test_what_the_consumer_has_applied_already_waits_for_nobody(both: World, con
 def deliver(*content_ids: str) -> None:
     keys = [{"content_id": {"S": one}, "certification_type": {"S": "SAA"}} for one in content_ids]
     rows = [{"eventName": "MODIFY", "dynamodb": {"Keys": key, "NewImage": key}} for key in keys]
-    catalog.handler({"Records": rows}, None)
+    catalog.handler({"Records": rows}, Context())
 
 
 def catalog_items_of(colour: Colour) -> list[Any]:
