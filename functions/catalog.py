@@ -1,7 +1,6 @@
 """Update the catalog from the content table's stream: give each content an ordinal that it keeps."""
 
 import math
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,8 +25,10 @@ from domain.catalog import (
 )
 from domain.interaction import CertificationCode, ContentId
 from functions import aws
+from functions.catalog_copy import copy_catalog
 from functions.catalog_items import with_titles_that_fit
 from functions.errors import MAX_RACES, Contended, TooLarge
+from functions.generations import tables
 from functions.observability import logger, metrics, observed
 from functions.store import Store
 
@@ -46,6 +47,9 @@ class CatalogWriter:
     """Writes the catalog. It remembers what it has written, and reads only what others have changed."""
 
     store: Store
+    """The generation of the views that is written first. It must be the same one for all writers."""
+    copies: tuple[Store, ...] = ()
+    """The other generations."""
     known: dict[str, Certification] = field(default_factory=dict)
 
     def update(self, changes: Mapping[str, Sequence[ContentMetadata]], now: int) -> int:
@@ -54,7 +58,17 @@ class CatalogWriter:
         `now` is in microseconds since 1970. Applying a change again changes nothing. Raise Contended if other
         writers are always faster.
         """
-        return sum(self._update(code, changes[code], now) for code in sorted(changes))
+        for copy in self.copies:
+            # A generation that was created just now has nothing yet, and can be the first one.
+            copy_catalog(copy, self.store)
+        changed = sum(self._update(code, changes[code], now) for code in sorted(changes))
+        # Also if nothing has changed: an earlier invocation can have failed before it copied.
+        self._copy()
+        return changed
+
+    def _copy(self) -> None:
+        for copy in self.copies:
+            copy_catalog(self.store, copy)
 
     def _update(self, code: str, changes: Sequence[ContentMetadata], now: int) -> bool:
         """Apply changes to one certification's catalog. Return whether it changed."""
@@ -71,6 +85,8 @@ class CatalogWriter:
                         return False
                 elif self.store.commit_catalog(head, before, after):
                     self.known[code] = after
+                    # At once, so that one transaction can hold what a copy lacks.
+                    self._copy()
                     return True
             except TooLarge:
                 # The changes are spread over more parts than one transaction can hold.
@@ -85,7 +101,8 @@ class CatalogWriter:
 @cache
 def writer() -> CatalogWriter:
     """Return the catalog writer of this process, configured by the environment."""
-    return CatalogWriter(Store(aws.dynamodb(), os.environ["VIEWS_TABLE"]))
+    first, *others = (Store(aws.dynamodb(), table) for table in tables().values())
+    return CatalogWriter(first, tuple(others))
 
 
 def changes_of(records: Iterable[Mapping[str, Any]]) -> tuple[dict[str, list[ContentMetadata]], int]:

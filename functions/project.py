@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from itertools import batched
+from itertools import batched, chain, groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from domain.catalog import Catalog
@@ -23,12 +23,14 @@ from domain.days import microseconds
 from domain.erasure import learner_in
 from domain.events import Event, is_known, local_day
 from domain.fold import Buckets, Change, MissingBucket, fold, is_applied, needed_buckets
+from domain.generations import Colour
 from domain.learner import Learner
 from functions import aws
 from functions.batch_report import report
+from functions.catalog_copy import copy_catalog
 from functions.errors import MAX_RACES, Contended, TooLarge, Unreadable, is_transient
-from functions.generations import generations, live_table
-from functions.observability import logger, observed
+from functions.generations import is_responsible, other_table, tables
+from functions.observability import logger, metrics, observed
 from functions.outcome import Outcome, Trouble
 from functions.quarantine import Quarantine, Quarantined
 from functions.records import Received, read_record
@@ -50,8 +52,8 @@ FLOOD_SECONDS = 600
 """How long a batch counts for that."""
 
 
-class CatalogLags(Contended):
-    """The catalog of a generation that is not live lacks what the live one has. It comes soon."""
+class LiveIsBehind(Contended):
+    """The consumer of the generation that was live has not judged a record with unknown content yet."""
 
 
 class OutOfTime(Exception):
@@ -78,8 +80,11 @@ class Projector:
     was_live: Callable[[datetime], bool] = lambda _: True
     """Whether this generation of the views was the live one at a time of arrival. Refused records go to
     quarantine, and awards are announced, only by the consumer of the generation that was live then."""
-    live_catalog: Callable[[], Catalog] | None = None
-    """Reads the catalog of the live generation; None if there is only one."""
+    follow_catalog: Callable[[], bool] = lambda: False
+    """Brings this generation's catalog up to that of the other one. Returns whether that one was ahead."""
+    is_refused: Callable[[Received], bool] = lambda _: True
+    """Whether the consumer of the other generation has put a record into quarantine. Asked about unknown
+    content that arrived when the other one was live: it may learn the content before it sees the record."""
     catalog: Catalog = field(default_factory=Catalog)
     map_learners: Callable[[Callable[[str], Outcome], Iterable[str]], Iterable[Outcome]] = map
     """How to map over learners: `map`, or `Executor.map` for several at a time."""
@@ -115,8 +120,9 @@ class Projector:
             outcome.quarantined += [entry for trouble in outcome.troubles for entry in trouble.refused()]
         self._drop_erased(outcome)
         refused = [entry for entry in outcome.quarantined if self.was_live(entry.arrived_at)]
-        self.note_refusals(refused)
+        # In this order: what is noted is in quarantine, so another generation's consumer may pass over it.
         self.quarantine.put(refused)
+        self.note_refusals(refused)
         if outcome.troubles:
             kinds = {type(trouble.error): trouble.error for trouble in outcome.troubles}
             traces = ExceptionGroup("one of each kind", list(kinds.values()))
@@ -132,12 +138,13 @@ class Projector:
         learners = self.store.erased(sorted({user_id for user_id in of.values() if user_id}))
         if not learners:
             return
-        kept, dropped = partition(
-            outcome.quarantined,
-            lambda entry: _is_erased(learners.get(of.get(id(entry)) or ""), entry.arrived_at),
-        )
+        kept = [
+            entry
+            for entry in outcome.quarantined
+            if not _is_erased(learners.get(of.get(id(entry)) or ""), entry.arrived_at)
+        ]
+        outcome.erased += len(outcome.quarantined) - len(kept)
         outcome.quarantined[:] = kept
-        outcome.erased += len(dropped)
 
     def _is_flooded(self, troubles: Sequence[Trouble], learners: int) -> bool:
         """Return whether too many learners are in trouble, of this batch or of those of the last minutes.
@@ -184,10 +191,13 @@ class Projector:
     def _project_learners(self, batch: dict[str, list[Received]], time_left: Callable[[], float]) -> Outcome:
         learners, head = self.store.load(batch)
         self.catalog = self.store.catalog(self.catalog, head)
-        if not all(is_known(r.interaction, self.catalog) for received in batch.values() for r in received):
+        if self._unknown(batch):
             # The content can be newer than the head: read the catalog again before refusing anything.
             self.catalog = self.store.catalog(self.catalog, self.store.head())
-            self._check_catalog(batch)
+            # A live consumer does not depend on the other generation: what it refuses can be redriven.
+            unjudged = [one for one in self._unknown(batch) if not self.was_live(one.arrived_at)]
+            if unjudged and self.follow_catalog():
+                self.catalog = self.store.catalog(self.catalog, self.store.head())
         buckets = self.store.load_buckets(
             {
                 user_id: needed_buckets(learner, [r.interaction for r in batch[user_id]])
@@ -198,12 +208,14 @@ class Projector:
 
         def attempt(user_id: str) -> Outcome:
             outcome = Outcome()
-            # What arrived while another generation was live is announced by that one's consumer.
-            by_announcer = partition(batch[user_id], key=lambda one: self.was_live(one.arrived_at))
-            parts = [part for part in by_announcer if part]
+            # What arrived while another generation was live is announced by that one's consumer. The parts
+            # stay in order of arrival, so both consumers find the same record to bring an award.
+            runs = groupby(batch[user_id], key=lambda one: self.was_live(one.arrived_at))
+            parts = [list(run) for _, run in runs][::-1]
             try:
-                learner = _readable(learners[user_id])
-                self._project_learner(learner, _readable(buckets[user_id]), parts, time_left, outcome)
+                learner, of_learner = _readable(learners[user_id]), _readable(buckets[user_id])
+                self._check_judged(learner, of_learner, batch[user_id])
+                self._project_learner(learner, of_learner, parts, time_left, outcome)
             except Exception as error:
                 if isinstance(error, OutOfTime) or is_transient(error):
                     outcome.errors.append(error)
@@ -219,16 +231,20 @@ class Projector:
             outcome.add(of_learner)
         return outcome
 
-    def _check_catalog(self, batch: Mapping[str, Sequence[Received]]) -> None:
-        """Raise CatalogLags if the live generation knows content that this one lacks."""
-        if self.live_catalog is None or self.was_live(datetime.now(UTC)):
-            return
-        events = [one.interaction for received in batch.values() for one in received]
-        unknown = [event for event in events if not is_known(event, self.catalog)]
-        if unknown:
-            live = self.live_catalog()
-            if any(is_known(event, live) for event in unknown):
-                raise CatalogLags("the catalog of this generation lacks content that the live one has")
+    def _unknown(self, batch: Mapping[str, Sequence[Received]]) -> list[Received]:
+        """Return the records whose content the catalog in memory lacks."""
+        received = chain.from_iterable(batch.values())
+        return [one for one in received if not is_known(one.interaction, self.catalog)]
+
+    def _check_judged(self, learner: Learner, buckets: Buckets, received: Sequence[Received]) -> None:
+        """Raise LiveIsBehind if a record would be refused here that the live consumer may still apply."""
+        for one in self._unknown({learner.user_id: received}):
+            if (
+                not self.was_live(one.arrived_at)
+                and not is_applied(learner, buckets, one.interaction)
+                and not self.is_refused(one)
+            ):
+                raise LiveIsBehind("the live generation's consumer has not judged a record yet")
 
     def _project_learner(
         self,
@@ -300,14 +316,6 @@ class Projector:
         ]
 
 
-def partition[T](values: Iterable[T], key: Callable[[T], bool]) -> tuple[list[T], list[T]]:
-    """Return the values for which the key is False, and those for which it is True."""
-    parts: tuple[list[T], list[T]] = ([], [])
-    for value in values:
-        parts[key(value)].append(value)
-    return parts
-
-
 def _is_erased(learner: Learner | None, arrived_at: datetime) -> bool:
     """Return whether a record without a readable time is of an erased learner, or from before a new start."""
     if learner is None:
@@ -359,23 +367,31 @@ def projector() -> Projector:
 
     It folds into one generation of the views, whichever is live.
     """
-    table, colour = os.environ["VIEWS_TABLE"], os.environ["GENERATION"]
-    return Projector(
-        Store(aws.dynamodb(), table),
+    colour: Colour = "green" if os.environ["GENERATION"] == "green" else "blue"
+    own = Store(aws.dynamodb(), tables()[colour])
+    made = Projector(
+        own,
         Quarantine(aws.sqs, aws.s3, os.environ["QUARANTINE_URL"], os.environ["EVENT_LOG_BUCKET"]),
         int(os.environ["STREAK_FREEZES"]),
-        Refusals(aws.dynamodb(), table).note,
-        was_live=lambda arrived_at: generations().live_at(arrived_at) == colour,
-        live_catalog=lambda: Store(aws.dynamodb(), live_table()).full_catalog(),
+        Refusals(own.client, own.table).note,
+        was_live=lambda arrived_at: is_responsible(colour, arrived_at),
         map_learners=ThreadPoolExecutor(WRITERS).map,
     )
+    if other := other_table(colour):
+        refusals, live = Refusals(own.client, other), Store(own.client, other)
+        made.follow_catalog = lambda: copy_catalog(live, own)
+        made.is_refused = lambda one: refusals.has(one.interaction)
+    return made
 
 
 @observed
 def handler(event: dict[str, Any], context: "LambdaContext") -> None:
     """Fold a Kinesis event into the views."""
-    outcome = Outcome()
+    consumer, outcome = projector(), Outcome()
+    if not consumer.was_live(datetime.now(UTC)):
+        # The alarms watch the figures without this dimension: those of the live generation.
+        metrics.add_dimension("generation", os.environ["GENERATION"])
     try:
-        projector().project(event["Records"], lambda: context.get_remaining_time_in_millis() / 1000, outcome)
+        consumer.project(event["Records"], lambda: context.get_remaining_time_in_millis() / 1000, outcome)
     finally:
         report(outcome)

@@ -5,7 +5,6 @@ and adds their number to the counters, and a mark can be set only once. Each cou
 keys, so that concurrent transactions seldom meet.
 """
 
-import os
 import random
 import time
 from collections import Counter
@@ -236,17 +235,28 @@ def _marked_key(insert: Insert) -> Any:
 
 
 @cache
-def counter() -> LearnerCounter:
-    """Return the counter of this process, configured by the environment."""
-    return LearnerCounter(aws.dynamodb(), os.environ["VIEWS_TABLE"])
+def counter(table: str) -> LearnerCounter:
+    """Return this process's counter of a views table."""
+    return LearnerCounter(aws.dynamodb(), table)
+
+
+def table_of(stream_arn: str) -> str:
+    """Return the name of the table in the ARN of its stream: `arn:…:table/NAME/stream/…`."""
+    return stream_arn.split("/")[1]
 
 
 @observed
 def handler(event: dict[str, Any], context: "LambdaContext") -> None:
-    """Count the new learners and awards in a stream event of the views table."""
-    keys = [record["dynamodb"]["Keys"] for record in event["Records"]]
-    inserts = [Insert(key["pk"]["S"], key["sk"]["S"]) for key in keys]
-    counted = counter().count(inserts)
-    counter().uncount_erased(inserts)
+    """Count the new learners and awards in a stream event of a views table, in that table."""
+    inserts: dict[str, list[Insert]] = {}
+    for record in event["Records"]:
+        key = record["dynamodb"]["Keys"]
+        of_table = inserts.setdefault(table_of(record["eventSourceARN"]), [])
+        of_table.append(Insert(key["pk"]["S"], key["sk"]["S"]))
+    # An event comes from one stream, and so from one table.
+    counted = 0
+    for table, of_table in inserts.items():
+        counted += counter(table).count(of_table)
+        counter(table).uncount_erased(of_table)
     metrics.add_metric("Counted", MetricUnit.Count, counted)
-    logger.info("counted", extra={"inserts": len(inserts), "counted": counted})
+    logger.info("counted", extra={"inserts": len(event["Records"]), "counted": counted})

@@ -10,7 +10,6 @@ import re
 import time
 from dataclasses import replace
 from datetime import date, datetime
-from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple
 
 from annotated_types import Ge, Le
@@ -32,9 +31,9 @@ from domain.interaction import (
     time_in,
 )
 from domain.learner import Learner
-from domain.refusals import outcome_of
+from domain.refusals import Refusal, outcome_of
 from domain.views import ViewContext
-from functions import aws
+from functions import aws, generations
 from functions.api import (
     UNKNOWN_CERTIFICATION,
     ApiError,
@@ -101,15 +100,18 @@ Limit = Annotated[
 ]
 
 
-@cache
 def store() -> Store:
-    """Return the store of this process."""
-    return Store(aws.dynamodb(), os.environ["VIEWS_TABLE"])
+    """Return the store of the generation of the views that is live now.
+
+    Raise an error of AWS, or GenerationGone, if that can't be said: no answer is made from another one.
+    """
+    return Store(aws.dynamodb(), generations.live_table())
 
 
 class _Shared(NamedTuple):
-    """The catalog and the rarities, and when they were read, in seconds of the monotonic clock."""
+    """The catalog and the rarities of a table, and when they were read, in seconds of the monotonic clock."""
 
+    table: str = ""
     catalog: Catalog = Catalog()
     rarity: Rarity = Rarity()
     read_at: float = float("-inf")
@@ -121,10 +123,10 @@ _shared = _Shared()
 def shared(max_age: float = SHARED_SECONDS) -> _Shared:
     """Return the catalog and the rarities from memory. Read them again if they are older, in seconds."""
     global _shared
-    now = time.monotonic()
-    if now - _shared.read_at >= max_age:
-        catalog = store().catalog(_shared.catalog, store().head())
-        _shared = _Shared(catalog, store().rarity(), now)
+    now, live = time.monotonic(), store()
+    if now - _shared.read_at >= max_age or _shared.table != live.table:
+        known = _shared.catalog if _shared.table == live.table else Catalog()
+        _shared = _Shared(live.table, live.catalog(known, live.head()), live.rarity(), now)
     return _shared
 
 
@@ -314,9 +316,10 @@ def event_outcome(
     at = microseconds(_time(occurred_at))
     number = utc_day(at)
     # From a day that no learner reaches: the awards are wanted, and no days.
-    stored = store().read(learner, day_number(date.max))
-    applied = digest_of(event_id) in store().read_applied(learner, [number])[number]
-    refusal = None if applied else Refusals(store().client, store().table).find(learner, event_id, number)
+    live = store()
+    stored = live.read(learner, day_number(date.max))
+    applied = digest_of(event_id) in live.read_applied(learner, [number])[number]
+    refusal = None if applied else _refusal(learner, event_id, number)
     if stored is None and refusal is None and learner != who.user_id:
         raise NotFound
     return outcome_of(
@@ -327,6 +330,13 @@ def event_outcome(
         awards=stored.awards if stored else (),
         rarity=shared().rarity,
     )
+
+
+def _refusal(learner: str, event_id: str, utc_day: int) -> Refusal | None:
+    # After a cutover, what arrived before it was noted by the consumer of the other generation.
+    tables = sorted(generations.tables().values(), key=lambda table: table != store().table)
+    found = (Refusals(aws.dynamodb(), table).find(learner, event_id, utc_day) for table in tables)
+    return next(filter(None, found), None)
 
 
 def _time(text: str) -> datetime:

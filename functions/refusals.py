@@ -17,6 +17,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from domain.days import day_text
+from domain.events import Event
 from domain.refusals import Refusal, refusal_of
 from functions.items import Item
 from functions.quarantine import Quarantined
@@ -74,6 +75,10 @@ class Refusals:
             if item := answer.get("Item"):
                 return Refusal(user_id, event_id, day, item["code"]["S"], item["reason"]["S"])
         return None
+
+    def has(self, event: Event) -> bool:
+        """Return whether an event has been refused."""
+        return self.find(event.user_id, event.event_id, event.utc_day) is not None
 
 
 def refused_pk(user_id: str) -> str:

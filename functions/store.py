@@ -335,7 +335,35 @@ class Store:
             catalog_items.update_of(catalog_items.head_item(moved), _if_version(head.version)),
             *map(catalog_items.update_of, parts),
         ]
-        entries: list[Any] = [{"Update": {"TableName": self.table, **update}} for update in updates]
+        return self._write_catalog([{"Update": {"TableName": self.table, **update}} for update in updates])
+
+    def stored_catalog(self, keys: Iterable[Item]) -> list[Item]:
+        """Return items of the catalog as they are stored, in strongly consistent reads."""
+        return [item for batch in batched(keys, MAX_BATCH_GET) for item in self._batch_get(list(batch))]
+
+    def put_catalog(self, version: int, head: Item, parts: list[Item]) -> bool:
+        """Write a head and parts of another table if the stored head has this version. Return whether it has.
+
+        Raise TooLarge if one transaction can't hold them.
+        """
+        items.check_size([head, *parts])
+        puts: list[Item] = [{"Item": head, **_if_version(version)}, *({"Item": part} for part in parts)]
+        return self._write_catalog([{"Put": {"TableName": self.table, **put}} for put in puts])
+
+    def put_newer_part(self, part: Item) -> None:
+        """Write a part of the catalog of another table, unless the stored one is as new."""
+        newer: Any = {
+            "ConditionExpression": "attribute_not_exists(pk) OR version < :version",
+            "ExpressionAttributeValues": {":version": part["version"]},
+        }
+        try:
+            self.client.put_item(TableName=self.table, Item=part, **newer)
+        except ClientError as error:
+            if not is_contention(error):
+                raise
+
+    def _write_catalog(self, entries: list[Any]) -> bool:
+        """Write the head and parts in one transaction. Return whether the condition of the head held."""
         try:
             self.client.transact_write_items(TransactItems=entries)
         except ClientError as error:

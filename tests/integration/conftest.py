@@ -26,11 +26,11 @@ from functions.outcome import Outcome
 from functions.project import Projector
 from functions.quarantine import Quarantine
 from functions.store import Store
-from tests.integration.template import template
+from tests.integration.template import event_sources, template
 
 ARRIVAL = datetime(2026, 3, 2, 12, tzinfo=UTC)
 """When the stream and the API receive what tests send."""
-VIEWS, CONTENT, CONTROL = "views", "content", "control"
+VIEWS, GREEN, CONTENT, CONTROL = "views", "views-green", "content", "control"
 STREAM, BUS, BUCKET = "stream", "bus", "event-log"
 CATALOG_TIME = 1_700_000_000_000_000
 CATALOG = {
@@ -123,6 +123,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     with mock_aws():
         _forget()
         _create_table(VIEWS, "ViewsTable")
+        _create_table(GREEN, "GreenViewsTable")
         _create_table(CONTENT, "ContentTable")
         _create_table(CONTROL, "ControlTable")
         aws.kinesis().create_stream(StreamName=STREAM, ShardCount=1)
@@ -130,7 +131,6 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         aws.s3().create_bucket(Bucket=BUCKET)
         url = aws.sqs().create_queue(QueueName="quarantine")["QueueUrl"]
         environment = {
-            "VIEWS_TABLE": VIEWS,
             "GENERATION": "blue",
             "BLUE_VIEWS_TABLE": VIEWS,
             "CONTROL_TABLE": CONTROL,
@@ -164,25 +164,25 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 def _forget() -> None:
     """Clear the caches of a process, except its clients."""
-    for kept in (
-        rarity.counter,
-        catalog.writer,
-        project.projector,
-        read.store,
-        generations.generations,
-    ):
+    for kept in (rarity.counter, catalog.writer, project.projector, generations.generations):
         kept.cache_clear()
     read._shared = read._Shared()
 
 
+STREAM_ARN = f"arn:aws:dynamodb:us-east-1:123456789012:table/{VIEWS}/stream/2026-03-02T12:00:00.000"
+
+
 def table_stream(world: World, function: str) -> dict[str, Any]:
     """Return an event with every item of the views table that a function's filters in the template pass."""
-    [source] = template()["Resources"][function]["Properties"]["Events"].values()
-    patterns = [json.loads(f["Pattern"]) for f in source["Properties"]["FilterCriteria"]["Filters"]]
+    [source, _] = event_sources(function)
+    patterns = [json.loads(f["Pattern"]) for f in source["FilterCriteria"]["Filters"]]
     wanted = [pattern["dynamodb"]["Keys"]["sk"]["S"][0] for pattern in patterns]
     return {
         "Records": [
-            {"dynamodb": {"Keys": {name: image[name] for name in ("pk", "sk")}, "NewImage": image}}
+            {
+                "eventSourceARN": STREAM_ARN,
+                "dynamodb": {"Keys": {name: image[name] for name in ("pk", "sk")}, "NewImage": image},
+            }
             for (_, sk), image in world.items().items()
             if any(sk.startswith(w["prefix"]) if isinstance(w, dict) else sk == w for w in wanted)
         ]

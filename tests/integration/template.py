@@ -39,3 +39,13 @@ def routes() -> dict[str, dict[str, Any]]:
         for resource in template()["Resources"].values()
         if resource["Type"] == "AWS::ApiGatewayV2::Route"
     }
+
+
+def event_sources(function: str) -> list[dict[str, Any]]:
+    """Return the event sources of a function that are resources of their own: one of each generation."""
+    return [
+        resource["Properties"]
+        for resource in template()["Resources"].values()
+        if resource["Type"] == "AWS::Lambda::EventSourceMapping"
+        and resource["Properties"]["FunctionName"].partition(".")[0] == function
+    ]

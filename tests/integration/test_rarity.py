@@ -14,8 +14,9 @@ from functions import aws, rarity
 from functions.errors import Contended
 from functions.items import MAX_TRANSACTION_ITEMS
 from functions.rarity import SHARDS, Insert, LearnerCounter, transactions
+from functions.store import Store
 from tests.faults import cancelled, client_error, refuse_writes
-from tests.integration.conftest import VIEWS, Context, World, interaction, table_stream
+from tests.integration.conftest import GREEN, VIEWS, Context, World, interaction, table_stream
 from tests.integration.template import template
 
 
@@ -207,12 +208,32 @@ def test_a_part_that_fails_does_not_keep_the_others_from_being_counted(
 
 def test_at_most_two_functions_read_each_tables_stream() -> None:
     """A third reader of a shard would be throttled."""
+    resources = template()["Resources"].values()
     readers = Counter(
         str(event["Properties"]["Stream"])
-        for resource in template()["Resources"].values()
+        for resource in resources
         if resource["Type"] == "AWS::Serverless::Function"
         for event in resource["Properties"].get("Events", {}).values()
         if event["Type"] == "DynamoDB"
+    ) + Counter(
+        resource["Properties"]["EventSourceArn"]
+        for resource in resources
+        if resource["Type"] == "AWS::Lambda::EventSourceMapping"
     )
     own_or_named = ["OwnContentTable", "ContentTable.StreamArn", "ContentTableStreamArn"]
-    assert readers == {"ViewsTable.StreamArn": 2, str(own_or_named): 1, "ProgressTableStreamArn": 1}
+    assert readers == {
+        "ViewsTable.StreamArn": 2,
+        "GreenViewsTable.StreamArn": 2,
+        str(own_or_named): 1,
+        "ProgressTableStreamArn": 1,
+    }
+
+
+def test_awards_are_counted_in_the_table_that_they_come_from(world: World) -> None:
+    world.project(interaction("a", interaction_type="completed"))
+    event = table_stream(world, "RarityFunction")
+    for record in event["Records"]:
+        record["eventSourceARN"] = record["eventSourceARN"].replace(f"/{VIEWS}/", f"/{GREEN}/")
+    rarity.handler(event, Context())
+    assert world.store.rarity().learners == 0
+    assert Store(aws.dynamodb(), GREEN).rarity().learners == 1

@@ -1,0 +1,52 @@
+"""Bring the catalog of one generation of the views up to that of the other one.
+
+Each version of the catalog is written first into one generation, always the same one, and then copied. So the
+two never assign ordinals independently: the catalog of one is what that of the other was.
+"""
+
+from functions import catalog_items
+from functions.catalog_items import Head
+from functions.errors import MAX_RACES, Contended
+from functions.items import Item
+from functions.store import Store
+
+
+def copy_catalog(source: Store, target: Store) -> bool:
+    """Copy the catalog's items from one generation into another one that is behind it, as they are stored.
+
+    Return whether it was behind. Raise Contended if the catalog keeps changing, and TooLarge if one
+    transaction can't hold what has changed.
+    """
+    for _ in range(MAX_RACES):
+        # The target first: what it lacks can then only be found in the source.
+        behind, head = target.head(), source.head()
+        if head.version <= behind.version:
+            return False
+        parts = source.stored_catalog(_changed(behind, head))
+        [stored_head] = source.stored_catalog([catalog_items.HEAD])
+        # Parts can be newer than the head. What is copied must belong to one moment.
+        same = catalog_items.head_of(stored_head).version == head.version
+        if same and _write(target, behind, stored_head, parts):
+            return True
+    raise Contended("the catalog changes faster than it can be copied")
+
+
+def _changed(behind: Head, head: Head) -> list[Item]:
+    """Return the key of each part that one head has in another version."""
+    known = behind.certifications
+    return [
+        catalog_items.part_key(code, number)
+        for code, versions in head.certifications.items()
+        for number, version in enumerate(versions)
+        if known.get(code, ())[number : number + 1] != (version,)
+    ]
+
+
+def _write(target: Store, behind: Head, head: Item, parts: list[Item]) -> bool:
+    """Write a catalog onto the one that was read. Return whether it was still that one."""
+    if behind.version == 0:
+        # Nobody reads parts without a head, so they need not fit into one transaction.
+        for part in parts:
+            target.put_newer_part(part)
+        parts = []
+    return target.put_catalog(behind.version, head, parts)
