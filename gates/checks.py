@@ -33,11 +33,13 @@ CONTROL_TOWER = (
     "cloudfront/ct-cloudfront-pr-5",  # access logs
     "cloudfront/ct-cloudfront-pr-8",  # https to the origin
     "cloudfront/ct-cloudfront-pr-11",  # no old TLS to the origin
+    "cloudwatch/ct-cloudwatch-pr-1",  # an action of each alarm
     "cloudwatch/ct-cloudwatch-pr-4",  # actions are enabled
     "dynamodb/ct-dynamodb-pr-1",  # point-in-time recovery
     "dynamodb/ct-dynamodb-pr-2",  # encryption with KMS
     "identityandaccessmanagement/ct-iam-pr-1",  # no administrator's rights
     "identityandaccessmanagement/ct-iam-pr-5",  # no full access to a service
+    "keymanagementservice/ct-kms-pr-1",  # rotation
     "kinesis/ct-kinesis-pr-1",  # encryption
     "lambda/ct-lambda-pr-2",  # no public functions
     "s3/ct-s3-pr-1",  # no public access
@@ -53,6 +55,7 @@ _TABLE = f"arn:aws:dynamodb:{REGION}:111122223333:table"
 DEPLOYMENTS: dict[str, dict[str, str]] = {
     "as it comes": {},
     "with all options": {
+        "AlarmEmail": "operations@learn.example",
         "AllowedOrigins": "https://learn.example,https://teach.example",
         "Cdn": "with-waf",
         "ContentTableStreamArn": f"{_TABLE}/content/stream/2026-01-01",

@@ -303,6 +303,20 @@ MUTANTS = [
         "Distribution",
     ),
     Mutant(
+        "the action of an alarm",
+        without("QuarantineIsNotEmpty", "AlarmActions"),
+        OWN,
+        "cloudwatch_alarm_action_check",
+        "QuarantineIsNotEmpty",
+    ),
+    Mutant(
+        "encryption of the alarms' topic",
+        without("AlarmTopic", "KmsMasterKeyId"),
+        OWN,
+        "topics_are_encrypted",
+        "AlarmTopic",
+    ),
+    Mutant(
         "a function's log group",
         without("ReadFunction", "LoggingConfig"),
         OWN,
@@ -348,5 +362,10 @@ def test_each_rule_of_control_tower_is_about_something_that_the_template_has() -
         for resource in Resolver(transformed(), parameters).resources().values()
     }
     services = {name.split("/")[0] for name in CONTROL_TOWER}
-    known_as = {"apigateway": "apigatewayv2", "identityandaccessmanagement": "iam", "waf": "wafv2"}
+    known_as = {
+        "apigateway": "apigatewayv2",
+        "identityandaccessmanagement": "iam",
+        "waf": "wafv2",
+        "keymanagementservice": "kms",
+    }
     assert {known_as.get(service, service) for service in services} <= kinds

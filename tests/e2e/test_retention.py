@@ -27,6 +27,8 @@ HOLDS_NONE = {
     "AWS::Events::EventBus",
     "AWS::Events::Rule",
     "AWS::IAM::Role",
+    # It encrypts the alarms' topic only.
+    "AWS::KMS::Key",
     # What it has not delivered yet is in the stream.
     "AWS::KinesisFirehose::DeliveryStream",
     "AWS::Lambda::Alias",
@@ -47,6 +49,7 @@ HOLDS_NONE = {
 def deployed(keep_data: str) -> dict[str, dict[str, Any]]:
     """Return the resources of a stack with all of them, by logical id."""
     parameters = {"Cdn": "with-waf", "KeepData": keep_data}
+    parameters["AlarmEmail"] = "operations@learn.example"
     parameters["ProgressTableStreamArn"] = DEPLOYMENTS["with all options"]["ProgressTableStreamArn"]
     resources = Resolver(transformed(), parameters).resources()
     assert resources.keys() == transformed()["Resources"].keys()
