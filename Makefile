@@ -15,6 +15,7 @@ BENCH := .venv/.bench
 MUTATION := .venv/.mutation
 TOOLS := .cache/tools/.tools
 TOOLS_DEV := .cache/tools/.tools-dev
+GATES := .cache/gates/.gates
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +25,9 @@ $(RUN) $(DEV) $(BENCH) $(MUTATION): .venv/.%: requirements/%.txt pyproject.toml
 
 $(TOOLS) $(TOOLS_DEV): .cache/tools/.%: requirements/%.txt
 	@scripts/environment.sh $*
+
+$(GATES): requirements/gates.txt scripts/environment.sh
+	@scripts/environment.sh gates
 
 browser:
 	@scripts/install-browser.sh
@@ -42,11 +46,12 @@ down: ## Stop the local stack and delete its data
 
 test: lint unit integration simulation e2e ## Run all checks and tests
 
-lint: $(DEV) $(TOOLS) ## Check format, style, types and the template
+lint: $(DEV) $(TOOLS) $(GATES) ## Check format, style, types and the template
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .cache/tools/bin/sam validate --lint
+	$(BIN)/python -m gates
 
 format: $(DEV) ## Format the code and fix what can be fixed automatically
 	$(BIN)/ruff format .
@@ -61,7 +66,7 @@ integration: $(DEV) ## Test the functions and commands on an emulated AWS in the
 simulation: $(DEV) ## Test 20,000 random histories with faults against recomputation
 	$(BIN)/python -m pytest tests/simulation
 
-e2e: $(DEV) $(TOOLS_DEV) browser ## Test the deployed local stack
+e2e: $(DEV) $(TOOLS_DEV) $(GATES) browser ## Test the deployed local stack
 	$(BIN)/python -m pytest tests/e2e
 
 coverage: $(DEV) ## Measure branch coverage of domain and functions; fail below 95 %

@@ -13,6 +13,7 @@ from cli.migrate import migrate
 from cli.quarantine_commands import quarantine
 from cli.redrive import redrive
 from cli.refold import refold
+from cli.remove import remove
 from cli.retract import retract
 from cli.show import show
 from cli.token import token
@@ -46,6 +47,7 @@ COMMANDS = (
     difficulty,
     migrate,
     token,
+    remove,
 )
 for command in COMMANDS:
     main.add_command(command)

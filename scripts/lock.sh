@@ -25,3 +25,4 @@ lock requirements/dev.txt pyproject.toml --extra dev --constraints requirements/
 lock requirements/run.txt pyproject.toml --constraints requirements/mutation.txt
 lock functions/requirements.txt functions/requirements.in --constraints requirements/mutation.txt
 lock requirements/tools.txt requirements/tools.in --constraints requirements/tools-dev.txt
+lock requirements/gates.txt requirements/gates.in --overrides requirements/gates.overrides.in "$@"

@@ -1,41 +1,23 @@
 """The template after SAM's transform: what CloudFormation gets to see of the API."""
 
-import json
-import os
-import subprocess
 from typing import Any
 
 import pytest
 
-from cli.local import TOOLS
-from cli.stack import ROOT
-
-TRANSFORM = """
-import json, sys
-from samcli.yamlhelper import yaml_parse
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
-
-template = yaml_parse(open(sys.argv[1]).read())
-for resource in template["Resources"].values():
-    if resource["Type"] == "AWS::Serverless::Function":
-        resource["Properties"]["CodeUri"] = "s3://bucket/code"
-print(json.dumps(Translator({}, Parser()).translate(template, {})))
-"""
+from gates.checks import transformed as transformed_template
+from gates.resolve import Resolver
 
 
 @pytest.fixture(scope="module")
 def transformed() -> dict[str, Any]:
     """Return the resources that SAM makes of the template's, by logical id."""
-    made = subprocess.run(
-        [str(TOOLS / "python"), "-c", TRANSFORM, str(ROOT / "template.yaml")],
-        env={**os.environ, "AWS_DEFAULT_REGION": "us-east-1"},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    resources: dict[str, Any] = json.loads(made.stdout)["Resources"]
+    resources: dict[str, Any] = transformed_template()["Resources"]
     return resources
+
+
+def deployed(kind: str, **parameters: str) -> list[dict[str, Any]]:
+    """Return the properties of the resources of a kind, as a stack with these parameters has them."""
+    return of_type(Resolver(transformed_template(), parameters).resources(), kind)
 
 
 def of_type(resources: dict[str, Any], kind: str) -> list[dict[str, Any]]:
@@ -100,6 +82,61 @@ def test_cors_stays_a_condition_on_the_api_itself(transformed: dict[str, Any]) -
     }
 
 
+@pytest.mark.parametrize(
+    ("origins", "allowed"),
+    [
+        ("", None),
+        ("*", ["*"]),
+        ("https://learn.example,https://teach.example", ["https://learn.example", "https://teach.example"]),
+    ],
+)
+def test_a_stack_has_cors_for_the_allowed_origins_only(origins: str, allowed: list[str] | None) -> None:
+    [api] = deployed("AWS::ApiGatewayV2::Api", AllowedOrigins=origins)
+    # Without origins API Gateway answers no preflight at all.
+    assert api.get("CorsConfiguration", {}).get("AllowOrigins") == allowed
+    assert "AllowCredentials" not in api.get("CorsConfiguration", {})
+
+
+def test_the_one_stage_limits_every_route_that_is_not_for_reading() -> None:
+    [stage] = deployed(
+        "AWS::ApiGatewayV2::Stage",
+        ReadRateLimit="9",
+        WriteRateLimit="7",
+        AnonymousRateLimit="5",
+        PageRateLimit="3",
+    )
+    assert (stage["StageName"], stage["AutoDeploy"]) == ("$default", True)
+    assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] == "9"
+    rates = {route: limits["ThrottlingRateLimit"] for route, limits in stage["RouteSettings"].items()}
+    expected = {}
+    for route in deployed("AWS::ApiGatewayV2::Route"):
+        key = route["RouteKey"]
+        if route["AuthorizationType"] == "JWT":
+            expected[key] = "9" if key.startswith("GET ") else "7"
+        else:
+            expected[key] = "5" if key in {"GET /docs", "GET /openapi.json"} else "3"
+    assert rates == {key: rate for key, rate in expected.items() if rate != "9"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "issuer", "audience"),
+    [
+        ({}, "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_UserPool", ["UserPoolClient"]),
+        (
+            {"JwtIssuer": "https://issuer.example/", "JwtAudience": "learn,teach"},
+            "https://issuer.example/",
+            ["learn", "teach"],
+        ),
+    ],
+)
+def test_the_one_authorizer_verifies_issuer_and_audience(
+    parameters: dict[str, str], issuer: str, audience: list[str]
+) -> None:
+    [authorizer] = deployed("AWS::ApiGatewayV2::Authorizer", **parameters)
+    assert authorizer["AuthorizerType"] == "JWT"
+    assert authorizer["JwtConfiguration"] == {"Issuer": issuer, "Audience": audience}
+
+
 def test_only_this_api_may_invoke_the_apis_functions(transformed: dict[str, Any]) -> None:
     grants = of_type(transformed, "AWS::Lambda::Permission")
     assert len(grants) == 4
@@ -154,7 +191,7 @@ def test_the_catalog_reads_the_stacks_own_content_table_or_the_named_stream(
 def test_the_progress_tables_function_exists_only_with_its_stream(transformed: dict[str, Any]) -> None:
     of_it = {name for name, one in transformed.items() if one.get("Condition") == "WithProgressTable"}
     made_by_sam = {name for name in of_it if name.startswith("ProgressTableFunction")}
-    assert of_it - made_by_sam == {"ProgressTableRole", "ProgressTableIsBehind"}
+    assert of_it - made_by_sam == {"ProgressTableRole", "ProgressTableIsBehind", "ProgressTableFails"}
     [source] = [
         one["Properties"]
         for name, one in transformed.items()

@@ -79,6 +79,7 @@ ASKING = {
     ("migrate",),
     ("quarantine", "drop"),
     ("refold",),
+    ("remove",),
     ("retract",),
     ("token",),
 }

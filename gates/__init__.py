@@ -1,0 +1,1 @@
+"""Checks of the template as CloudFormation gets it: `python -m gates`."""
