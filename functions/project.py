@@ -33,6 +33,7 @@ from functions.outcome import Outcome, Trouble
 from functions.quarantine import Quarantine, Quarantined
 from functions.records import Received, read_record
 from functions.refusals import Refusals
+from functions.snapshot import prepare, reseed
 from functions.store import STATES_PER_READ, Store
 
 if TYPE_CHECKING:
@@ -374,8 +375,12 @@ def projector() -> Projector:
 @observed
 def handler(event: dict[str, Any], context: "LambdaContext") -> None:
     """Fold a Kinesis event into the views."""
+    reseed()
     outcome = Outcome()
     try:
         projector().project(event["Records"], lambda: context.get_remaining_time_in_millis() / 1000, outcome)
     finally:
         report(outcome)
+
+
+prepare(projector, generations, aws.sqs, aws.s3)

@@ -1,41 +1,17 @@
 """The template after SAM's transform: what CloudFormation gets to see of the API."""
 
-import json
-import os
-import subprocess
 from typing import Any
 
 import pytest
 
-from cli.local import TOOLS
-from cli.stack import ROOT
-
-TRANSFORM = """
-import json, sys
-from samcli.yamlhelper import yaml_parse
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
-
-template = yaml_parse(open(sys.argv[1]).read())
-for resource in template["Resources"].values():
-    if resource["Type"] == "AWS::Serverless::Function":
-        resource["Properties"]["CodeUri"] = "s3://bucket/code"
-print(json.dumps(Translator({}, Parser()).translate(template, {})))
-"""
+from tests.e2e.transformed import transformed
 
 
-@pytest.fixture(scope="module")
-def transformed() -> dict[str, Any]:
+@pytest.fixture(scope="module", name="transformed")
+def resources() -> dict[str, Any]:
     """Return the resources that SAM makes of the template's, by logical id."""
-    made = subprocess.run(
-        [str(TOOLS / "python"), "-c", TRANSFORM, str(ROOT / "template.yaml")],
-        env={**os.environ, "AWS_DEFAULT_REGION": "us-east-1"},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    resources: dict[str, Any] = json.loads(made.stdout)["Resources"]
-    return resources
+    found: dict[str, Any] = transformed()["Resources"]
+    return found
 
 
 def of_type(resources: dict[str, Any], kind: str) -> list[dict[str, Any]]:
@@ -106,7 +82,7 @@ def test_only_this_api_may_invoke_the_apis_functions(transformed: dict[str, Any]
     for grant in grants:
         assert grant["Principal"] == "apigateway.amazonaws.com"
         assert grant["SourceArn"]["Fn::Sub"].endswith(":${HttpApi}/*/*/*")
-        assert set(grant["FunctionName"]) == {"Fn::GetAtt"}
+        assert grant["FunctionName"]["Ref"].endswith("FunctionAliaslive")
 
 
 def test_the_authorizer_trusts_the_own_pool_or_the_named_issuer(transformed: dict[str, Any]) -> None:
@@ -141,7 +117,7 @@ def test_the_catalog_reads_the_stacks_own_content_table_or_the_named_stream(
     sources = [
         source["EventSourceArn"]
         for source in of_type(transformed, "AWS::Lambda::EventSourceMapping")
-        if source["FunctionName"] == {"Ref": "CatalogFunction"}
+        if source["FunctionName"] == {"Ref": "CatalogFunctionAliaslive"}
     ]
     assert sources == [stream]
     statements = transformed["CatalogRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
