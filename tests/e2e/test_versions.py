@@ -1,6 +1,7 @@
 """Releases on the transformed template: what publishes a version, who calls it, and what takes it back."""
 
 import copy
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -124,8 +125,14 @@ def test_every_resource_in_a_functions_environment_is_part_of_the_settings() -> 
         )
         for function in functions(template):
             variables = configuration(template, function, parameters)["Environment"]
-            used = {value.partition(".")[0].strip("<>") for value in variables.values() if value[:1] == "<"}
-            assert used <= {line.partition("<")[2].partition(">")[0] for line in content.splitlines()}
+            # Pseudo parameters, such as the stack's name, never change.
+            used = {
+                value.partition(".")[0].strip("<>")
+                for value in variables.values()
+                if re.match("<(?!AWS::)", value)
+            }
+            listed = {line.partition("<")[2].partition(">")[0] for line in content.splitlines()}
+            assert not used - listed, "add these to the Content of SettingsVersion"
 
 
 def test_every_event_source_and_integration_calls_the_alias() -> None:

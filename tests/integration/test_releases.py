@@ -7,10 +7,10 @@ import sys
 import pytest
 
 from functions import project, read
-from tests.integration.conftest import World, interaction, stream_event
+from tests.integration.conftest import Context, World, interaction, stream_event
 from tests.integration.http_events import get
 from tests.integration.template import TEMPLATE
-from tests.integration.test_project import Context, damage
+from tests.integration.test_project import damage
 
 IMPORTED = """
 import json, os, socket
