@@ -82,7 +82,10 @@ mutate: $(MUTATION) ## List changes of the core's code that no test notices; tak
 bench: $(BENCH) $(TOOLS) ## Measure the rows of docs/performance.md, and write benchmarks/results.md
 	$(BIN)/python -m benchmarks
 
-# `sam build` calls this for each function of the template.
+# `sam build` calls one of these for each function of the template. Only one function needs the page's files.
+build-PageFunction:
+	@source scripts/python.sh && "$$PYTHON" scripts/package.py "$(ARTIFACTS_DIR)" --page
+
 build-%:
 	@source scripts/python.sh && "$$PYTHON" scripts/package.py "$(ARTIFACTS_DIR)"
 

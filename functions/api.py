@@ -18,6 +18,7 @@ from domain.interaction import is_user_id
 from functions.compression import accepts_gzip
 from functions.errors import Unreadable
 from functions.observability import count_trouble, log_request_id, logger
+from functions.snapshot import reseed
 
 RETRY_AFTER_SECONDS = 2
 COMPRESSED_FROM_BYTES = 2048
@@ -190,6 +191,7 @@ def _without_drift(value: Any) -> Any:
 
 def serve(app: APIGatewayHttpResolver, event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer an event in payload format 2.0 and log the request: its route, never its learner."""
+    reseed()
     log_request_id(event["requestContext"]["requestId"])
     answer: dict[str, Any] = app.resolve(_routed(event), context)
     logger.info("request", extra={"route": event["routeKey"], "status": answer["statusCode"]})

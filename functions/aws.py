@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 CONNECTIONS = 16
 """The size of each client's connection pool: more than the threads that commit at once."""
 
+_NEWER_OPTIONS: dict[str, Any] = {
+    "account_id_endpoint_mode": "disabled",
+    "request_checksum_calculation": "when_required",
+    "response_checksum_validation": "when_required",
+}
+"""What the lowest supported botocore does not know and, without these options, does anyway."""
+
 # Standard mode retries with exponential backoff and jitter. A call gives up after at most 23 seconds (4
 # attempts of 4 seconds, with pauses of up to 1, 2 and 4 seconds), before the shortest timeout of the
 # functions. Then the event source delivers the batch again, or the API answers 503 and the caller tries
@@ -32,10 +39,8 @@ _CONFIG = Config(
     parameter_validation=False,
     # botocore's default is composed for each call, at a twentieth of the cost of the call.
     user_agent="streakline",
-    account_id_endpoint_mode="disabled",
     disable_request_compression=True,
-    request_checksum_calculation="when_required",
-    response_checksum_validation="when_required",
+    **{name: value for name, value in _NEWER_OPTIONS.items() if name in Config.OPTION_DEFAULTS},
 )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from functions.observability import TROUBLES, count_quarantined, logger, metrics
+from functions.observability import TROUBLES, count_by_version, count_quarantined, logger, metrics
 
 if TYPE_CHECKING:
     from functions.outcome import Outcome
@@ -51,6 +51,7 @@ def report(outcome: "Outcome") -> None:
     for lag in sample(outcome.lags):
         metrics.add_metric("ViewLag", MetricUnit.Milliseconds, lag)
     count_quarantined(codes.items())
+    count_by_version(len(outcome.troubles))
 
 
 def sample(lags: Iterable[int]) -> list[int]:

@@ -20,10 +20,11 @@ from domain.events import Fact
 from domain.exam_results import ExamResult, ExamTakenV1, parse_exam
 from domain.foreign import foreign_form
 from domain.interaction import Fault, Interaction, InteractionV1, InvalidInteraction, is_event_id, parse
-from functions import posting, xapi
+from functions import aws, posting, xapi
 from functions.api import ApiError, InvalidRequest, NotFound, UserId, operation, requested_at, serve
 from functions.caller import Caller, caller, learner_id
 from functions.posting import listed, request_body
+from functions.snapshot import prepare
 from functions.stream import MAX_RECORDS, put
 
 app = posting.app
@@ -251,3 +252,6 @@ def _plain_numbers(value: Any) -> Any:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer a request for one of the routes above."""
     return xapi.with_version(event, serve(app, event, context))
+
+
+prepare(aws.kinesis, aws.sqs, aws.s3)

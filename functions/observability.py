@@ -1,5 +1,6 @@
 """The logger and the metrics of all functions. Lambda itself records the traces (template.yaml)."""
 
+import os
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
@@ -42,6 +43,19 @@ def count_trouble(code: str) -> None:
     """Emit a trouble that the API has met, at once: its functions have no metrics that wait for their end."""
     with single_metric(TROUBLES[code], MetricUnit.Count, 1):
         pass
+    count_by_version(1)
+
+
+def count_by_version(troubles: int) -> None:
+    """Emit how often this version met an item that it can't read, a later format or a bug.
+
+    The alarms of a deployment watch this metric. It is emitted at once and by version: they must not mix this
+    version's trouble with that of the one before it, which this one may mend. Without trouble there is none.
+    """
+    if troubles:
+        with single_metric("TroublesByVersion", MetricUnit.Count, troubles) as metric:
+            metric.add_dimension("function", os.environ["AWS_LAMBDA_FUNCTION_NAME"])
+            metric.add_dimension("version", os.environ["AWS_LAMBDA_FUNCTION_VERSION"])
 
 
 def count_quarantined(codes: Iterable[tuple[str, int]]) -> None:

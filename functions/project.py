@@ -35,6 +35,7 @@ from functions.outcome import Outcome, Trouble
 from functions.quarantine import Quarantine, Quarantined
 from functions.records import Received, read_record
 from functions.refusals import Refusals
+from functions.snapshot import prepare, reseed
 from functions.store import STATES_PER_READ, Store
 
 if TYPE_CHECKING:
@@ -387,6 +388,7 @@ def projector() -> Projector:
 @observed
 def handler(event: dict[str, Any], context: "LambdaContext") -> None:
     """Fold a Kinesis event into the views."""
+    reseed()
     consumer, outcome = projector(), Outcome()
     if not consumer.was_live(datetime.now(UTC)):
         # The alarms watch the figures without this dimension: those of the live generation.
@@ -395,3 +397,6 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> None:
         consumer.project(event["Records"], lambda: context.get_remaining_time_in_millis() / 1000, outcome)
     finally:
         report(outcome)
+
+
+prepare(projector, aws.sqs, aws.s3)

@@ -47,6 +47,7 @@ from functions.api import (
 )
 from functions.caller import caller, learner_id
 from functions.refusals import Refusals
+from functions.snapshot import prepare
 from functions.store import Store
 from functions.view_context import load_view_context
 
@@ -382,3 +383,6 @@ def offered_achievements() -> shapes.OfferedAchievements:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer a request for one of the routes above."""
     return serve(app, event, context)
+
+
+prepare(aws.dynamodb, generations.generations)

@@ -24,5 +24,6 @@ lock requirements/tools-dev.txt requirements/tools-dev.in "$@"
 lock requirements/dev.txt pyproject.toml --extra dev --constraints requirements/mutation.txt
 lock requirements/run.txt pyproject.toml --constraints requirements/mutation.txt
 lock functions/requirements.txt functions/requirements.in --constraints requirements/mutation.txt
+lock requirements/lowest.txt requirements/lowest.in
 lock requirements/tools.txt requirements/tools.in --constraints requirements/tools-dev.txt
 lock requirements/gates.txt requirements/gates.in --overrides requirements/gates.overrides.in "$@"

@@ -1,10 +1,13 @@
-"""Build the package of the functions: their code and its byte code, their dependencies, the dashboard's page.
+"""Build the package of a function: the code of the functions and its byte code, and their dependencies.
 
-usage: PYTHON scripts/package.py DIRECTORY
+usage: PYTHON scripts/package.py DIRECTORY [--page]
 
-`sam build` calls it once for each function, through the Makefile. All functions have the same package. It has
-the binaries of both of Lambda's processors, because SAM does not say which one a template asks for, and the
-byte code of the Python that runs this script, which must be the version of the template's PythonRuntime.
+`sam build` calls it once for each function, through the Makefile. All functions have the same package, except
+that --page adds the files of the dashboard's page for the function that serves them. A package has the
+binaries of both of Lambda's processors, because SAM does not say which one a template asks for, and the byte
+code of the Python that runs this script, which must be the version of the template's PythonRuntime.
+
+The same sources make the same bytes, so a change elsewhere in the repository deploys no function.
 """
 
 import compileall
@@ -31,22 +34,28 @@ DEPLOYED_TO = "/var/task"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Build the package in the directory that is the only argument. Return the exit code."""
-    if len(arguments) != 1:
-        print(f"usage: {sys.executable} scripts/package.py DIRECTORY", file=sys.stderr)
+    """Build the package in the directory that is the first argument. Return the exit code."""
+    target, *options = arguments or [""]
+    if not target or options not in ([], ["--page"]):
+        print(f"usage: {sys.executable} scripts/package.py DIRECTORY [--page]", file=sys.stderr)
         return 2
-    target = Path(arguments[0])
     try:
-        add_dependencies(target)
+        build(Path(target), with_page=bool(options))
     except subprocess.CalledProcessError as error:
         print(f"The functions' dependencies could not be installed: {error}", file=sys.stderr)
         return 1
+    return 0
+
+
+def build(target: Path, *, with_page: bool) -> None:
+    """Build the package in a directory. Raise CalledProcessError if the dependencies can't be installed."""
+    add_dependencies(target)
     for package in OWN:
         left_out = shutil.ignore_patterns("__pycache__", "requirements.*")
         shutil.copytree(ROOT / package, target / package, ignore=left_out, dirs_exist_ok=True)
         compile_to_bytecode(target / package, target)
-    shutil.copytree(ROOT / PAGE, target / PAGE, dirs_exist_ok=True)
-    return 0
+    if with_page:
+        shutil.copytree(ROOT / PAGE, target / PAGE, dirs_exist_ok=True)
 
 
 def add_dependencies(target: Path) -> None:

@@ -13,6 +13,23 @@ SECONDS = 60
 """How long CloudFormation may take to create or delete the stack. It takes about one second."""
 
 
+def update(first: Stack, name: str, **parameters: str) -> str:
+    """Update a stack on the first one's MiniStack with some parameters changed, and return its status."""
+    cloudformation = first.client("cloudformation")
+    [described] = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    unchanged = [one["ParameterKey"] for one in described["Parameters"]]
+    cloudformation.update_stack(
+        StackName=name,
+        UsePreviousTemplate=True,
+        Parameters=[
+            *({"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()),
+            *({"ParameterKey": key, "UsePreviousValue": True} for key in unchanged if key not in parameters),
+        ],
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
+    return str(_final_status(first, name))
+
+
 @contextmanager
 def second_stack(first: Stack, name: str, **parameters: str) -> Iterator[Stack]:
     """Deploy the first stack's template under another name, with some of its parameters replaced.

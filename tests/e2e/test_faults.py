@@ -97,13 +97,17 @@ def consumer(stack: Deployed) -> str:
 
 @contextmanager
 def environment_of(stack: Deployed, **more: str) -> Iterator[None]:
-    """Give the consumer another environment while the context is open."""
+    """Give the consumer another environment while the context is open, by a version of its own."""
     client, name = stack.stack.client("lambda"), consumer(stack)
+    released = client.get_alias(FunctionName=name, Name="live")["FunctionVersion"]
     before = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     client.update_function_configuration(FunctionName=name, Environment={"Variables": {**before, **more}})
+    version = client.publish_version(FunctionName=name)["Version"]
+    client.update_alias(FunctionName=name, Name="live", FunctionVersion=version)
     try:
         yield
     finally:
+        client.update_alias(FunctionName=name, Name="live", FunctionVersion=released)
         client.update_function_configuration(FunctionName=name, Environment={"Variables": before})
 
 
@@ -165,7 +169,9 @@ def workers(stack: Deployed) -> list[int]:
 def event_source(stack: Deployed) -> dict[str, Any]:
     """Return the consumer's event source, with the result of its last batch."""
     client = stack.stack.client("lambda")
-    [mapping] = client.list_event_source_mappings(FunctionName=consumer(stack))["EventSourceMappings"]
+    [mapping] = client.list_event_source_mappings(FunctionName=f"{consumer(stack)}:live")[
+        "EventSourceMappings"
+    ]
     return dict(mapping)
 
 

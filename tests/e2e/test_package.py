@@ -1,7 +1,11 @@
 """The packages that `sam build` makes: what the functions need, compiled for the Python that runs them."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from hashlib import sha256
 from importlib.util import MAGIC_NUMBER, cache_from_source, source_hash
 from pathlib import Path
 
@@ -34,7 +38,7 @@ def test_every_function_of_the_template_has_a_package(packages: dict[str, Path])
 
 def test_a_package_has_only_the_code_of_the_functions_and_its_dependencies(packages: dict[str, Path]) -> None:
     locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "functions" / "requirements.txt").read_text(), re.M))
-    for package in packages.values():
+    for function, package in packages.items():
         installed = {
             path.name.partition("-")[0].replace("_", "-"): path for path in package.glob("*.dist-info")
         }
@@ -44,12 +48,8 @@ def test_a_package_has_only_the_code_of_the_functions_and_its_dependencies(packa
             for path in installed.values()
             for line in (path / "RECORD").read_text().splitlines()
         }
-        assert {path.name for path in package.iterdir()} - of_dependencies == {
-            "__pycache__",
-            "dashboard",
-            "domain",
-            "functions",
-        }
+        own = {"__pycache__", "domain", "functions", *({"dashboard"} if function == "PageFunction" else ())}
+        assert {path.name for path in package.iterdir()} - of_dependencies == own
         for name in ("domain", "functions"):
             kept = {path.name for path in (ROOT / name).glob("*.py")}
             assert {path.name for path in (package / name).iterdir()} == {*kept, "__pycache__"}
@@ -77,3 +77,26 @@ def test_a_package_runs_on_both_processors(packages: dict[str, Path]) -> None:
     for package in packages.values():
         names = {path.name for path in (package / "pydantic_core").glob("*.so")}
         assert all(any(machine in name for name in names) for machine in MACHINES)
+
+
+def content(package: Path) -> dict[str, str]:
+    """Return the digests of a package's files by their path. SAM uploads a package if these differ."""
+    return {
+        str(path.relative_to(package)): sha256(path.read_bytes()).hexdigest()
+        for path in package.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_all_functions_but_the_pages_have_the_same_package(packages: dict[str, Path]) -> None:
+    page = packages["PageFunction"]
+    assert all(content(one) == content(packages["ReadFunction"]) for one in packages.values() if one != page)
+    assert content(packages["ReadFunction"]).items() < content(page).items()
+
+
+def test_building_again_makes_the_same_bytes_so_that_nothing_is_deployed(
+    packages: dict[str, Path], tmp_path: Path
+) -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "package.py"), str(tmp_path)]
+    subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": "12345"}, check=True)
+    assert content(tmp_path) == content(packages["ReadFunction"])

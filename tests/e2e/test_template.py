@@ -8,8 +8,8 @@ from gates.checks import transformed as transformed_template
 from gates.resolve import Resolver
 
 
-@pytest.fixture(scope="module")
-def transformed() -> dict[str, Any]:
+@pytest.fixture(scope="module", name="transformed")
+def resources() -> dict[str, Any]:
     """Return the resources that SAM makes of the template's, by logical id."""
     resources: dict[str, Any] = transformed_template()["Resources"]
     return resources
@@ -143,7 +143,7 @@ def test_only_this_api_may_invoke_the_apis_functions(transformed: dict[str, Any]
     for grant in grants:
         assert grant["Principal"] == "apigateway.amazonaws.com"
         assert grant["SourceArn"]["Fn::Sub"].endswith(":${HttpApi}/*/*/*")
-        assert set(grant["FunctionName"]) == {"Fn::GetAtt"}
+        assert grant["FunctionName"]["Ref"].endswith("FunctionAliaslive")
 
 
 def test_the_authorizer_trusts_the_own_pool_or_the_named_issuer(transformed: dict[str, Any]) -> None:
@@ -178,7 +178,7 @@ def test_the_catalog_reads_the_stacks_own_content_table_or_the_named_stream(
     sources = [
         source["EventSourceArn"]
         for source in of_type(transformed, "AWS::Lambda::EventSourceMapping")
-        if source["FunctionName"] == {"Ref": "CatalogFunction"}
+        if source["FunctionName"] == {"Ref": "CatalogFunctionAliaslive"}
     ]
     assert sources == [stream]
     statements = transformed["CatalogRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]

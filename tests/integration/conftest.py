@@ -18,6 +18,8 @@ os.environ |= {
     "POWERTOOLS_METRICS_NAMESPACE": "Streakline",
     "POWERTOOLS_SERVICE_NAME": "streakline",
     "POWERTOOLS_TRACE_DISABLED": "true",
+    "AWS_LAMBDA_FUNCTION_NAME": "streakline-function",
+    "AWS_LAMBDA_FUNCTION_VERSION": "7",
 }
 
 from functions import aws, catalog, generations, project, rarity, read

@@ -63,11 +63,16 @@ def test_every_route_leads_to_the_function_that_answers_it() -> None:
         assert method.lower() in answered[path], key
 
 
-def test_integration_and_permission_name_the_function_alike_and_in_one_place() -> None:
+def test_integration_and_permission_name_the_functions_alias_and_in_one_place() -> None:
     named = [uri["IntegrationUri"] for uri in resources("AWS::ApiGatewayV2::Integration").values()]
     allowed = [grant["FunctionName"] for grant in resources("AWS::Lambda::Permission").values()]
     assert sorted(named) == sorted(allowed)
-    assert sorted(named) == ["DocsFunction.Arn", "IngestFunction.Arn", "PageFunction.Arn", "ReadFunction.Arn"]
+    assert sorted(named) == [
+        "DocsFunction.Alias",
+        "IngestFunction.Alias",
+        "PageFunction.Alias",
+        "ReadFunction.Alias",
+    ]
     for integration in resources("AWS::ApiGatewayV2::Integration").values():
         assert integration["PayloadFormatVersion"] == "2.0"
 
