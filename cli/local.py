@@ -20,6 +20,7 @@ import click
 
 from cli.bridge import make_bridge
 from cli.cors import set_cors
+from cli.delivery import POSITIONS, log_function
 from cli.manifest import clear_manifest, end_of_demo, manifest_of_table
 from cli.output import command, doing, print_json
 from cli.people import ensure_people, page_url, sign_in_lines
@@ -42,6 +43,7 @@ STARTUP_SECONDS = 60
 TOOLS = ROOT / ".cache" / "tools" / "bin"
 _MINISTACK = LOCAL / "ministack.json"
 _BRIDGE = LOCAL / "bridge.json"
+_DELIVERY = LOCAL / "delivery.json"
 _DEPLOYED = LOCAL / "deployed"
 """The digest of what the running MiniStack has. It is absent while a deployment is under way."""
 ENVIRONMENT_FILE = LOCAL / "env.json"
@@ -83,6 +85,9 @@ def up(as_json: bool) -> None:
     ensure_people(stack)
     if _running(_BRIDGE) is None:
         _start(_BRIDGE, [sys.executable, "-m", "cli.bridge", make_bridge(stack)], {}, "bridge.log")
+    if _running(_DELIVERY) is None:
+        function = log_function(stack, "streakline")
+        _start(_DELIVERY, [sys.executable, "-m", "cli.delivery", function], {}, "delivery.log")
     if as_json:
         print_json({**local, "page_url": page_url(stack)})
         return
@@ -100,7 +105,7 @@ def down() -> None:
 
     Example: streakline down
     """
-    ended = [_end(process) for process in (_BRIDGE, _MINISTACK)]
+    ended = [_end(process) for process in (_BRIDGE, _DELIVERY, _MINISTACK)]
     _forget()
     click.echo("The local stack is stopped." if any(ended) else "There is no local stack.")
 
@@ -150,7 +155,7 @@ def _forget() -> None:
         table = json.loads(STACK_FILE.read_text())["outputs"]["ViewsTableName"]
         clear_manifest(manifest_of_table(table))
         end_of_demo(table).unlink(missing_ok=True)
-    for path in (STACK_FILE, ENVIRONMENT_FILE, _DEPLOYED):
+    for path in (STACK_FILE, ENVIRONMENT_FILE, _DEPLOYED, POSITIONS):
         path.unlink(missing_ok=True)
     shutil.rmtree(_TEMPORARY, ignore_errors=True)
 
@@ -158,8 +163,9 @@ def _forget() -> None:
 def _start_ministack() -> str:
     running = _running(_MINISTACK)
     if running is None:
-        # A bridge that has outlived its MiniStack would poll for its queue for ever.
-        _end(_BRIDGE)
+        # What has outlived its MiniStack would poll for its queue or stream for ever.
+        for process in (_BRIDGE, _DELIVERY):
+            _end(process)
         _forget()
         _TEMPORARY.mkdir()
         port = _free_port()

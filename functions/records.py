@@ -46,7 +46,7 @@ def read_data(data: bytes, position: Position, arrived_at: datetime) -> list[Rec
 
     Interactions in a framed record have positions of their own.
     """
-    read = _read_one(data, position, arrived_at)
+    read = read_event(data, position, arrived_at)
     if isinstance(read, Received) or read.code != "malformed":
         return [read]
     # It is not one JSON object. Only such records can have a frame.
@@ -57,14 +57,15 @@ def read_data(data: bytes, position: Position, arrived_at: datetime) -> list[Rec
     if not parts:
         return [read]
     return [
-        _read_one(part.payload, position._replace(part=number), arrived_at)
+        read_event(part.payload, position._replace(part=number), arrived_at)
         if part.fault is None
         else _unreadable(part.payload, part.fault, position._replace(part=number), arrived_at)
         for number, part in enumerate(parts, 1)
     ]
 
 
-def _read_one(payload: bytes, position: Position, arrived_at: datetime) -> Received | Quarantined:
+def read_event(payload: bytes, position: Position, arrived_at: datetime) -> Received | Quarantined:
+    """Return the event in the payload of one part of a record, or its quarantine entry if it is invalid."""
     try:
         return Received(parse_record(payload, arrived_at), payload, position, arrived_at)
     except InvalidInteraction as error:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tracemalloc
 from base64 import b64encode
 from datetime import UTC, datetime
 from io import BytesIO
@@ -10,7 +11,8 @@ import pytest
 
 from domain.log_line import LogLine, line_for, to_text
 from functions import aws
-from functions.log_objects import BadLine, read_line, read_object
+from functions.log_objects import MAX_LINE_BYTES, BadLine, read_line, read_object
+from functions.quarantine import Position, Quarantined
 from functions.records import Received
 from tests.factory import make_interaction
 from tests.integration.conftest import ARRIVAL, BUCKET, World
@@ -85,9 +87,10 @@ def test_a_record_that_firehose_could_not_transform_is_read_too() -> None:
 
 
 def test_records_of_an_early_log_arrived_when_their_object_was_written() -> None:
-    [line, *_] = read(b"\n".join(PAYLOADS))
+    [line, second, *_] = read(b"\n".join(PAYLOADS))
     assert isinstance(line, LogLine)
     assert line.arrived_at == DELIVERED
+    assert second[2:4] == ("log/2026/03/02/a.gz", "2"), "its position is in the log"
     [received] = read_line(line)
     assert isinstance(received, Received)
 
@@ -99,3 +102,68 @@ def test_the_arrival_in_the_log_decides_what_was_too_early() -> None:
     assert early.code == "too_early"
     [refused] = read_line(early)
     assert not isinstance(refused, Received)
+
+
+MANY = TEXT * 400
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        MANY.rstrip(),
+        MANY.replace(b"\n", b"\r\n\n"),
+        gzip.compress(MANY),
+        gzip.compress(MANY[:70_000]) + gzip.compress(MANY[70_000:]) + b"\0\0",
+    ],
+    ids=["no line break at the end", "empty lines", "gzip", "gzip of two members"],
+)
+def test_all_lines_of_a_larger_object_are_read_in_order(content: bytes) -> None:
+    assert read(content) == LINES * 400
+
+
+def test_a_damaged_object_is_read_as_far_as_it_goes() -> None:
+    damaged = bytearray(gzip.compress(MANY))
+    damaged[-8] ^= 1
+    *lines, bad = read(bytes(damaged))
+    assert lines == (LINES * 400)[: len(lines)]
+    assert isinstance(bad, BadLine)
+    assert "gzip" in bad.why
+
+
+def test_a_line_that_is_too_long_is_told_and_the_next_one_is_read() -> None:
+    long = b"x" * (MAX_LINE_BYTES + 1)
+    first, *lines, last = read(long + b"\n" + TEXT + long)
+    assert lines == LINES
+    assert isinstance(first, BadLine)
+    assert isinstance(last, BadLine)
+    assert (first.line, last.line) == (1, 5)
+    assert "longer than 16,777,216 bytes" in first.why
+
+
+@pytest.mark.parametrize("arrival", [None, "soon", 10**30])
+def test_an_error_record_without_its_time_is_told(arrival: object) -> None:
+    record = {"rawData": b64encode(PAYLOADS[0]).decode(), "arrivalTimestamp": arrival}
+    [bad] = read(json.dumps(record).encode(), "log-errors/x")
+    assert isinstance(bad, BadLine)
+
+
+def test_a_part_of_a_framed_record_is_judged_alone() -> None:
+    payload = b"[%s]" % PAYLOADS[0]
+    [refused] = read_line(line_for(payload, ARRIVAL, "shard", "1", 2))
+    assert isinstance(refused, Quarantined)
+    assert refused.position == Position("shard", "1", 2)
+    [received] = read_line(line_for(payload, ARRIVAL, "shard", "1", 0))
+    assert isinstance(received, Received)
+
+
+def test_memory_does_not_grow_with_the_object() -> None:
+    def peak(times: int) -> int:
+        whole = BytesIO(gzip.compress(TEXT * times))
+        tracemalloc.start()
+        assert sum(1 for _ in read_object(whole, "log/a", DELIVERED)) == 3 * times
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(10)
+    assert peak(16_000) < 1.2 * peak(8_000)

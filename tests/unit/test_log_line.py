@@ -77,9 +77,48 @@ def test_a_payload_that_is_text_can_be_read_in_the_line() -> None:
     assert (fields["shard"], fields["sequence_number"], fields["part"]) == ("shardId-000000000000", "49", 3)
 
 
-def test_a_line_of_an_early_release_is_the_bare_payload() -> None:
-    payload = json.dumps(make_interaction()).encode()
-    assert line_of(payload + b"\n") == LogLine(payload, None, user_id="ann")
+@pytest.mark.parametrize(
+    ("payload", "user_id"),
+    [
+        (json.dumps(make_interaction()).encode(), "ann"),
+        (json.dumps([make_interaction()]).encode(), None),
+        (b'{"payload": "x"}', None),
+    ],
+)
+def test_a_line_of_an_early_release_is_the_bare_payload(payload: bytes, user_id: str | None) -> None:
+    assert line_of(payload + b"\n") == LogLine(payload, None, user_id=user_id)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"payload": 1}, "payload: must be text"),
+        ({"payload_base64": "AA=="}, "payload: must be text, or payload_base64 instead"),
+        ({"payload": ..., "payload_base64": "A"}, "payload_base64: "),
+        ({"arrived_at": "yesterday"}, "arrived_at: must be a time"),
+        ({"arrived_at": "2026-03-01T10:00:00"}, "arrived_at: must be a time"),
+        ({"arrived_at": 7}, "arrived_at: must be text"),
+        ({"part": -1}, "part: must be"),
+        ({"part": True}, "part: must be"),
+        ({"part": ...}, "part: must be"),
+        ({"user_id": 7}, "user_id: must be text or null"),
+        ({"kind": "lesson"}, "kind: must be null or one of interaction, exam, retraction"),
+    ],
+)
+def test_a_line_with_a_fault_names_its_field(changed: dict[str, object], reason: str) -> None:
+    whole = {**json.loads(to_text(line(b"{}"))), **changed}
+    fields = {name: value for name, value in whole.items() if value is not ...}
+    with pytest.raises(UnreadableLine, match=reason):
+        line_of(json.dumps(fields).encode())
+
+
+def test_a_line_has_the_days_and_the_time_that_queries_need() -> None:
+    night = make_interaction(occurred_at="2026-03-01T23:30:00-10:00", timezone="Pacific/Honolulu")
+    made = line(json.dumps(night).encode())
+    assert (made.local_day, made.utc_day) == ("2026-03-01", "2026-03-02")
+    assert made.occurred_at == "2026-03-02T09:30:00.000000Z"
+    assert line(json.dumps(EXAM).encode())[-2:] == (None, "2026-03-01T07:00:00.000000Z")
+    assert line(json.dumps(RETRACTION).encode())[-2:] == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -87,11 +126,8 @@ def test_a_line_of_an_early_release_is_the_bare_payload() -> None:
     [
         b"",
         b"{",
-        b"[1]",
         b'"text"',
-        b'{"payload": 1}',
-        b'{"payload": "{}"}',
-        b'{"payload_base64": "*"}',
+        b"1",
         to_text(line(b"{}")).replace("2026-03-02T12", "noon").encode(),
         to_text(line(b"{}")).replace('"part":3', '"part":"x"').encode(),
     ],
