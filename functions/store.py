@@ -18,13 +18,7 @@ from domain.catalog import Catalog, Certification
 from domain.fold import BucketNumbers, Buckets, Change, applied_on
 from domain.learner import Applied, Day, Learner
 from functions import catalog_items, items
-from functions.errors import (
-    TooLarge,
-    Unreadable,
-    is_contention,
-    is_oversize,
-    stored_item,
-)
+from functions.errors import TooLarge, Unreadable, is_contention, is_oversize, stored_item
 from functions.items import Item
 
 if TYPE_CHECKING:

@@ -105,7 +105,7 @@ def test_the_topic_hears_when_an_alarm_begins_and_when_it_ends(
 
 
 def test_the_deployed_functions_emit_what_is_watched_of_them(
-    stack: Deployed, alarms: list[dict[str, Any]], existing: dict[str, set[str]]
+    stack: Deployed, alarms: list[dict[str, Any]]
 ) -> None:
     ensure_test_content(stack.stack)
     stack.stack.client("kinesis").put_record(
@@ -119,20 +119,12 @@ def test_the_deployed_functions_emit_what_is_watched_of_them(
         assert time.monotonic() < deadline, f"only {found} have been emitted"
         time.sleep(1)
     assert {one.dimensions["service"] for one in from_the_log(stack)} == {"streakline"}
-    listed = stack.stack.client("cloudwatch").list_metrics(Namespace="AWS/Lambda")["Metrics"]
-    assert {"Invocations", "Errors", "Duration", "Throttles"} <= {one["MetricName"] for one in listed}
-    named = {one["Value"] for metric in listed for one in metric["Dimensions"]}
-    assert named
-    assert named <= existing["FunctionName"]
 
 
 def from_the_log(stack: Deployed) -> list[Emitted]:
-    """Return the metrics in the functions' log group. MiniStack does not read them as CloudWatch does."""
+    """Return the metrics in the functions' log group. CloudWatch reads them there; MiniStack does not."""
     logs = stack.stack.client("logs")
-    [group] = [
-        one["logGroupName"]
-        for one in logs.describe_log_groups()["logGroups"]
-        if not one["logGroupName"].startswith("/aws/vendedlogs/")
-    ]
+    names = [one["logGroupName"] for one in logs.describe_log_groups()["logGroups"]]
+    [group] = [name for name in names if not name.startswith("/aws/vendedlogs/")]
     pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
     return emitted("\n".join(event["message"].strip() for page in pages for event in page["events"]))

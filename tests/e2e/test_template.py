@@ -200,3 +200,20 @@ def test_the_progress_tables_function_exists_only_with_its_stream(transformed: d
     assert source["EventSourceArn"] == {"Ref": "ProgressTableStreamArn"}
     assert source["BisectBatchOnFunctionError"] is True
     assert "ProgressTableFunction" in made_by_sam
+
+
+def test_every_transformed_event_source_counts_its_events_for_the_alarms(transformed: dict[str, Any]) -> None:
+    sources = {
+        name: one["Properties"]
+        for name, one in transformed.items()
+        if one["Type"] == "AWS::Lambda::EventSourceMapping"
+    }
+    assert all(source["MetricsConfig"] == {"Metrics": ["EventCount"]} for source in sources.values())
+    watched = {
+        dimension["Value"]["Ref"]
+        for alarm in of_type(transformed, "AWS::CloudWatch::Alarm")
+        for query in alarm.get("Metrics", [])
+        for dimension in query.get("MetricStat", {}).get("Metric", {}).get("Dimensions", [])
+        if dimension["Name"] == "EventSourceMappingUUID"
+    }
+    assert watched == sources.keys()

@@ -200,11 +200,12 @@ def test_an_expression_reads_the_metrics_of_its_alarm_and_at_most_ten(name: str)
 def value_of(expression: str, **values: float | None) -> float:
     """Return the value of an expression of CloudWatch for one datapoint of each metric, None if it has none.
 
-    CloudWatch's SUM of a list passes over what is missing.
+    SUM of a list passes over what is missing. FILL fills gaps between datapoints, and here there is no other.
     """
     functions: dict[str, Any] = {
         "IF": lambda condition, yes, no: yes if condition else no,
         "SUM": lambda found: sum(value for value in found if value is not None),
+        "FILL": lambda value, _: value,
         "PERIOD": lambda _: 3600,
     }
     python = re.sub(r"\bAND\b", "and", expression)

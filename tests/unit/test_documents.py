@@ -111,6 +111,7 @@ INSIDE = {
     "MAX_BATCH_GET",
     "MAX_CATALOG_READS",
     "MAX_ENTRIES",
+    "MAX_STALE_SECONDS",  # how long readers of views do without the control table
     "MAX_LINE_BYTES",
     "MAX_REASON_LENGTH",
     "MAX_TRANSACTION_BYTES",
