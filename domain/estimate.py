@@ -30,8 +30,6 @@ HIGHEST = 0.95
 """Highest probability to report; the lowest is its complement. No exam result has been observed so far."""
 LEAST_EVIDENCE = 30
 """Number of contents that must have been answered before a probability is reported."""
-_RATED_CONTENT = 3
-"""So many contents count for one whose difficulty is known."""
 
 _Z = NormalDist().inv_cdf(0.9)
 _NO_TALLY = Tally()
@@ -95,6 +93,8 @@ class Profile(NamedTuple):
     """The evidence, by category."""
     practice: Practice
     skills: Skills
+    is_enough: bool
+    """Whether enough different contents were answered for a probability of passing."""
 
     def skill(self, category: str) -> float:
         """Return the skill in a category, in logits."""
@@ -123,27 +123,30 @@ def profile_of(
 ) -> Profile:
     """Infer a learner's skills. The arguments are those of `domain.readiness.assess`."""
     exam = exam_of(certification)
-    best = _by_ordinal(track.scored, unpack(f">{len(track.scored)}H", track.best), exam)
+    best = dict(_by_ordinal(track.scored, unpack(f">{len(track.scored)}H", track.best), exam))
     practised = _practised(exam, track, best)
     answers = _answers(exam, track, practised)
     scored = {name: tally.scored for name, tally in track.tallies.categories.items() if tally.scored}
     practice = practice_of(recent_days(certification.code, days, today), len(scored))
     skills = infer_skills(answers, len(best), exam.prior, constants)
-    return Profile(exam, best, practised, scored, answers, practice, skills)
+    evidence = sum(map(exam.counts_for.__getitem__, best))
+    # Parts of contents add up to whole ones but for rounding.
+    is_enough = evidence >= LEAST_EVIDENCE - 1e-9
+    return Profile(exam, best, practised, scored, answers, practice, skills, is_enough)
 
 
-def _by_ordinal(contents: ContentSet, scores: Iterable[int], exam: Exam) -> dict[int, int]:
-    """Return the scores by ordinal, without contents that the catalog does not have yet."""
-    found = dict(zip(contents, scores, strict=True))
+def _by_ordinal(contents: ContentSet, scores: Iterable[int], exam: Exam) -> Iterable[tuple[int, int]]:
+    """Return ordinals with their scores, without contents that the catalog does not have yet."""
+    found = zip(contents, scores, strict=True)
     if contents.bits >> len(exam.cell_of):
-        return {ordinal: score for ordinal, score in found.items() if ordinal < len(exam.cell_of)}
+        return [(ordinal, score) for ordinal, score in found if ordinal < len(exam.cell_of)]
     return found
 
 
 def _practised(exam: Exam, track: Track, best: Mapping[int, int]) -> list[Practised]:
     cells, questions = exam.cell_of, exam.questions
     first, first_score, asked, best_score = ([0] * len(exam.cells) for _ in range(4))
-    for ordinal, score in _by_ordinal(track.first_of, scores_of(track.first), exam).items():
+    for ordinal, score in _by_ordinal(track.first_of, scores_of(track.first), exam):
         cell = cells[ordinal]
         first[cell] += 1
         first_score[cell] += score
@@ -249,20 +252,12 @@ def predict(profile: Profile, pass_mark: float, questions: int, constants: Const
         return Prediction(None, _WHOLE_RANGE, None, practice, coverage, tuple(areas))
     variance = INFORMATION * (own_variance + follows_learner * follows_learner * variance_of_learner)
     variance += constants.drift + 1 / questions
+    deviation = math.sqrt(_spread(share) * variance)
     probability = None
-    if enough_evidence(profile):
-        deviation = math.sqrt(share * (1 - share) * variance)
+    if profile.is_enough:
         needed = least_right(pass_mark, questions) / questions
         probability = _pass_probability(share, deviation, needed, questions)
-    interval = _interval(share, math.sqrt(_spread(share) * variance))
-    return Prediction(100 * share, interval, probability, practice, coverage, tuple(areas))
-
-
-def enough_evidence(profile: Profile) -> bool:
-    """Return whether enough different contents were answered for a probability of passing."""
-    rated = profile.exam.rated
-    with_rate = len(profile.best.keys() & rated) if rated else 0
-    return len(profile.best) + (_RATED_CONTENT - 1) * with_rate >= LEAST_EVIDENCE
+    return Prediction(100 * share, _interval(share, deviation), probability, practice, coverage, tuple(areas))
 
 
 def _expected(category: ExamCategory, profile: Profile, constants: Constants) -> tuple[float, int, float]:

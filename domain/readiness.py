@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from domain.advice import Action, Hours, actions, study_time
 from domain.catalog import Certification
-from domain.estimate import Area, Interval, enough_evidence, predict, profile_of
+from domain.estimate import Area, Interval, predict, profile_of
 from domain.exam import EXAM_QUESTIONS, pass_mark_of
 from domain.learner import Day, Track
 from domain.practice import RECENT_DAYS
@@ -101,7 +101,7 @@ def assess(
         interval=prediction.interval,
         pass_probability=prediction.pass_probability,
         practice=prediction.practice,
-        confidence=_confidence(prediction.interval, prediction.coverage, enough_evidence(profile)),
+        confidence=_confidence(prediction.interval, prediction.coverage, profile.is_enough),
         areas=prediction.areas,
         weak=tuple(weak),
         strong=tuple(strong),
