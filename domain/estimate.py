@@ -196,9 +196,38 @@ def content_share(
     best = profile.best.get(content.ordinal)
     if best is None:
         return max(cell.chance, 1 / (1 + odds))
-    memory = profile.practice.memory(content.category)
-    met, known = math.exp(-memory * constants.met), math.exp(-memory * constants.known)
+    met, known = _eased(profile.practice.memory(content.category), constants)
     return _remembered(odds, 1, best, cell.chance, met, known)
+
+
+def recall(category: ExamCategory, profile: Profile, constants: Constants) -> tuple[float, float]:
+    """Return the percentages expected right of a category's practised questions.
+
+    The first is that of today, and the second that just after they are practised again. At least one content
+    of the category that the exam asks must have been scored.
+    """
+    odds = math.exp(-profile.skill(category.name))
+    now = _eased(profile.practice.memory(category.name), constants)
+    fresh = _eased(1.0, constants)
+    right_now = right_fresh = 0.0
+    scored = 0
+    for position in category.cells:
+        _, _, questions, best_score = profile.practised[position]
+        if questions:
+            cell = profile.exam.cells[position]
+            hard = odds * cell.asked_harder
+            scored += questions
+            right_now += _remembered(hard, questions, best_score, cell.chance, *now)
+            right_fresh += _remembered(hard, questions, best_score, cell.chance, *fresh)
+    return 100 * right_now / scored, 100 * right_fresh / scored
+
+
+def _eased(memory: float, constants: Constants) -> tuple[float, float]:
+    """Return the factors by which memory lowers the odds of a wrong answer.
+
+    The first is for content that was answered before, the second for content that was answered right.
+    """
+    return math.exp(-memory * constants.met), math.exp(-memory * constants.known)
 
 
 def _remembered(
@@ -229,7 +258,7 @@ def predict(profile: Profile, pass_mark: float, questions: int, constants: Const
     for category in profile.exam.categories:
         if not category.total:
             continue
-        right, met, remembered = _expected(category, profile, constants)
+        right, met, known = _expected(category, profile, constants)
         p = right / category.total
         weight = category.total / total
         # How far the category's skill follows the overall one: 1 without answers, towards 0 with many.
@@ -238,7 +267,7 @@ def predict(profile: Profile, pass_mark: float, questions: int, constants: Const
         own_variance += weight * weight * between * follows
         follows_learner += weight * follows
         scored_questions += met
-        practised += remembered
+        practised += known
         estimate, interval = None, _WHOLE_RANGE
         if has_evidence:
             variance = between * follows + follows * follows * variance_of_learner
@@ -267,9 +296,8 @@ def _expected(category: ExamCategory, profile: Profile, constants: Constants) ->
     content was scored, and the third the number of these that are expected right with the memory of them.
     """
     odds = math.exp(-profile.skill(category.name))
-    memory = profile.practice.memory(category.name)
-    met, known = math.exp(-memory * constants.met), math.exp(-memory * constants.known)
-    right = remembered = 0.0
+    met, known = _eased(profile.practice.memory(category.name), constants)
+    right = practised = 0.0
     scored = 0
     for position in category.cells:
         _, asked_harder, total, chance = profile.exam.cells[position]
@@ -280,8 +308,8 @@ def _expected(category: ExamCategory, profile: Profile, constants: Constants) ->
         _, _, questions, best_score = profile.practised[position]
         if questions:
             scored += questions
-            remembered += _remembered(hard, questions, best_score, chance, met, known)
-    return right, scored, remembered
+            practised += _remembered(hard, questions, best_score, chance, met, known)
+    return right, scored, practised
 
 
 def _spread(p: float) -> float:

@@ -77,8 +77,10 @@ class Exam:
     """The number of questions of each content, by ordinal; 0 for inactive ones."""
     prior: float
     """Where to expect the skill of a learner who has practised enough, in logits."""
+    largest: int
+    """The most questions that one active content has; 0 without any."""
     counts_for: Sequence[float]
-    """How many contents without a rate each content counts for as evidence, by ordinal: 1 to `RATED_CONTENT`."""
+    """How many contents without a rate each content counts for, by ordinal: 1 to `RATED_CONTENT`."""
 
 
 # The cache holds each certification beside its exam: the identity check below would be unsafe if a
@@ -135,6 +137,7 @@ def _index(contents: Sequence[Content]) -> Exam:
         cell_of,
         [content.questions if content.active else 0 for content in contents],
         PULL * max(0.0, POPULATION - math.fsum(easy) / len(easy)) if easy else 0.0,
+        max((content.questions for content in contents if content.active), default=0),
         [1 + (RATED_CONTENT - 1) * min(1.0, learners_behind(c) / _LEARNERS_OF_RATED) for c in contents],
     )
 
