@@ -4,7 +4,8 @@
 
 A LOG is a CSV file, compressed or not. It has the columns learner, time, item, topic, outcome, and optionally
 duration_seconds and difficulty_level. An outcome is CORRECT, INCORRECT or STUDY, and of a real exam PASSED
-or FAILED. By default the logs are statistics_practice.csv.gz and toeic_practice.csv.gz, in ../shared/data
+or FAILED. The row of an exam has no item, and optionally score and pass_mark in per cent, and the number of
+questions. By default the logs are statistics_practice.csv.gz and toeic_practice.csv.gz, in ../shared/data
 beside the repository. Those that are missing are left out. The product's own code folds each learner's rows.
 Every prediction is made from the earlier rows, and rates of right first answers come from other learners.
 """
@@ -13,20 +14,28 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean
 
 try:
     from benchmarks.evaluation.comparison import baselines
-    from benchmarks.evaluation.log import InvalidLog, Log, certification_of, is_held_out, read_log, with_rates
-    from benchmarks.evaluation.measures import Outcome, brier
+    from benchmarks.evaluation.log import (
+        InvalidLog,
+        Log,
+        certification_of,
+        is_held_out,
+        read_log,
+        require_answers,
+        with_exams,
+        with_rates,
+    )
+    from benchmarks.evaluation.measures import Outcome
     from benchmarks.evaluation.plot import reliability_plot
     from benchmarks.evaluation.predictions import (
         MIN_ITEMS,
         RATED,
         SHIPPED,
         exam_case,
-        exam_outcomes,
         next_answers,
+        real_exams,
         told,
         told_by,
     )
@@ -36,6 +45,7 @@ try:
         exams_table,
         passing_outcomes,
         passing_table,
+        real_exams_report,
         reliability_table,
     )
     from benchmarks.evaluation.speed import time_assessment
@@ -57,19 +67,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("logs", nargs="*", type=Path, metavar="LOG", help="a CSV file, compressed or not")
     parser.add_argument("--plot", type=Path, help="the file to write the reliability plot to (SVG)")
+    parser.add_argument(
+        "--exams", type=Path, help="results of exams, as `streakline exam-results` prints them"
+    )
     parser.add_argument("--all", action="store_true", help="report all learners, not only those held out")
     parser.add_argument("--tune", action="store_true", help="show each constant's effect on tuning learners")
     options = parser.parse_args(arguments)
     plotted: list[Outcome] = []
+    exams: Log | None = None
+    if options.exams:
+        try:
+            exams = read_log(options.exams)
+        except (InvalidLog, OSError) as error:
+            print(f"Can't read the exams {options.exams}: {error}", file=sys.stderr)
+            return 1
     for path in options.logs or DEFAULT_LOGS:
         if not options.logs and not path.exists():
             print(f"Nothing is measured on {path.name}, because it is missing.", file=sys.stderr)
             continue
         try:
             log = read_log(path)
+            require_answers(log)
         except (InvalidLog, OSError) as error:
             print(f"Can't read the log {path}: {error}", file=sys.stderr)
             return 1
+        if exams is not None:
+            log = with_exams(log, exams)
         print(f"## {path.name}\n")
         tuning = {learner: rows for learner, rows in log.items() if not is_held_out(learner)}
         if options.tune:
@@ -94,8 +117,13 @@ def _report(log: Log, tuning: Log, reported: Log) -> list[Outcome]:
     _progress(f"{len(reported)} learners are reported, {len(tuning)} were for tuning; next answers")
     histories = list(reported.values())
     answers = next_answers(histories, catalogs, others)
+    if not answers[SHIPPED]:
+        print("None of the learners who are reported has an answer. With --all, all learners are reported.\n")
+        return []
     print(f"{len(reported)} learners with {len(answers[SHIPPED])} answers; {len(tuning)} tuning learners\n")
     print(answers_table(answers), "", reliability_table(answers[SHIPPED], "right"), "", sep="\n")
+    if real := real_exams_report(real_exams(histories, catalogs[RATED])):
+        print(real, "", sep="\n")
     _progress("exams on items that were never practised")
     cases = [case for history in histories if (case := exam_case(history, certification))]
     if not cases:
@@ -110,11 +138,6 @@ def _report(log: Log, tuning: Log, reported: Log) -> list[Outcome]:
     chances = passing_outcomes(models[RATED])
     if chances:
         print(reliability_table(chances, "passed, marks of 50 to 80%, with rates"), "", sep="\n")
-    real = exam_outcomes(histories, catalogs[RATED])
-    if real:
-        base = fmean(outcome.happened for outcome in real)
-        print(reliability_table(real, "passed a real exam"), "", sep="\n")
-        print(f"Brier {brier(real):.3f}; of the base rate {base * (1 - base):.3f}\n")
     return answers[SHIPPED]
 
 

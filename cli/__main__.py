@@ -8,6 +8,7 @@ from cli.demo import demo
 from cli.difficulty import difficulty
 from cli.emit import emit
 from cli.env import env
+from cli.exam_results import exam_results
 from cli.local import down, up
 from cli.migrate import migrate
 from cli.quarantine_commands import quarantine
@@ -45,6 +46,7 @@ COMMANDS = (
     backfill_achievements,
     catalog,
     difficulty,
+    exam_results,
     migrate,
     token,
     remove,

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.table import Table
 
+from cli.log_files import Fault
 from cli.logs import FORMATS, Format, Log, read_log
 from cli.output import print_json, progress_bar
 from cli.stack import Stack, ask_first, on_stack_if_needed, yes_option
 from domain.catalog import Catalog, UnknownCertification, UnknownContent
 from domain.correct_rates import CorrectRate, Subject, correct_rates
+from domain.exam_results import is_exam
 from domain.interaction import Interaction, InvalidInteraction, parse
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -59,12 +62,15 @@ def difficulty(
     """
     left_out: Counter[str] = Counter()
     logs = [read_log(file, log_format, mapping, skip_bad=skip_bad) for file in files]
-    rates = correct_rates(_interactions(logs, left_out))
+    interactions = _interactions(logs, left_out)
     written, missing = 0, list[Subject]()
     if apply:
         stack = connected()
+        rates = correct_rates(interactions, partial(_resolved, catalog=stack.store.full_catalog()))
         ask_first(stack, yes, f"This writes the rates of {len(rates):,} contents into the content table")
         written, missing = _apply(stack, rates)
+    else:
+        rates = correct_rates(interactions)
     if as_json:
         print_json(
             {
@@ -85,17 +91,24 @@ def difficulty(
             click.echo(f"  not in the content table: {content}")
 
 
+def _reason(fault: Fault) -> str:
+    return f"{fault.column}: {fault.message}" if fault.column else fault.message
+
+
 def _interactions(logs: Iterable[Log], left_out: Counter[str]) -> Iterator[Interaction]:
     """Yield the valid interactions of the logs, and count the others by reason."""
     now = datetime.now(UTC)
     for log in logs:
         left_out.update(log.left_out)
-        left_out.update(f"{fault.column}: {fault.message}" for fault in log.faults)
+        left_out.update(_reason(fault) for fault in log.faults)
         for fields in log.interactions:
+            if is_exam(fields):
+                left_out["results of exams"] += 1
+                continue
             try:
                 yield parse(fields, now)
             except InvalidInteraction as error:
-                left_out[f"invalid: {error.code}"] += 1
+                left_out[f"{error.code}: {error}"] += 1
 
 
 def _print(rates: Mapping[Subject, CorrectRate], left_out: Counter[str]) -> None:
@@ -118,23 +131,22 @@ def _print(rates: Mapping[Subject, CorrectRate], left_out: Counter[str]) -> None
 def _apply(stack: Stack, rates: Mapping[Subject, CorrectRate]) -> tuple[int, list[Subject]]:
     """Write the rates to the content table. Return the number written, and what the table does not have."""
     dynamodb, table = stack.client("dynamodb"), stack.outputs["ContentTableName"]
-    catalog = stack.store.full_catalog()
     missing: list[Subject] = []
     with progress_bar() as progress:
         for subject, rate in progress.track(rates.items(), description="writing rates"):
-            code = _certification(subject, catalog)
-            if code is None or not _write(dynamodb, table, (code, subject[1]), rate):
+            code, content = subject
+            if code is None or not _write(dynamodb, table, (code, content), rate):
                 missing.append(subject)
     return len(rates) - len(missing), missing
 
 
-def _certification(subject: Subject, catalog: Catalog) -> str | None:
-    """Return the certification that a content's interactions count for; None if the catalog lacks it."""
+def _resolved(subject: Subject, catalog: Catalog) -> Subject:
+    """Return a content with the certification that its interactions count for; as it is without a place."""
     code, content = subject
     try:
-        return catalog.place(content, code).certification
+        return catalog.place(content, code).certification, content
     except (UnknownCertification, UnknownContent):
-        return None
+        return subject
 
 
 def _write(dynamodb: Any, table: str, key: tuple[str, str], rate: CorrectRate) -> bool:

@@ -154,6 +154,10 @@ def _certifications(progress: dict[str, shapes.CertificationProgress]) -> Render
 def _readiness(code: str, progress: shapes.CertificationProgress) -> Text:
     """Return sentences that keep what is expected of new questions apart from what was practised."""
     found = progress["readiness"]
+    if found["evidence"]["coverage"] is None:
+        return Text.assemble(
+            (code, "bold"), "  It has no content any more, so nothing says how ready you are."
+        )
     if found["readiness_score"] is None:
         return Text.assemble((code, "bold"), "  There is no scored answer yet that says how ready you are.")
     low, high = map(_whole, found["interval_80"])

@@ -186,7 +186,7 @@ function Certification({ words, to, code, both }) {
       </p>
     </header>
     ${found.readiness_score === null
-      ? html`<p>${to("readiness.unknown")}</p>`
+      ? html`<p>${to(found.evidence.coverage === null ? "readiness.no_content" : "readiness.unknown")}</p>`
       : html`
           <p class="estimate-line">
             <strong>${words.percent(found.readiness_score)}</strong>${" "}

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from domain.catalog import KNOWN, Certification
-from domain.estimate import Area, Prediction, Profile
+from domain.estimate import Area, Prediction, Profile, recall
+from domain.exam import ExamCategory
+from domain.first_answers import minutes_of
 from domain.learner import Track
-from domain.practice import Practice
 from domain.rounding import percent_text
+from domain.skills import Constants
 
 MAX_ACTIONS = 5
 
@@ -15,8 +17,9 @@ _READY = 0.8
 """Probability of passing from which a mock exam is recommended."""
 _FEW_ANSWERS = 5
 """A category with fewer scored answers is recommended as one to start with."""
-_FADED_DAYS = 30
-"""A category is recommended for a refresh if it was last practised more days ago."""
+_FADED = 10.0
+"""A category is recommended for a refresh if so many percentage points fewer of its practised questions are
+expected right now than just after practice."""
 
 _PACE_COVERAGE = 0.1
 _PACE_SECONDS = 2 * 3600
@@ -34,6 +37,7 @@ class Hours(NamedTuple):
     high: float
 
 
+type Confidence = Literal["low", "medium", "high"]
 type ActionKind = Literal["diagnostic_quiz", "practise", "start", "refresh", "mock_exam"]
 
 
@@ -87,23 +91,38 @@ def _pace(track: Track, certification: Certification) -> float | None:
 
 
 def actions(
-    prediction: Prediction, profile: Profile, certification: Certification, pass_mark: float
+    prediction: Prediction,
+    profile: Profile,
+    track: Track,
+    certification: Certification,
+    pass_mark: float,
+    constants: Constants,
+    confidence: Confidence,
 ) -> tuple[Action, ...]:
     """Return what to do next, at most `MAX_ACTIONS`.
 
-    A mock exam comes first if the learner is ready for one. Then come the categories that could raise the
-    estimate most: those whose weight times what they lack is greatest.
+    A mock exam comes first if the learner is likely to pass and confidence in that is not low. Then come the
+    categories that could raise the estimate most: those whose weight times what they lack is greatest.
     """
     areas = prediction.areas
     if not areas:
         return ()
+    categories = {category.name: category for category in profile.exam.categories}
+
+    def next_content(name: str, kind: ActionKind) -> str:
+        category = categories[name]
+        ordinal = (
+            _least_known(category, profile, track) if kind == "refresh" else _next_content(category, profile)
+        )
+        return certification.contents[ordinal].content_id
+
     if prediction.estimate is None:
         reason = "You have no scored answers yet. A diagnostic quiz shows where you stand."
         largest = _largest(areas)
-        return (Action("diagnostic_quiz", reason, largest, _next_content(largest, profile, certification)),)
+        return (Action("diagnostic_quiz", reason, largest, next_content(largest, "diagnostic_quiz")),)
     found: list[Action] = []
     probability = prediction.pass_probability
-    if probability is not None and probability >= _READY:
+    if probability is not None and probability >= _READY and confidence != "low":
         expected = percent_text(prediction.estimate, pass_mark)
         reason = (
             f"On new questions we expect {expected}. Your estimated chance of passing is "
@@ -115,10 +134,10 @@ def actions(
     for area in ranked:
         if len(found) == MAX_ACTIONS:
             break
-        advised = _category_advice(area, profile.practice, pass_mark)
+        advised = _category_advice(area, categories[area.category], profile, pass_mark, constants)
         if advised is not None:
             kind, reason = advised
-            content = _next_content(area.category, profile, certification, repeat=kind == "refresh")
+            content = next_content(area.category, kind)
             found.append(Action(kind, reason, area.category, content))
     if not found:
         area = ranked[0]
@@ -126,8 +145,7 @@ def actions(
             f"On new questions of this category we expect {percent_text(area.estimate or 0.0)}. More of it "
             "would help most."
         )
-        content = _next_content(area.category, profile, certification)
-        found.append(Action("practise", reason, area.category, content))
+        found.append(Action("practise", reason, area.category, next_content(area.category, "practise")))
     return tuple(found)
 
 
@@ -135,7 +153,9 @@ def _largest(areas: Sequence[Area]) -> str:
     return min(areas, key=lambda area: (-area.weight, area.category)).category
 
 
-def _category_advice(area: Area, practice: Practice, pass_mark: float) -> tuple[ActionKind, str] | None:
+def _category_advice(
+    area: Area, category: ExamCategory, profile: Profile, pass_mark: float, constants: Constants
+) -> tuple[ActionKind, str] | None:
     """Return what to do about a category and why; None if it needs nothing."""
     estimate = area.estimate or 0.0
     if area.answers < _FEW_ANSWERS:
@@ -148,10 +168,13 @@ def _category_advice(area: Area, practice: Practice, pass_mark: float) -> tuple[
             f"On new questions of this category we expect {percent_text(estimate, pass_mark)}, "
             f"below the pass mark of {pass_mark:g} %."
         )
-    if practice.age(area.category) > _FADED_DAYS:
+    if not area.coverage:
+        return None
+    now, fresh = recall(category, profile, constants)
+    if fresh - now >= _FADED:
         return "refresh", (
-            f"You have not practised this category for more than {_FADED_DAYS} days "
-            "and may have forgotten some of it."
+            f"You now get about {percent_text(now)} of the questions of this category right that you have "
+            f"practised. Just after practice it would be about {percent_text(fresh)}."
         )
     return None
 
@@ -162,18 +185,22 @@ def _few(answers: int) -> str:
     return f"only {answers} scored answers" if answers else "no scored answers"
 
 
-def _next_content(
-    category: str, profile: Profile, certification: Certification, *, repeat: bool = False
-) -> str:
-    """Return the content of a category to take next: one never scored, else the one with the lowest score.
+def _next_content(category: ExamCategory, profile: Profile) -> int:
+    """Return the ordinal of a category's content to take next: one never scored, else one to repeat."""
+    best = profile.best
+    new = (ordinal for ordinal in category.ordinals if ordinal not in best)
+    found = next(new, None)
+    return min(category.ordinals, key=best.__getitem__) if found is None else found
 
-    `repeat`: prefer content that was scored before.
+
+def _least_known(category: ExamCategory, profile: Profile, track: Track) -> int:
+    """Return the ordinal of a category's content to repeat. Some content that the exam asks must be scored.
+
+    The memory of all contents of a category is equally old, so the least known is the one with the lowest
+    score. Of equal ones, it is the one whose first answer is the oldest.
     """
     best = profile.best
-    [ordinals] = [found.ordinals for found in profile.exam.categories if found.name == category]
-    scored = [ordinal for ordinal in ordinals if ordinal in best]
-    if not scored or (len(scored) < len(ordinals) and not repeat):
-        ordinal = next(ordinal for ordinal in ordinals if ordinal not in best)
-    else:
-        ordinal = min(scored, key=best.__getitem__)
-    return certification.contents[ordinal].content_id
+    scored = [ordinal for ordinal in category.ordinals if ordinal in best]
+    lowest = min(map(best.__getitem__, scored))
+    minutes = dict(zip(track.first_of, minutes_of(track.first), strict=True))
+    return min((minutes.get(ordinal, 0), ordinal) for ordinal in scored if best[ordinal] == lowest)[1]

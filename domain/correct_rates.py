@@ -1,6 +1,6 @@
 """How often a population's first answers to each content were right."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from domain.first_answers import answer_bytes, scores_of
@@ -20,8 +20,13 @@ class CorrectRate(NamedTuple):
     """The number of learners behind it."""
 
 
-def correct_rates(interactions: Iterable[Interaction]) -> dict[Subject, CorrectRate]:
+def correct_rates(
+    interactions: Iterable[Interaction], resolve: Callable[[Subject], Subject] = lambda named: named
+) -> dict[Subject, CorrectRate]:
     """Return the rate of each content that was scored, the lowest rate first.
+
+    `resolve` returns the subject that interactions about a subject count for. Without it, interactions about
+    the same content have one rate if they name its certification and another if they do not.
 
     The first answer of a learner to a content is the earliest one with a score; of those within the same
     minute, it is the one with the lowest score. A score from 0 to 100 counts as a part of a right answer.
@@ -30,7 +35,7 @@ def correct_rates(interactions: Iterable[Interaction]) -> dict[Subject, CorrectR
     for interaction in interactions:
         if interaction.score is not None:
             answer = answer_bytes(interaction.at, interaction.score)
-            learners = first.setdefault((interaction.certification, interaction.content_id), {})
+            learners = first.setdefault(resolve((interaction.certification, interaction.content_id)), {})
             learners[interaction.user_id] = min(answer, learners.get(interaction.user_id, answer))
     rates = {
         subject: CorrectRate(

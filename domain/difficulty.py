@@ -15,7 +15,10 @@ HARDER: Mapping[str, float] = {"intermediate": 0.5, "advanced": 1.0}
 SHRINKAGE = 10.0
 """A rate is drawn towards the rate of its category as if so many learners had answered with that rate. The
 rate of a category is drawn towards that of the certification, and this one towards `POPULATION`, likewise."""
-UNSTATED = 10
+HIGHEST_RATE = 0.999
+"""Highest share to infer from rates; the lowest is its complement. Rates are written with three decimals, and
+the logit of 1 is infinite."""
+UNSTATED = 15
 """Number of learners to assume behind a rate that comes without `answered_by`."""
 
 
@@ -60,9 +63,13 @@ def logit(share: float) -> float:
 
 
 def _rate(contents: Sequence[Content], expected: float) -> float:
-    """Return the share of right first answers to all contents, drawn towards the expected share."""
+    """Return the share of right first answers to all contents, drawn towards the expected share.
+
+    It is at least 0.001 and at most `HIGHEST_RATE`.
+    """
     learners = [learners_behind(content) for content in contents]
     right = math.fsum(
         (content.correct_rate or 0.0) * n for content, n in zip(contents, learners, strict=True)
     )
-    return (right + SHRINKAGE * expected) / (sum(learners) + SHRINKAGE)
+    share = (right + SHRINKAGE * expected) / (sum(learners) + SHRINKAGE)
+    return min(HIGHEST_RATE, max(1 - HIGHEST_RATE, share))

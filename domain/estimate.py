@@ -30,8 +30,6 @@ HIGHEST = 0.95
 """Highest probability to report; the lowest is its complement. No exam result has been observed so far."""
 LEAST_EVIDENCE = 30
 """Number of contents that must have been answered before a probability is reported."""
-_RATED_CONTENT = 3
-"""So many contents count for one whose difficulty is known."""
 
 _Z = NormalDist().inv_cdf(0.9)
 _NO_TALLY = Tally()
@@ -95,6 +93,8 @@ class Profile(NamedTuple):
     """The evidence, by category."""
     practice: Practice
     skills: Skills
+    is_enough: bool
+    """Whether enough different contents were answered for a probability of passing."""
 
     def skill(self, category: str) -> float:
         """Return the skill in a category, in logits."""
@@ -123,27 +123,30 @@ def profile_of(
 ) -> Profile:
     """Infer a learner's skills. The arguments are those of `domain.readiness.assess`."""
     exam = exam_of(certification)
-    best = _by_ordinal(track.scored, unpack(f">{len(track.scored)}H", track.best), exam)
+    best = dict(_by_ordinal(track.scored, unpack(f">{len(track.scored)}H", track.best), exam))
     practised = _practised(exam, track, best)
     answers = _answers(exam, track, practised)
     scored = {name: tally.scored for name, tally in track.tallies.categories.items() if tally.scored}
     practice = practice_of(recent_days(certification.code, days, today), len(scored))
     skills = infer_skills(answers, len(best), exam.prior, constants)
-    return Profile(exam, best, practised, scored, answers, practice, skills)
+    evidence = sum(map(exam.counts_for.__getitem__, best))
+    # Parts of contents add up to whole ones but for rounding.
+    is_enough = evidence >= LEAST_EVIDENCE - 1e-9
+    return Profile(exam, best, practised, scored, answers, practice, skills, is_enough)
 
 
-def _by_ordinal(contents: ContentSet, scores: Iterable[int], exam: Exam) -> dict[int, int]:
-    """Return the scores by ordinal, without contents that the catalog does not have yet."""
-    found = dict(zip(contents, scores, strict=True))
+def _by_ordinal(contents: ContentSet, scores: Iterable[int], exam: Exam) -> Iterable[tuple[int, int]]:
+    """Return ordinals with their scores, without contents that the catalog does not have yet."""
+    found = zip(contents, scores, strict=True)
     if contents.bits >> len(exam.cell_of):
-        return {ordinal: score for ordinal, score in found.items() if ordinal < len(exam.cell_of)}
+        return [(ordinal, score) for ordinal, score in found if ordinal < len(exam.cell_of)]
     return found
 
 
 def _practised(exam: Exam, track: Track, best: Mapping[int, int]) -> list[Practised]:
     cells, questions = exam.cell_of, exam.questions
     first, first_score, asked, best_score = ([0] * len(exam.cells) for _ in range(4))
-    for ordinal, score in _by_ordinal(track.first_of, scores_of(track.first), exam).items():
+    for ordinal, score in _by_ordinal(track.first_of, scores_of(track.first), exam):
         cell = cells[ordinal]
         first[cell] += 1
         first_score[cell] += score
@@ -193,9 +196,38 @@ def content_share(
     best = profile.best.get(content.ordinal)
     if best is None:
         return max(cell.chance, 1 / (1 + odds))
-    memory = profile.practice.memory(content.category)
-    met, known = math.exp(-memory * constants.met), math.exp(-memory * constants.known)
+    met, known = _eased(profile.practice.memory(content.category), constants)
     return _remembered(odds, 1, best, cell.chance, met, known)
+
+
+def recall(category: ExamCategory, profile: Profile, constants: Constants) -> tuple[float, float]:
+    """Return the percentages expected right of a category's practised questions.
+
+    The first is that of today, and the second that just after they are practised again. At least one content
+    of the category that the exam asks must have been scored.
+    """
+    odds = math.exp(-profile.skill(category.name))
+    now = _eased(profile.practice.memory(category.name), constants)
+    fresh = _eased(1.0, constants)
+    right_now = right_fresh = 0.0
+    scored = 0
+    for position in category.cells:
+        _, _, questions, best_score = profile.practised[position]
+        if questions:
+            cell = profile.exam.cells[position]
+            hard = odds * cell.asked_harder
+            scored += questions
+            right_now += _remembered(hard, questions, best_score, cell.chance, *now)
+            right_fresh += _remembered(hard, questions, best_score, cell.chance, *fresh)
+    return 100 * right_now / scored, 100 * right_fresh / scored
+
+
+def _eased(memory: float, constants: Constants) -> tuple[float, float]:
+    """Return the factors by which memory lowers the odds of a wrong answer.
+
+    The first is for content that was answered before, the second for content that was answered right.
+    """
+    return math.exp(-memory * constants.met), math.exp(-memory * constants.known)
 
 
 def _remembered(
@@ -226,7 +258,7 @@ def predict(profile: Profile, pass_mark: float, questions: int, constants: Const
     for category in profile.exam.categories:
         if not category.total:
             continue
-        right, met, remembered = _expected(category, profile, constants)
+        right, met, known = _expected(category, profile, constants)
         p = right / category.total
         weight = category.total / total
         # How far the category's skill follows the overall one: 1 without answers, towards 0 with many.
@@ -235,7 +267,7 @@ def predict(profile: Profile, pass_mark: float, questions: int, constants: Const
         own_variance += weight * weight * between * follows
         follows_learner += weight * follows
         scored_questions += met
-        practised += remembered
+        practised += known
         estimate, interval = None, _WHOLE_RANGE
         if has_evidence:
             variance = between * follows + follows * follows * variance_of_learner
@@ -249,20 +281,12 @@ def predict(profile: Profile, pass_mark: float, questions: int, constants: Const
         return Prediction(None, _WHOLE_RANGE, None, practice, coverage, tuple(areas))
     variance = INFORMATION * (own_variance + follows_learner * follows_learner * variance_of_learner)
     variance += constants.drift + 1 / questions
+    deviation = math.sqrt(_spread(share) * variance)
     probability = None
-    if enough_evidence(profile):
-        deviation = math.sqrt(share * (1 - share) * variance)
+    if profile.is_enough:
         needed = least_right(pass_mark, questions) / questions
         probability = _pass_probability(share, deviation, needed, questions)
-    interval = _interval(share, math.sqrt(_spread(share) * variance))
-    return Prediction(100 * share, interval, probability, practice, coverage, tuple(areas))
-
-
-def enough_evidence(profile: Profile) -> bool:
-    """Return whether enough different contents were answered for a probability of passing."""
-    rated = profile.exam.rated
-    with_rate = len(profile.best.keys() & rated) if rated else 0
-    return len(profile.best) + (_RATED_CONTENT - 1) * with_rate >= LEAST_EVIDENCE
+    return Prediction(100 * share, _interval(share, deviation), probability, practice, coverage, tuple(areas))
 
 
 def _expected(category: ExamCategory, profile: Profile, constants: Constants) -> tuple[float, int, float]:
@@ -272,9 +296,8 @@ def _expected(category: ExamCategory, profile: Profile, constants: Constants) ->
     content was scored, and the third the number of these that are expected right with the memory of them.
     """
     odds = math.exp(-profile.skill(category.name))
-    memory = profile.practice.memory(category.name)
-    met, known = math.exp(-memory * constants.met), math.exp(-memory * constants.known)
-    right = remembered = 0.0
+    met, known = _eased(profile.practice.memory(category.name), constants)
+    right = practised = 0.0
     scored = 0
     for position in category.cells:
         _, asked_harder, total, chance = profile.exam.cells[position]
@@ -285,8 +308,8 @@ def _expected(category: ExamCategory, profile: Profile, constants: Constants) ->
         _, _, questions, best_score = profile.practised[position]
         if questions:
             scored += questions
-            remembered += _remembered(hard, questions, best_score, chance, met, known)
-    return right, scored, remembered
+            practised += _remembered(hard, questions, best_score, chance, met, known)
+    return right, scored, practised
 
 
 def _spread(p: float) -> float:

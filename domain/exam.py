@@ -19,11 +19,15 @@ DEFAULT_PASS_MARK = 70.0
 """Percentage needed to pass a certification of unknown level."""
 EXAM_QUESTIONS = 65
 """Default number of questions in the exam that is predicted."""
-PULL = 0.75
-"""How far the skill expected of a learner goes from the population's rates towards `POPULATION`, 0 to 1.
-
-Rates are of first answers, and learners who have practised are better at hard content than these rates say.
-"""
+PULL_UP = 0.75
+"""How far the skill expected of a learner goes from the population's rates up to `POPULATION`, 0 to 1, if
+content is hard as a whole. Rates are of first answers, and practised learners are better than these say."""
+PULL_DOWN = 0.25
+"""The same down to `POPULATION` if content is easy as a whole."""
+RATED_CONTENT = 3
+"""So many contents count for one whose difficulty is known."""
+_LEARNERS_OF_RATED = 15
+"""Number of learners behind a rate from which on the difficulty is known. Fewer count in proportion."""
 
 
 class Cell(NamedTuple):
@@ -72,8 +76,10 @@ class Exam:
     """The number of questions of each content, by ordinal; 0 for inactive ones."""
     prior: float
     """Where to expect the skill of a learner who has practised enough, in logits."""
-    rated: frozenset[int]
-    """Ordinals of the contents whose rate of right first answers is known."""
+    largest: int
+    """The most questions that one active content has; 0 without any."""
+    counts_for: Sequence[float]
+    """How many contents without a rate each content counts for, by ordinal: 1 to `RATED_CONTENT`."""
 
 
 # The cache holds each certification beside its exam: the identity check below would be unsafe if a
@@ -129,9 +135,16 @@ def _index(contents: Sequence[Content]) -> Exam:
         sum(category.total for category in categories),
         cell_of,
         [content.questions if content.active else 0 for content in contents],
-        PULL * (POPULATION - math.fsum(easy) / len(easy)) if easy else 0.0,
-        frozenset(content.ordinal for content in contents if learners_behind(content)),
+        _prior(easy),
+        max((content.questions for content in contents if content.active), default=0),
+        [1 + (RATED_CONTENT - 1) * min(1.0, learners_behind(c) / _LEARNERS_OF_RATED) for c in contents],
     )
+
+
+def _prior(easy: Sequence[float]) -> float:
+    """Return the skill to expect of a learner who has practised enough, given the contents' easiness."""
+    harder = POPULATION - math.fsum(easy) / len(easy) if easy else 0.0
+    return harder * (PULL_UP if harder > 0 else PULL_DOWN)
 
 
 def _cell(contents: Sequence[Content], choices: int | None, easy: Sequence[float]) -> Cell:

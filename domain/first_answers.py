@@ -29,6 +29,11 @@ def scores_of(answers: bytes) -> Sequence[int]:
     return unpack(">" + "4xH" * (len(answers) // ANSWER_BYTES), answers)
 
 
+def minutes_of(answers: bytes) -> Sequence[int]:
+    """Return the minutes of answers, since 1970. `answers` has `ANSWER_BYTES` for each."""
+    return unpack(">" + "I2x" * (len(answers) // ANSWER_BYTES), answers)
+
+
 def pack_answers(answers: bytes) -> bytes:
     """Return the stored form of answers: nothing if there is none, else three parts.
 

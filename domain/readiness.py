@@ -6,11 +6,11 @@ answers say about the learner (`skills`), the expected result (`estimate`), and 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from domain.advice import Action, Hours, actions, study_time
+from domain.advice import Action, Confidence, Hours, actions, study_time
 from domain.catalog import Certification
-from domain.estimate import Area, Interval, enough_evidence, predict, profile_of
+from domain.estimate import Area, Interval, Prediction, Profile, predict, profile_of
 from domain.exam import EXAM_QUESTIONS, pass_mark_of
 from domain.learner import Day, Track
 from domain.practice import RECENT_DAYS
@@ -19,10 +19,13 @@ from domain.skills import CONSTANTS, Constants
 # Callers of `assess` need no other module of its parts.
 __all__ = ["RECENT_DAYS", "Area", "Confidence", "Evidence", "Readiness", "assess"]
 
-type Confidence = Literal["low", "medium", "high"]
-
 _REQUIRED: Mapping[Confidence, tuple[float, float]] = {"high": (32.0, 0.5), "medium": (40.0, 0.2)}
 """Widest interval, in percentage points, and least coverage for a level of confidence."""
+_LEAST_ASKED = 10
+"""Confidence is low unless as many questions were answered as so many of the exam's largest content have.
+
+So one content is never enough, whatever others are retired and however many questions it has.
+"""
 
 
 class Evidence(NamedTuple):
@@ -92,6 +95,7 @@ def assess(
     profile = profile_of(track, days, certification, today, constants)
     prediction = predict(profile, pass_mark, questions, constants)
     tested = [area for area in prediction.areas if area.answers and area.estimate is not None]
+    confidence = _confidence(profile, prediction)
     weak = sorted((a for a in tested if a.interval.high < pass_mark), key=_by_estimate)
     strong = sorted((a for a in tested if a.interval.low >= pass_mark), key=_by_estimate, reverse=True)
     return Readiness(
@@ -101,12 +105,12 @@ def assess(
         interval=prediction.interval,
         pass_probability=prediction.pass_probability,
         practice=prediction.practice,
-        confidence=_confidence(prediction.interval, prediction.coverage, enough_evidence(profile)),
+        confidence=confidence,
         areas=prediction.areas,
         weak=tuple(weak),
         strong=tuple(strong),
         study_time=study_time(track, certification, prediction.coverage, prediction.estimate, pass_mark),
-        actions=actions(prediction, profile, certification, pass_mark),
+        actions=actions(prediction, profile, track, certification, pass_mark, constants, confidence),
         evidence=Evidence(
             sum(profile.scored.values()),
             len(profile.best),
@@ -121,8 +125,13 @@ def _by_estimate(area: Area) -> tuple[float, str]:
     return (area.estimate or 0.0, area.category)
 
 
-def _confidence(interval: Interval, coverage: float | None, is_enough: bool) -> Confidence:
+def _confidence(profile: Profile, prediction: Prediction) -> Confidence:
+    coverage = prediction.coverage
+    if coverage is None or not profile.is_enough:
+        return "low"
+    if coverage * profile.exam.total < _LEAST_ASKED * profile.exam.largest:
+        return "low"
     for level, (widest, least_coverage) in _REQUIRED.items():
-        if is_enough and coverage is not None and interval.width <= widest and coverage >= least_coverage:
+        if prediction.interval.width <= widest and coverage >= least_coverage:
             return level
     return "low"

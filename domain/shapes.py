@@ -213,7 +213,8 @@ class CertificationReadiness(ExamOutcomes):
         Percent | None,
         Field(
             description="Share of new questions of the certification's categories that the learner is "
-            "expected to get right, without credit for having seen a question; null without a scored answer"
+            "expected to get right, without credit for having seen a question; null without a scored answer, "
+            "or if no content is active"
         ),
     ]
     interval_80: Annotated[
@@ -237,7 +238,8 @@ class CertificationReadiness(ExamOutcomes):
         Percent | None,
         Field(
             description="Share of the practised questions that the learner is expected to get right now, "
-            "partly because they know them; null without a scored answer. It says nothing about an exam"
+            "partly because they know them; null without a scored answer to active content. It says "
+            "nothing about an exam"
         ),
     ]
     pass_mark: Percent
@@ -246,7 +248,11 @@ class CertificationReadiness(ExamOutcomes):
     strong_areas: Annotated[list[AreaEstimate], Field(description="Interval above the pass mark")]
     recommended_actions: list[RecommendedAction]
     estimated_study_time_hours: Annotated[
-        StudyHours | None, Field(description="Hours until the learner is ready")
+        StudyHours | None,
+        Field(
+            description="Study time left; null if no content is active, or if neither typical hours nor the "
+            "learner's pace are known"
+        ),
     ]
     evidence: Evidence
     assessment_date: Day

@@ -18,9 +18,9 @@ class Constants(NamedTuple):
     """Variance of the learners' skills around the prior."""
     between_categories: float = 0.15
     """Variance of a learner's skills in the categories around their overall skill."""
-    repeat: float = 0.2
-    """Weight of a category's first repeated answer, if repeats are better than expected and many contents
-    were answered."""
+    repeat: float = 0.3
+    """Weight of a learner's first repeated answer, if repeats are better than expected and the first answers
+    say much about the skill."""
     worse_repeat: float = 0.15
     """Weight of a category's first repeated answer, if repeats are worse than expected."""
     met: float = 1.0
@@ -41,14 +41,23 @@ It is a constant, so the uncertainty depends on the number of answers and never 
 """
 _REPEATS_TO_HALVE = 5.0
 """Number of repeated answers in a category that halve the weight of each: a thousand count as five do."""
+_REPEATS_OF_LEARNER_TO_HALVE = 40.0
+"""The same of a learner's repeated answers in all categories, for those that are better than expected: who
+repeats a few contents of each category learns these by heart as well."""
 _CONTENTS_TO_BE_PRACTISED = 20.0
 """Number of answered contents from which on a learner is no longer expected to be worse than others."""
 _CONTENTS_FOR_REPEATS = 20.0
 """Number of answered contents from which on repeated answers have their full weight: who repeats a few
 contents learns these by heart."""
+_MOST_BY_REPEAT = 0.037
+"""Weight of a first repeat at most, as a multiple of what the prior and the first answers say of the overall
+skill (their curvature). So none raises a skill by more than 0.04 logits, or the estimate by a point, even if
+the first answers say little because the learner got hardly any or nearly all of them right."""
 
-_CONVERGED = 1e-4
+_CONVERGED = 2e-3
 """Largest step, in logits, at which to stop. Newton's steps square their error: the next is negligible."""
+_CURVATURE_CONVERGED = 1e-4
+"""The same if the curvature is needed, because it is that before the last step."""
 _LONGEST_STEP = 2.0
 _MAX_STEPS = 50
 
@@ -93,25 +102,83 @@ def infer_skills(answers: Mapping[str, Answers], contents: int, prior: float, co
     `met` easier; what they add is limited, however many there are. The slope of the log posterior falls with
     each skill, and a right answer adds a slope of at least 0, so it lowers none of the skills.
     """
-    unpractised, learners, categories, repeat, worse_repeat, met = constants[:6]
-    prior += unpractised * max(0.0, 1 - contents / _CONTENTS_TO_BE_PRACTISED)
-    easier = math.exp(-met)
-    better_repeat = repeat * min(1.0, contents / _CONTENTS_FOR_REPEATS)
-    terms = [_terms(found, better_repeat, worse_repeat, easier) for found in answers.values()]
-    learner = prior
-    offsets = [0.0] * len(terms)
+    prior += constants.unpractised * max(0.0, 1 - contents / _CONTENTS_TO_BE_PRACTISED)
+    repeats = sum([found.repeats for found in answers.values()])
+    found = _Found(prior, [0.0] * len(answers), 0.0)
+    right = [sum([score for _, score, _ in each.first]) for each in answers.values()]
+    without = [
+        (score, each.first, 0, 0.0, 0.0, 0.0, 0.0)
+        for score, each in zip(right, answers.values(), strict=True)
+    ]
+    found = _solve(without, found, prior, constants, _CURVATURE_CONVERGED if repeats else _CONVERGED)
+    if repeats:
+        better = constants.repeat * min(1.0, contents / _CONTENTS_FOR_REPEATS)
+        better = min(better, _MOST_BY_REPEAT * found.curvature)
+        found = _solve(
+            _terms(answers, right, better, repeats, constants), found, prior, constants, _CONVERGED
+        )
+    return Skills(
+        {name: found.learner + offset for name, offset in zip(answers, found.offsets, strict=True)},
+        found.learner,
+    )
+
+
+class _Found(NamedTuple):
+    """A solution, or where to begin the search for one."""
+
+    learner: float
+    """The overall skill."""
+    offsets: Sequence[float]
+    """How much each category's skill is above it."""
+    curvature: float
+    """How fast the slope for the overall skill falls, the categories' skills following it."""
+
+
+type _Terms = tuple[float, Sequence[tuple[float, float, float]], int, float, float, float, float]
+"""What one category adds to the slope: the score of the first answers and these, the number and score of the
+repeats, how hard these are, and their weights if they are better and if they are worse than expected."""
+
+
+def _terms(
+    answers: Mapping[str, Answers], right: Sequence[float], better: float, repeats: int, constants: Constants
+) -> list[_Terms]:
+    """Return what each category adds to the slope.
+
+    `right`: the score of the first answers by category. `better`: the weight of a first repeat that is better
+    than expected. `repeats`: the number of repeats in all categories.
+    """
+    easier = math.exp(-constants.met)
+    halving = repeats / _REPEATS_OF_LEARNER_TO_HALVE
+    terms: list[_Terms] = []
+    for of_first, (first, number, score, harder) in zip(right, answers.values(), strict=True):
+        # Only the better weight falls with repeats in other categories. If the worse one did, a wrong answer
+        # in one category would raise the skill in another.
+        crowding = 1 + number / _REPEATS_TO_HALVE
+        weights = better / (crowding + halving), constants.worse_repeat / crowding
+        terms.append((of_first, first, number, score, harder * easier, *weights))
+    return terms
+
+
+def _solve(
+    terms: Sequence[_Terms], begin: _Found, prior: float, constants: Constants, converged: float
+) -> _Found:
+    """Return the most probable skills by Newton's method. `converged`: the largest step at which to stop."""
+    learners, categories = constants.between_learners, constants.between_categories
+    learner, offsets, _ = begin
+    offsets = list(offsets)
+    curvature = 0.0
     exp = math.exp
     for _ in range(_MAX_STEPS):
         slope = (prior - learner) / learners
         curvature = 1 / learners
         category_steps = []
-        for (first, repeats, score, harder, better, worse), offset in zip(terms, offsets, strict=True):
+        for (right, first, repeats, score, harder, better, worse), offset in zip(terms, offsets, strict=True):
             odds = exp(-learner - offset)
-            s = c = 0.0
-            for count, right, hard in first:
+            s, c = right, 0.0
+            for count, _, hard in first:
                 p = 1 / (1 + odds * hard)
                 expected = count * p
-                s += right - expected
+                s -= expected
                 c += expected - expected * p
             if repeats:
                 p = 1 / (1 + odds * harder)
@@ -135,28 +202,9 @@ def infer_skills(answers: Mapping[str, Answers], contents: int, prior: float, co
             if size > _LONGEST_STEP:
                 move *= _LONGEST_STEP / size
             offsets[n] += move
-        if largest < _CONVERGED:
+        if largest < converged:
             break
-    return Skills(
-        {name: learner + offset for name, offset in zip(answers, offsets, strict=True)},
-        learner,
-    )
-
-
-type _Terms = tuple[Sequence[tuple[float, float, float]], int, float, float, float, float]
-
-
-def _terms(answers: Answers, better_repeat: float, worse_repeat: float, easier: float) -> _Terms:
-    """Return what the slope needs: the answers, and the weights of repeats that are better and worse."""
-    saturated = _REPEATS_TO_HALVE / (_REPEATS_TO_HALVE + answers.repeats)
-    return (
-        answers.first,
-        answers.repeats,
-        answers.repeats_score,
-        answers.harder * easier,
-        better_repeat * saturated,
-        worse_repeat * saturated,
-    )
+    return _Found(learner, offsets, curvature)
 
 
 def learner_variance(answers: Sequence[float], constants: Constants) -> float:

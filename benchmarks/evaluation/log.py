@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
 
-from domain.catalog import NO_DIFFICULTY, Catalog, Certification, ContentMetadata, assign
+from domain.catalog import MAX_QUESTIONS, NO_DIFFICULTY, Catalog, Certification, ContentMetadata, assign
 from domain.days import FIRST_DAY, day_number, microseconds
 from domain.fold import Buckets, fold
 from domain.interaction import MAX_SECONDS, Interaction
@@ -38,8 +38,20 @@ class Row(NamedTuple):
     right: bool | None
     """None if nothing was answered."""
     seconds: int
-    passed: bool | None = None
+    exam: "Taken | None" = None
     """The result of an exam; None if the row is about an item."""
+
+
+class Taken(NamedTuple):
+    """The result of a real exam. What the log does not say is None."""
+
+    passed: bool
+    score: float | None = None
+    """Per cent, 0 to 100."""
+    pass_mark: float | None = None
+    """Per cent that was needed to pass."""
+    questions: int | None = None
+    """Number of questions."""
 
 
 type Log = dict[str, list[Row]]
@@ -95,8 +107,46 @@ def _row(fields: dict[str, str], outcome: str, line: int) -> Row:
         fields.get("difficulty_level") or NO_DIFFICULTY,
         _ANSWERS.get(outcome),
         min(MAX_SECONDS, max(0, seconds)),
-        _EXAMS.get(outcome),
+        _taken(fields, _EXAMS[outcome], line) if outcome in _EXAMS else None,
     )
+
+
+def _taken(fields: dict[str, str], passed: bool, line: int) -> Taken:
+    score, mark, questions = (
+        _number(fields, *limits, line)
+        for limits in (("score", 0, 100), ("pass_mark", 0, 100), ("questions", 1, MAX_QUESTIONS))
+    )
+    return Taken(passed, score, mark, None if questions is None else round(questions))
+
+
+def _number(fields: dict[str, str], column: str, least: float, most: float, line: int) -> float | None:
+    """Return the number in a column; None if the column is empty or missing."""
+    text = fields.get(column)
+    if not text:
+        return None
+    try:
+        number = float(text)
+    except ValueError as error:
+        raise InvalidLog(f"line {line}: {column}: {error}") from error
+    if not least <= number <= most:
+        raise InvalidLog(f"line {line}: {column}: {text} is not between {least} and {most:,}")
+    return number
+
+
+def require_answers(log: Log) -> None:
+    """Raise InvalidLog if no row of a log is an answer: nothing can be predicted then."""
+    if all(row.right is None for history in log.values() for row in history):
+        raise InvalidLog("it has no answer")
+
+
+def with_exams(log: Log, exams: Log) -> Log:
+    """Return a log with the results that its learners have in `exams`. Other rows of `exams` are left out."""
+    return {
+        learner: sorted(
+            [*history, *(row for row in exams.get(learner, ()) if row.exam)], key=lambda row: row.at
+        )
+        for learner, history in log.items()
+    }
 
 
 def is_held_out(learner: str) -> bool:
@@ -111,7 +161,7 @@ def is_second_half(learner: str) -> bool:
 
 def certification_of(log: Log) -> Certification:
     """Return all items of a log as one certification, with the topics as categories."""
-    rows = (row for history in log.values() for row in history if row.passed is None)
+    rows = (row for history in log.values() for row in history if row.exam is None)
     items = {row.item: ContentMetadata(row.item, row.topic, row.difficulty) for row in rows}
     return assign(Certification(CODE), (items[item] for item in sorted(items)), 0)
 
@@ -145,7 +195,7 @@ class LearnerState:
 
     def apply(self, *rows: Row) -> None:
         """Fold in rows, as one batch."""
-        batch = [self._interaction(row) for row in rows if row.passed is None]
+        batch = [self._interaction(row) for row in rows if row.exam is None]
         needed = needed_of(self._buckets, self.learner, batch)
         change = fold(self.learner, needed, batch, self._catalog)
         self.learner = change.learner

@@ -1,17 +1,18 @@
 """Predictions of the next answers, of exams on items that were never practised, and of real exams."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from statistics import fmean
+from typing import NamedTuple
 
 from benchmarks.evaluation.baselines import Baseline
-from benchmarks.evaluation.log import LearnerState, Row
+from benchmarks.evaluation.log import LearnerState, Row, Taken
 from benchmarks.evaluation.measures import Outcome
 from domain.catalog import Certification
 from domain.days import day_number
 from domain.estimate import content_share
+from domain.exam import EXAM_QUESTIONS
 from domain.readiness import Readiness, assess
 from domain.skills import CONSTANTS, Constants
 
@@ -30,7 +31,7 @@ def next_answers(
     constants: Constants = CONSTANTS,
 ) -> dict[str, list[Outcome]]:
     """Predict each answer from what came before. `certifications`: the catalog by name of the estimate."""
-    found: dict[str, list[Outcome]] = defaultdict(list)
+    found: dict[str, list[Outcome]] = {name: [] for name in (*certifications, *baselines)}
     first = next(iter(certifications.values()))
     for history in histories:
         state = LearnerState("learner", first)
@@ -46,7 +47,7 @@ def next_answers(
                     found[name].append(Outcome(estimate.share(row.item, row.topic), row.right))
                     estimate.learn(row)
             state.apply(row)
-    return dict(found)
+    return found
 
 
 @dataclass(frozen=True)
@@ -154,22 +155,36 @@ def _exam_of(certification: Certification, items: Mapping[str, Row]) -> Certific
     )
 
 
-def exam_outcomes(histories: Iterable[Sequence[Row]], certification: Certification) -> list[Outcome]:
-    """Return the probability of passing that was told before each real exam in the histories, and its result.
+class RealExam(NamedTuple):
+    """What was told before a real exam, and its result."""
 
-    Exams before which no probability was told are left out.
+    told: Readiness
+    taken: Taken
+
+
+def real_exams(histories: Iterable[Sequence[Row]], certification: Certification) -> list[RealExam]:
+    """Return what was told before each real exam in the histories, with its result.
+
+    The pass mark and the number of questions are those of the exam if the log has them, else the product's.
+    Exams before which nothing was told are left out.
     """
-    found: list[Outcome] = []
+    found: list[RealExam] = []
     for history in histories:
-        if all(row.passed is None for row in history):
+        if all(row.exam is None for row in history):
             continue
         state = LearnerState("learner", certification)
         for row in history:
-            if row.passed is None:
+            if row.exam is None:
                 state.apply(row)
                 continue
-            today = day_number(row.at.date())
-            chance = assess(state.track, state.days, certification, today).pass_probability
-            if chance is not None:
-                found.append(Outcome(chance, row.passed))
+            told = assess(
+                state.track,
+                state.days,
+                certification,
+                day_number(row.at.date()),
+                pass_mark=row.exam.pass_mark,
+                questions=row.exam.questions or EXAM_QUESTIONS,
+            )
+            if told.estimate is not None:
+                found.append(RealExam(told, row.exam))
     return found

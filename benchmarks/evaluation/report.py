@@ -14,7 +14,7 @@ from benchmarks.evaluation.measures import (
     log_loss,
     pearson,
 )
-from benchmarks.evaluation.predictions import MARKS, Told
+from benchmarks.evaluation.predictions import MARKS, RealExam, Told
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -141,3 +141,28 @@ def passing_outcomes(cases: Iterable[Told]) -> list[Outcome]:
         for mark, chance in case.chances.items()
         if mark >= 50 and chance is not None
     ]
+
+
+def real_exams_report(exams: Sequence[RealExam]) -> str:
+    """Return how what was told agrees with the results of real exams; "" without any."""
+    parts: list[str] = []
+    outcomes = [
+        Outcome(exam.told.pass_probability, exam.taken.passed)
+        for exam in exams
+        if exam.told.pass_probability is not None
+    ]
+    if outcomes:
+        base = fmean(outcome.happened for outcome in outcomes)
+        parts += [
+            reliability_table(outcomes, "passed a real exam"),
+            f"Brier {brier(outcomes):.3f}; of the base rate {base * (1 - base):.3f}",
+        ]
+    scored = [(exam.told, exam.taken.score) for exam in exams if exam.taken.score is not None]
+    if scored:
+        pairs = [((told.estimate or 0.0) / 100, score / 100) for told, score in scored]
+        covered = fmean(told.interval.low <= score <= told.interval.high for told, score in scored)
+        parts.append(
+            f"Scores of {len(scored)} real exams: mean absolute error {error_of(pairs):.1f} points, bias "
+            f"{bias_of(pairs):+.1f}; the 80% interval covers {covered:.2f}"
+        )
+    return "\n\n".join(parts)

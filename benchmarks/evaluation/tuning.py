@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from benchmarks.evaluation.log import Row, is_second_half, with_rates
 from benchmarks.evaluation.measures import log_loss
 from benchmarks.evaluation.predictions import (
+    MIN_ITEMS,
     RATED,
     SHIPPED,
     ExamCase,
@@ -42,6 +43,8 @@ def tuning_table(tuning: dict[str, list[Row]], certification: Certification) -> 
     cases = [
         [case for history in half.values() if (case := exam_case(history, certification))] for half in halves
     ]
+    if not any(cases):
+        return f"No tuning learner has {MIN_ITEMS} items in the last third that they had never practised."
     variants = {"as shipped": CONSTANTS} | {
         f"{name} {value}": CONSTANTS._replace(**{name: value})
         for name, values in TRIED.items()

@@ -107,17 +107,43 @@ def test_applied_rates_are_in_the_content_table_beside_what_was_there(stack: Sta
     assert len(aws.dynamodb().scan(TableName=CONTENT)["Items"]) == 2
 
 
+def test_answers_with_and_without_a_certification_are_of_the_same_content(
+    stack: Stack, tmp_path: Path
+) -> None:
+    named = {"certification_type": "SAA"}
+    log = [
+        {**answer("ann", "saa-1", 9, 100), **named},
+        answer("ann", "saa-1", 1, 0),
+        {**answer("bob", "saa-1", 1, 0), **named},
+        {**answer("cho", "saa-1", 1, 100), **named},
+        {**answer("cho", "saa-1", 0, 100), "certification_type": "NONE"},
+    ]
+    for order in (log, log[::-1]):
+        printed = json.loads(run(write(tmp_path / "log.jsonl", order), "--apply", "--json").stdout)
+        assert (printed["written"], printed["missing"]) == (1, ["saa-1"])
+        row = content_row("saa-1")
+        assert (row["correct_rate"], row["answered_by"]) == ({"N": "0.333"}, {"N": "3"})
+
+
 def test_content_that_only_the_catalog_has_is_listed(stack: Stack, tmp_path: Path) -> None:
     result = run(write(tmp_path / "log.jsonl", [answer("ann", "saa-3", 1, 100)]), "--apply")
     assert "not in the content table: saa-3" in result.stdout
 
 
 def test_invalid_interactions_are_left_out_and_counted(tmp_path: Path) -> None:
-    log = write(tmp_path / "log.jsonl", [*LOG, {**LOG[0], "score": 400}, {"passed": True}])
+    exam = make_interaction(content_id=..., interaction_type=..., certification_type="SAA", passed=True)
+    log = write(tmp_path / "log.jsonl", [*LOG, {**LOG[0], "score": 400}, exam, {"passed": True}])
     assert run(log).exit_code == 1
     printed = run(log, "--skip-bad").stdout
-    assert "left out:      1  invalid: invalid" in printed
+    assert "left out:      1  invalid: score: Input should be less than or equal to 100" in printed
+    assert "left out:      1  results of exams" in printed
     assert "left out:      1  user_id: is missing, or no text" in printed
+
+
+def test_a_line_that_is_no_json_is_left_out_by_its_fault(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text(json.dumps(LOG[0]) + "\n[]\n", "utf-8")
+    assert "left out:      1  it is not a JSON object" in run(log, "--skip-bad").stdout
 
 
 def test_a_log_without_scores_says_so(tmp_path: Path) -> None:

@@ -2,17 +2,23 @@
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from click.testing import CliRunner
 
+from benchmarks.evaluation.log import Taken, read_log
+from cli import stack as cli_stack
+from cli.__main__ import main
 from cli.bridge import NAME, make_bridge
 from cli.stack import Stack
 from functions import aws
 from tests.integration.conftest import ARRIVAL, BUS, World, interaction, streamed
 from tests.integration.http_events import claims, faulty_fields, get, post
 from tests.integration.template import template
+from tests.integration.test_redrive import make_stack
 
 
 def exam(event_id: str | None = "x-1", **fields: Any) -> dict[str, Any]:
@@ -123,3 +129,29 @@ def test_only_the_learner_and_admins_post_a_result(world: World) -> None:
     assert post(exam(), claims("bob"), user="ann", form="exam")[0] == 404
     assert post(exam(), claims("bob", "instructors"), user="ann", form="exam")[0] == 403
     assert post(exam(), claims("bob", "admins"), user="ann", form="exam")[0] == 202
+
+
+def test_results_are_printed_as_rows_of_a_log(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    world.project(
+        exam(),
+        exam("x-2", user_id="bob", passed=False, score=None),
+        exam("x-3", certification_type="DVA"),
+        interaction("e-1"),
+    )
+    monkeypatch.setattr(cli_stack, "connect", lambda name, region: make_stack(world))
+    printed = CliRunner().invoke(main, ["exam-results", "SAA"], catch_exceptions=False).stdout
+    file = tmp_path / "exams.csv"
+    file.write_text(printed, "utf-8")
+    assert {learner: [row.exam for row in rows] for learner, rows in read_log(file).items()} == {
+        "ann": [Taken(True, 78.5, 72.0)],
+        "bob": [Taken(False, None, 72.0)],
+    }
+    printed = CliRunner().invoke(main, ["exam-results", "SAA", "--json"], catch_exceptions=False).stdout
+    assert [(row["learner"], row["time"], row["outcome"]) for row in json.loads(printed)] == [
+        ("ann", "2026-03-01T07:00:00Z", "PASSED"),
+        ("bob", "2026-03-01T07:00:00Z", "FAILED"),
+    ]
+    unknown = CliRunner().invoke(main, ["exam-results", "XYZ"])
+    assert (unknown.exit_code, unknown.output) == (1, "Error: the catalog has no certification XYZ\n")

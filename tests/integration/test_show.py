@@ -27,6 +27,14 @@ def shown(world: World) -> str:
     return printed.getvalue()
 
 
+def test_a_certification_without_content_is_not_said_to_lack_answers(world: World) -> None:
+    world.project(interaction("a", content_id="dva-1", score=80))
+    CatalogWriter(world.store).update({"DVA": [ContentMetadata("dva-1", active=False)]}, CATALOG_TIME)
+    printed = StringIO()
+    render(Console(file=printed, width=200), make_stack(world), "ann", date(2026, 3, 1))
+    assert "DVA  It has no content any more, so nothing says how ready you are." in printed.getvalue()
+
+
 def test_nothing_is_wider_than_80_columns(world: World) -> None:
     world.project(
         *[

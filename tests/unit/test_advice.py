@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.readiness_states import PERFECT, Answer, State, assess_answers, make_certification
+from tests.readiness_states import PERFECT, TODAY, Answer, State, assess_answers, make_certification
 
 SMALL = make_certification()
 LARGE = make_certification(each=24)
@@ -59,12 +59,45 @@ def test_a_mock_exam_is_recommended_to_a_learner_who_is_ready() -> None:
     )
 
 
-def test_a_refresh_repeats_the_content_with_the_lowest_score() -> None:
-    history = [Answer(n, 9_000 if n % 24 == 7 else PERFECT, 50, n) for n in range(70)]
-    found = State().after(history, LARGE).assess(LARGE, pass_mark=40)
-    assert [action.kind for action in found.actions] == ["mock_exam", "refresh", "refresh", "refresh"]
-    assert "for more than 30 days" in found.actions[1].reason
-    assert {action.content_id for action in found.actions[1:]} == {"c0-7", "c1-7", "c2-7"}
+def refreshed(age: int, history: list[Answer]) -> list[str | None]:
+    """Return the content that is advised for a refresh after so many days."""
+    found = State().after(history, LARGE).assess(LARGE, TODAY + age, pass_mark=40)
+    return [action.content_id for action in found.actions if action.kind == "refresh"]
+
+
+def test_a_refresh_is_advised_once_much_of_what_was_practised_is_forgotten() -> None:
+    history = [Answer(n, PERFECT * (n % 4 > 0), 0, n) for n in range(72)]
+    advised = [bool(refreshed(age, history)) for age in range(30)]
+    assert advised == sorted(advised), "what is forgotten does not come back"
+    assert not advised[1]
+    assert advised[14], "no need to wait for a month"
+    found = State().after(history, LARGE).assess(LARGE, TODAY + 20, pass_mark=40)
+    reasons = [action.reason for action in found.actions if action.kind == "refresh"]
+    assert reasons[0] == (
+        "You now get about 81 % of the questions of this category right that you have practised. Just after "
+        "practice it would be about 95 %."
+    )
+
+
+def test_who_would_get_nearly_everything_right_anyhow_needs_no_refresh() -> None:
+    assert refreshed(300, [Answer(n) for n in range(72)]) == []
+
+
+def test_a_refresh_repeats_what_is_remembered_least() -> None:
+    worst = [Answer(n, 4_000 if n == 7 else 9_000 if n % 3 else 5_000, 0, n) for n in range(24)]
+    assert refreshed(50, worst)[0] == "c0-7"
+    same = [Answer(n, 8_000, 0, 100 - n) for n in range(24)]
+    assert refreshed(50, same)[0] == "c0-23", "of contents with the same score, the oldest first answer"
+
+
+def test_a_mock_exam_is_not_recommended_at_low_confidence() -> None:
+    large = make_certification(each=100)
+    found = assess_answers([Answer(n) for n in range(40)], large)
+    assert found.confidence == "low"
+    assert found.pass_probability is not None
+    assert found.pass_probability > 0.8
+    assert "mock_exam" not in {action.kind for action in found.actions}
+    assert found.actions
 
 
 def test_there_is_advice_as_long_as_passing_is_not_likely() -> None:

@@ -51,6 +51,11 @@ def test_content_of_two_certifications_has_two_rates() -> None:
     assert correct_rates(log) == {("SAA", "a"): CorrectRate(0.0, 1), ("DVA", "a"): CorrectRate(1.0, 1)}
 
 
+def test_answers_that_count_for_the_same_content_have_one_rate() -> None:
+    log = [answer("ann", "a", 2, 10_000, certification="SAA"), answer("ann", "a", 1, 0, certification=None)]
+    assert correct_rates(log, lambda named: ("SAA", named[1])) == {("SAA", "a"): CorrectRate(0.0, 1)}
+
+
 def test_content_without_scores_has_no_rate() -> None:
     assert correct_rates([answer("ann", "a", 1, None)]) == {}
 

@@ -8,25 +8,40 @@ from pathlib import Path
 import pytest
 
 from benchmarks.evaluation.baselines import Elo, OwnAccuracy, ReplacedHeuristic, elo_items
-from benchmarks.evaluation.log import InvalidLog, Row, certification_of, read_log, with_rates
+from benchmarks.evaluation.log import (
+    InvalidLog,
+    Row,
+    Taken,
+    certification_of,
+    read_log,
+    require_answers,
+    with_exams,
+    with_rates,
+)
 from benchmarks.evaluation.measures import Outcome, auc, bootstrap, brier, expected_error, log_loss
 from benchmarks.evaluation.predictions import (
     SHIPPED,
     Told,
     exam_case,
-    exam_outcomes,
     next_answers,
+    real_exams,
     told,
     told_by,
 )
-from benchmarks.evaluation.report import exams_table, passing_table
+from benchmarks.evaluation.report import exams_table, passing_table, real_exams_report
+from benchmarks.evaluation.tuning import tuning_table
 from domain.catalog import NO_DIFFICULTY
+from domain.readiness import Readiness
 
 START = datetime.fromisoformat("2026-01-01")
 
 
-def row(day: int, item: str, right: bool | None, topic: str = "t", passed: bool | None = None) -> Row:
-    return Row(START + timedelta(days=day), item, topic, NO_DIFFICULTY, right, 30, passed)
+def row(day: int, item: str, right: bool | None, topic: str = "t") -> Row:
+    return Row(START + timedelta(days=day), item, topic, NO_DIFFICULTY, right, 30)
+
+
+def exam_row(day: int, taken: Taken) -> Row:
+    return Row(START + timedelta(days=day), "", "", NO_DIFFICULTY, None, 0, taken)
 
 
 def practice(answers: int = 30) -> list[Row]:
@@ -37,8 +52,9 @@ def practice(answers: int = 30) -> list[Row]:
 def test_a_log_is_read_in_order_of_time_with_the_results_of_exams(tmp_path: Path) -> None:
     path = tmp_path / "log.csv.gz"
     lines = [
-        "learner,time,item,topic,outcome",
-        "a,2026-01-02T10:00:00,,,PASSED",
+        "learner,time,item,topic,outcome,score,pass_mark,questions",
+        "a,2026-01-03T10:00:00Z,,,FAILED,,,",
+        "a,2026-01-02T10:00:00,,,PASSED,81.5,65,40",
         "a,2026-01-01T10:00:00,i,t,INCORRECT",
         "a,2026-01-01T09:00:00,i,t,STUDY",
         "a,2026-01-01T09:00:00,i,t,HINT",
@@ -46,11 +62,25 @@ def test_a_log_is_read_in_order_of_time_with_the_results_of_exams(tmp_path: Path
     with gzip.open(path, "wt", encoding="utf-8") as file:
         file.write("\n".join(lines))
     [history] = read_log(path).values()
-    assert [(found.right, found.passed) for found in history] == [(None, None), (False, None), (None, True)]
+    assert [(found.right, found.exam) for found in history] == [
+        (None, None),
+        (False, None),
+        (None, Taken(True, 81.5, 65, 40)),
+        (None, Taken(False)),
+    ]
     assert [content.content_id for content in certification_of({"a": history}).contents] == ["i"]
 
 
-@pytest.mark.parametrize("text", ["learner,time\n", "learner,time,item,topic,outcome\na,noon,i,t,CORRECT\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "learner,time\n",
+        "learner,time,item,topic,outcome\na,noon,i,t,CORRECT\n",
+        "learner,time,item,topic,outcome,score\na,2026-01-02T10:00:00,,,PASSED,101\n",
+        "learner,time,item,topic,outcome,pass_mark\na,2026-01-02T10:00:00,,,PASSED,high\n",
+        "learner,time,item,topic,outcome,questions\na,2026-01-02T10:00:00,,,PASSED,0\n",
+    ],
+)
 def test_a_file_that_is_no_log_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "log.csv"
     path.write_text(text, "utf-8")
@@ -134,12 +164,55 @@ def test_baselines_learn_from_answers() -> None:
 
 
 def test_exam_results_are_compared_with_what_was_told_before() -> None:
-    able = [*practice(40), row(50, "", None, "", True), row(51, "i00", False)]
-    beginner = [row(0, "i00", True), row(1, "", None, "", False)]
+    taken = Taken(True, 75.0)
+    able = [*practice(40), exam_row(50, taken), row(51, "i00", False)]
+    newcomer = [exam_row(0, Taken(False)), row(1, "i00", True), exam_row(2, Taken(False, 90.0))]
     certification = certification_of({"x": able})
-    [outcome] = exam_outcomes([able, beginner], certification)
-    assert outcome.happened, "the beginner was told no probability"
-    assert 0.05 <= outcome.predicted <= 0.95
+    first, second = real_exams([able, newcomer], certification)
+    assert first.taken is taken, "before the newcomer's first exam, nothing was told"
+    assert first.told.pass_probability is not None
+    assert second.told.pass_probability is None
+    report = real_exams_report([first, second])
+    assert "passed a real exam" in report
+    assert "Scores of 2 real exams" in report
+    assert real_exams_report([]) == ""
+
+
+def test_a_real_exam_is_predicted_with_its_own_mark_and_number_of_questions() -> None:
+    def told_of(taken: Taken) -> Readiness:
+        history = [*practice(40), exam_row(50, taken)]
+        [exam] = real_exams([history], certification_of({"x": history}))
+        return exam.told
+
+    usual = told_of(Taken(True))
+    other = told_of(Taken(True, pass_mark=50, questions=10))
+    assert (usual.pass_mark, other.pass_mark) == (70, 50)
+    assert other.interval.width > usual.interval.width + 5
+    assert other.pass_probability != usual.pass_probability
+
+
+def test_results_are_added_to_the_learners_of_a_log() -> None:
+    log = {"a": practice(3), "b": practice(2)}
+    exam = exam_row(1, Taken(True))
+    found = with_exams(log, {"a": [exam, row(0, "other", True)], "c": [exam]})
+    assert found.keys() == log.keys()
+    assert [each.exam is not None for each in found["a"]] == [False, False, True, False]
+    assert found["b"] == log["b"]
+
+
+@pytest.mark.parametrize(
+    "rows", ["", "a,2026-01-02T10:00:00,,,PASSED\n", "a,2026-01-02T10:00:00,i,t,STUDY\n"]
+)
+def test_a_log_without_answers_is_refused(tmp_path: Path, rows: str) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("learner,time,item,topic,outcome\n" + rows, "utf-8")
+    with pytest.raises(InvalidLog, match="no answer"):
+        require_answers(read_log(path))
+
+
+def test_nothing_is_predicted_of_nobody() -> None:
+    assert tuning_table({}, certification_of({})).startswith("No tuning learner has 8 items")
+    assert next_answers([], {SHIPPED: certification_of({})}, {"own": OwnAccuracy}) == {SHIPPED: [], "own": []}
 
 
 def test_measures_of_probabilities() -> None:

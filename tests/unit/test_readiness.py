@@ -214,6 +214,28 @@ def test_a_probability_needs_answers_to_enough_different_contents(
     assert assess_answers([*repeats, Answer(least)], certification).pass_probability is not None
 
 
+@pytest.mark.parametrize(("answered_by", "least"), [(1, 27), (5, 18), (15, 10), (500, 10), (None, 10)])
+def test_rates_need_learners_behind_them_to_make_up_for_answers(answered_by: int | None, least: int) -> None:
+    contents = tuple(c._replace(correct_rate=0.5, answered_by=answered_by) for c in LARGE.contents)
+    rated = Certification("SAA", 1, contents)
+    assert assess_answers([Answer(n) for n in range(least - 1)], rated).pass_probability is None
+    assert assess_answers([Answer(n) for n in range(least)], rated).pass_probability is not None
+
+
+@pytest.mark.parametrize("every", [2, 3, 5])
+def test_the_chance_of_a_result_above_the_interval_is_a_tenth(every: int) -> None:
+    large = make_certification(each=60)
+    state = State().after([Answer(n, PERFECT * (n % every == 0)) for n in range(180)], large)
+    high = state.assess(large, questions=1_000).interval.high
+    chance = state.assess(large, questions=1_000, pass_mark=high).pass_probability
+    assert chance == pytest.approx(0.1, abs=0.01)
+
+
+def test_an_average_learner_of_an_easy_catalog_is_expected_to_be_average() -> None:
+    easy = with_rates(LARGE, [0.8])
+    assert estimate([Answer(n, PERFECT * (n % 5 > 0)) for n in range(15)], easy) == pytest.approx(80, abs=3)
+
+
 def test_a_category_without_answers_is_estimated_from_the_others() -> None:
     good = assess_answers([Answer(n) for n in range(12)], LARGE)
     bad = assess_answers([Answer(n, 0) for n in range(12)], LARGE)

@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from domain.catalog import Certification, ContentMetadata, assign
 from tests.readiness_states import (
     PERFECT,
     TODAY,
@@ -67,6 +68,21 @@ def test_a_catalog_of_one_content_never_gives_high_confidence() -> None:
     assert (found.evidence.coverage, found.confidence, found.pass_probability) == (1, "low", None)
     assert found.estimate is not None
     assert found.estimate < 60
+
+
+def test_an_exam_of_one_content_never_gives_high_confidence() -> None:
+    every = [Answer(n) for n in EACH_ONCE]
+    others = [content.content_id for content in CATALOG.contents[1:]]
+    found = State().after(every, CATALOG).assess(retired(CATALOG, *others))
+    assert (found.evidence.coverage, found.confidence) == (1, "low")
+    rows = [
+        ContentMetadata(c.content_id, c.category, questions=1_000_000 if c.ordinal == 0 else 1)
+        for c in CATALOG.contents
+    ]
+    found = assess_answers(every, assign(Certification("SAA"), rows, 0))
+    assert (found.evidence.coverage, found.confidence) == (1, "low"), "one content has nearly all questions"
+    found = assess_answers(every, CATALOG)
+    assert (found.evidence.coverage, found.confidence) == (1, "high")
 
 
 def test_a_retired_certification_has_no_estimate_and_no_advice() -> None:
