@@ -82,7 +82,7 @@ def test_a_result_that_is_refused_goes_to_quarantine(world: World, fields: dict[
 def test_the_rules_of_the_bus_and_of_its_local_stand_in_pass_results_on(world: World) -> None:
     [rule] = [r for r in template()["Resources"].values() if r["Type"] == "AWS::Events::Rule"]
     pattern = rule["Properties"]["EventPattern"]
-    assert set(pattern["detail-type"]) == {"interaction.recorded", "exam.taken"}
+    assert set(pattern["detail-type"]) == {"interaction.recorded", "exam.taken", "interaction.retracted"}
     clients = {"sqs": aws.sqs(), "events": aws.eventbridge()}
     make_bridge(cast(Stack, SimpleNamespace(client=clients.__getitem__, outputs={"BusName": BUS})))
     bridge = aws.eventbridge().describe_rule(Name=NAME, EventBusName=BUS)
