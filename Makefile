@@ -2,8 +2,8 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo up down test lint format unit integration simulation e2e coverage simulate mutate bench \
-	schemas lock clean browser
+.PHONY: help setup demo up down test lint format unit integration simulation e2e deployments coverage simulate mutate \
+	bench schemas lock clean browser
 
 # To use another Python than the newest that is found: make PYTHON=/path/to/python3.12
 export PYTHON
@@ -68,6 +68,9 @@ simulation: $(DEV) ## Test 20,000 random histories with faults against recomputa
 
 e2e: $(DEV) $(TOOLS_DEV) $(GATES) browser ## Test the deployed local stack
 	$(BIN)/python -m pytest tests/e2e
+
+deployments: $(DEV) $(TOOLS_DEV) ## Deploy the local stack with every combination of yes/no parameters; takes minutes
+	$(BIN)/python -m pytest tests/deployments
 
 coverage: $(DEV) ## Measure branch coverage of domain and functions; fail below 95 %
 	$(BIN)/python -m pytest tests/unit tests/integration -n 2 --cov

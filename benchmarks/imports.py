@@ -1,46 +1,81 @@
-"""Measure how long the functions take to import in a fresh interpreter, and which imports take longest.
+"""Measure the CPU time that each function takes to import, and which of its imports take longest.
 
 python -m benchmarks.imports
+
+Each import is in a fresh interpreter, from a built package with its byte code, and is compared with a bare
+boto3 client. What SnapStart leaves of a start is the first call after everything has been made.
 """
 
 import os
 import re
 import subprocess
 import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 from statistics import median
-from time import perf_counter
 
-RUNS = 7
+from benchmarks.cold_start import ENVIRONMENT, ROOT
+
+RUNS = 9
 SHOWN = 8
-ENVIRONMENT = {
-    **os.environ,
-    "ALLOWED_ORIGIN": "",
-    "POWERTOOLS_METRICS_NAMESPACE": "Streakline",
-    "POWERTOOLS_SERVICE_NAME": "streakline",
+FUNCTIONS = ("announce", "catalog", "docs", "ingest", "page", "progress_table", "project", "rarity", "read")
+BARE = "import boto3; boto3.client('dynamodb')"
+SNAPSHOTS = {
+    "ingest": "from functions import ingest",
+    "project": "from functions import project",
+    "read": "from functions import read",
 }
+"""Functions that start from a snapshot. Importing them there makes their clients, too."""
 
 
-def seconds(statement: str) -> float:
-    """Return the median time of a fresh interpreter that runs only this statement."""
-    took = []
-    for _ in range(RUNS):
-        begin = perf_counter()
-        subprocess.run([sys.executable, "-c", statement], env=ENVIRONMENT, check=True)
-        took.append(perf_counter() - begin)
-    return median(took)
+def seconds(statement: str, path: str, **more: str) -> float:
+    """Return the CPU time of a fresh interpreter that runs only this statement."""
+    before = getrusage(RUSAGE_CHILDREN)
+    environment = {**ENVIRONMENT, "CONTROL_TABLE": "control", "GENERATION": "blue", **more}
+    command = [sys.executable, "-P", "-S", "-c", statement]
+    subprocess.run(command, env={**environment, "PYTHONPATH": path}, check=True)
+    after = getrusage(RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def main() -> None:
-    """Print the time that each import adds to the start of Python."""
-    empty = seconds("pass")
-    for module in ("boto3", "aws_lambda_powertools.event_handler", "functions.read", "functions.project"):
-        print(f"{module:40} {1000 * (seconds(f'import {module}') - empty):6.0f} ms")
-    command = [sys.executable, "-X", "importtime", "-c", "import functions.read"]
-    log = subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, text=True).stderr
-    found = re.findall(r"\|\s+(\d+) \| (\s*)(\S+)", log)
+    """Print the CPU time that each function's import adds to the start of Python."""
+    found = find_spec("boto3")
+    assert found is not None
+    assert found.origin is not None
+    site = str(Path(found.origin).parents[1])
+    with tempfile.TemporaryDirectory() as package:
+        subprocess.run([sys.executable, str(ROOT / "scripts" / "package.py"), package, "--page"], check=True)
+        path = os.pathsep.join((package, site))
+        statements = {name: f"import functions.{name}" for name in FUNCTIONS}
+        took: dict[str, list[float]] = {name: [] for name in ("pass", "bare", *FUNCTIONS, *_made(SNAPSHOTS))}
+        for _ in range(RUNS):
+            took["pass"].append(seconds("pass", path))
+            took["bare"].append(seconds(BARE, site))
+            for name, statement in statements.items():
+                took[name].append(seconds(statement, path))
+            for name, statement in _made(SNAPSHOTS).items():
+                took[name].append(seconds(statement, path, AWS_LAMBDA_INITIALIZATION_TYPE="snap-start"))
+        empty = median(took.pop("pass"))
+        bare = median(took["bare"]) - empty
+        for name, runs in took.items():
+            own = median(runs) - empty
+            print(f"{name:40} {1000 * own:6.0f} ms {own / bare:6.2f} of a bare boto3 client")
+        command = [sys.executable, "-P", "-S", "-X", "importtime", "-c", "import functions.read"]
+        log = subprocess.run(
+            command, env={**ENVIRONMENT, "PYTHONPATH": path}, check=True, capture_output=True, text=True
+        ).stderr
+    imported = re.findall(r"\|\s+(\d+) \| (\s*)(\S+)", log)
     print("\nThe slowest imports of functions.read, each with everything that it imports itself:")
-    for took, _, module in sorted(found, key=lambda row: -int(row[0]))[:SHOWN]:
-        print(f"{module:40} {int(took) / 1000:6.0f} ms")
+    for microseconds, _, module in sorted(imported, key=lambda row: -int(row[0]))[:SHOWN]:
+        print(f"{module:40} {int(microseconds) / 1000:6.0f} ms")
+
+
+def _made(snapshots: dict[str, str]) -> dict[str, str]:
+    """Return the statements by a name that says what a snapshot holds."""
+    return {f"{name}, with its clients (a snapshot)": statement for name, statement in snapshots.items()}
 
 
 if __name__ == "__main__":
