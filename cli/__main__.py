@@ -11,6 +11,7 @@ from cli.env import env
 from cli.local import down, up
 from cli.migrate import migrate
 from cli.quarantine_commands import quarantine
+from cli.query import query
 from cli.redrive import redrive
 from cli.refold import refold
 from cli.remove import remove
@@ -46,6 +47,7 @@ COMMANDS = (
     catalog,
     difficulty,
     migrate,
+    query,
     token,
     remove,
 )
