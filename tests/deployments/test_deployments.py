@@ -22,7 +22,6 @@ CHOICES = {
     "DocsUi": ("off", "on"),
     "EventLog": ("off", "on"),
     "KeepData": ("no", "yes"),
-    "SnapStart": ("None", "PublishedVersions"),
 }
 """The parameters with two values, without those for which MiniStack lacks a part: GradualDeployment needs
 CodeDeploy, AlarmsOnExpressions needs alarms on expressions, and Cdn=with-waf a web ACL for CloudFront."""

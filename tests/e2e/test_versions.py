@@ -18,7 +18,11 @@ OTHER_ISSUER = {
     "ContentTableStreamArn": "arn:aws:dynamodb:us-east-1:123456789012:table/content/stream/1",
     "ProgressTableStreamArn": "arn:aws:dynamodb:us-east-1:123456789012:table/progress/stream/1",
 }
-STACKS: dict[str, dict[str, str]] = {"with its own user pool": {}, "with another issuer": OTHER_ISSUER}
+STACKS: dict[str, dict[str, str]] = {
+    "with its own user pool": {},
+    "with another issuer": OTHER_ISSUER,
+    "with both views": {"Views": "both"},
+}
 """Parameters of stacks between them in which every parameter means something."""
 REACHING = {
     "ApiMaxEventAgeDays",
@@ -37,13 +41,21 @@ REACHING = {
     "SnapStart",
     "StreakFreezes",
     "Tracing",
+    "Views",
     "XapiContentPrefixes",
 }
 """Parameters that reach a function. The test that uses them finds them itself."""
 
 
-def functions(template: Mapping[str, Any]) -> list[str]:
-    return list(of_type(template, "AWS::Lambda::Function"))
+def functions(template: Mapping[str, Any], parameters: Mapping[str, str] | None = None) -> list[str]:
+    """Return the functions of the template, or those that exist with these parameters."""
+    return [
+        name
+        for name in of_type(template, "AWS::Lambda::Function")
+        if parameters is None
+        or (condition := template["Resources"][name].get("Condition")) is None
+        or resolved(template, {"Condition": condition}, parameters)
+    ]
 
 
 def changed(template: Mapping[str, Any], name: str, value: str) -> str:
@@ -90,7 +102,7 @@ def silent_changes(template: Mapping[str, Any], stack: Mapping[str, str]) -> tup
     reaching, silent = set(), set()
     for name, value in before.items():
         after = {**before, name: changed(template, name, value)}
-        for function in functions(template):
+        for function in set(functions(template, before)) & set(functions(template, after)):
             if configuration(template, function, before) != configuration(template, function, after):
                 reaching.add(name)
                 if published(template, function, before) == published(template, function, after):
@@ -123,7 +135,7 @@ def test_every_resource_in_a_functions_environment_is_part_of_the_settings() -> 
         content = resolved(
             template, template["Resources"]["SettingsVersion"]["Properties"]["Content"], parameters
         )
-        for function in functions(template):
+        for function in functions(template, parameters):
             variables = configuration(template, function, parameters)["Environment"]
             # Pseudo parameters, such as the stack's name, never change.
             used = {
@@ -163,7 +175,7 @@ def test_a_gradual_deployment_moves_every_alias_and_is_taken_back_by_the_alarms(
         assert "Canary10Percent10Minutes" in str(group["DeploymentConfigName"])
         assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"]
         watched = {one["Name"]["Ref"] for one in group["AlarmConfiguration"]["Alarms"]}
-        assert watched == {"ReleaseFails", "ReleaseTroublesLearners"}
+        assert watched == {"ReleaseFails", "ReleaseFailsToAnswer", "ReleaseTroublesLearners"}
         assert watched <= set(of_type(template, "AWS::CloudWatch::Alarm"))
 
 
@@ -171,7 +183,7 @@ def test_a_deployment_that_is_not_gradual_needs_nothing_of_codedeploy() -> None:
     template = transformed()
     kinds = {resource["Type"] for resource in template["Resources"].values()}
     assert not {kind for kind in kinds if kind.startswith("AWS::CodeDeploy::")}
-    for name in ("DeploymentRole", "ReleaseFails", "ReleaseTroublesLearners"):
+    for name in ("DeploymentRole", "ReleaseFails", "ReleaseFailsToAnswer", "ReleaseTroublesLearners"):
         assert template["Resources"][name]["Condition"] == "Gradual"
 
 
@@ -194,11 +206,16 @@ def watched(template: Mapping[str, Any], alarm: str, function: str, version: str
 def test_the_alarms_of_releases_watch_the_newest_version_of_every_function() -> None:
     template = transformed()
     newest = {function: version_of(template, function) for function in functions(template)}
-    assert watched(template, "ReleaseFails", "FunctionName", "ExecutedVersion") == newest
+    failing = [
+        watched(template, alarm, "FunctionName", "ExecutedVersion")
+        for alarm in ("ReleaseFails", "ReleaseFailsToAnswer")
+    ]
+    assert failing[0] | failing[1] == newest
     troubled = watched(template, "ReleaseTroublesLearners", "function", "version")
     assert troubled.items() <= newest.items()
     # Those that read learners' items, or answer a bug with a 500.
-    assert set(troubled) == {"ProjectFunction", "ReadFunction", "IngestFunction", "DocsFunction"}
+    api = {"ReadFunction", "IngestFunction", "DocsFunction"}
+    assert set(troubled) == {"ProjectFunction", "GreenProjectFunction", *api}
 
 
 def test_codedeploy_may_move_the_aliases_of_every_function_and_of_no_other() -> None:
@@ -209,13 +226,8 @@ def test_codedeploy_may_move_the_aliases_of_every_function_and_of_no_other() -> 
     ]
     for stack in STACKS.values():
         parameters = {**defaults(template), **stack}
-        exist = {
-            name
-            for name in functions(template)
-            if (condition := template["Resources"][name].get("Condition")) is None
-            or resolved(template, {"Condition": condition}, parameters)
-        }
         allowed = resolved(template, resources, parameters)
+        exist = functions(template, parameters)
         assert set(allowed) == {f"<{name}.Arn>{end}" for name in exist for end in ("", ":*")}
 
 
@@ -224,6 +236,6 @@ def test_only_functions_that_somebody_waits_for_start_from_a_snapshot() -> None:
     snapshots = {
         name for name, one in of_type(template, "AWS::Lambda::Function").items() if "SnapStart" in one
     }
-    assert snapshots == {"ProjectFunction", "ReadFunction", "IngestFunction"}
+    assert snapshots == {"ProjectFunction", "GreenProjectFunction", "ReadFunction", "IngestFunction"}
     for version in of_type(template, "AWS::Lambda::Version"):
         assert template["Resources"][version]["DeletionPolicy"] == "Delete"

@@ -20,9 +20,10 @@ from functions import project
 from functions.project import Projector
 from tests.integration.conftest import Context, interaction, stream_event
 from tests.integration.template import template
+from tests.integration.watched import queries
 
 FUNCTION = "ProjectFunction"
-ALARMS = ("ReleaseFails", "ReleaseTroublesLearners")
+ALARMS = ("ReleaseFails", "ReleaseFailsToAnswer", "ReleaseTroublesLearners")
 LEARNERS, BATCHES, BATCH = 20, 8, 3
 """Learners, batches a minute, and interactions of a batch."""
 
@@ -67,9 +68,13 @@ class CloudWatch:
         """
         given = template()["Resources"][alarm]["Properties"]
         assert given["ComparisonOperator"] == "GreaterThanThreshold"
-        [expression] = [one["Expression"] for one in given["Metrics"] if "Expression" in one]
-        assert expression == "SUM(FILL(METRICS(), 0))"
-        watched = [one["MetricStat"] for one in given["Metrics"] if "MetricStat" in one]
+        [expression] = [
+            one["Expression"] for one in queries(template()["Resources"][alarm]) if "Expression" in one
+        ]
+        assert expression == "SUM(METRICS())"
+        watched = [
+            one["MetricStat"] for one in queries(template()["Resources"][alarm]) if "MetricStat" in one
+        ]
         assert {(one["Period"], one["Stat"]) for one in watched} == {(60, "Sum")}
         series = [self._series(one["Metric"], newest) for one in watched]
         window = range(minute - given["EvaluationPeriods"] + 1, minute + 1)
@@ -155,7 +160,9 @@ class Deployment:
             patch.setenv("AWS_LAMBDA_FUNCTION_NAME", FUNCTION)
             patch.setenv("AWS_LAMBDA_FUNCTION_VERSION", version.number)
             if version.number not in self._projectors:
+                # One learner at a time: moto loses what is written beside a transaction.
                 self._projectors[version.number] = project.projector.__wrapped__()
+                self._projectors[version.number].map_learners = map
             patch.setattr(project, "projector", lambda: self._projectors[version.number])
             version.plant(patch)
             self.printed()

@@ -19,11 +19,11 @@ os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"] = "snap-start"
 def refuse(*_):
     raise AssertionError("a connection")
 socket.socket.connect = socket.create_connection = refuse
-from functions import aws, ingest, project, read
+from functions import aws, generations, ingest, project, read
 print(json.dumps({
     "clients": aws._client.cache_info().currsize,
     "projectors": project.projector.cache_info().currsize,
-    "stores": read.store.cache_info().currsize,
+    "generations": generations.generations.cache_info().currsize,
 }))
 """
 
@@ -80,7 +80,10 @@ def test_a_process_makes_its_clients_before_a_snapshot_and_calls_nothing(world: 
         stdout=subprocess.PIPE,
         check=True,
         env={
-            **dict.fromkeys(("VIEWS_TABLE", "CONTROL_TABLE", "QUARANTINE_URL", "EVENT_LOG_BUCKET"), "name"),
+            **dict.fromkeys(
+                ("BLUE_VIEWS_TABLE", "VIEWS_TABLE", "CONTROL_TABLE", "QUARANTINE_URL", "EVENT_LOG_BUCKET"),
+                "name",
+            ),
             "STREAK_FREEZES": "0",
             "GENERATION": "blue",
             "POWERTOOLS_SERVICE_NAME": "streakline",
@@ -92,4 +95,4 @@ def test_a_process_makes_its_clients_before_a_snapshot_and_calls_nothing(world: 
         },
     )
     # DynamoDB, SQS, S3 and Kinesis.
-    assert json.loads(made.stdout) == {"clients": 4, "projectors": 1, "stores": 1}
+    assert json.loads(made.stdout) == {"clients": 4, "projectors": 1, "generations": 1}

@@ -31,8 +31,13 @@ def queries(alarm: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def watched_by_alarms() -> Iterator[Watched]:
-    """Yield every metric of every alarm."""
+    """Yield every metric of every alarm, except those that watch one version during a deployment.
+
+    tests/e2e/test_versions.py and test_canary.py see to these.
+    """
     for name, alarm in alarms().items():
+        if alarm.get("Condition") == "Gradual":
+            continue
         metrics = [query["MetricStat"]["Metric"] for query in queries(alarm) if "MetricStat" in query]
         for metric in metrics or [alarm["Properties"]]:
             dimensions = {one["Name"]: _name(one["Value"]) for one in metric["Dimensions"]}
