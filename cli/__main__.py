@@ -12,6 +12,7 @@ from cli.exam_results import exam_results
 from cli.local import down, up
 from cli.migrate import migrate
 from cli.quarantine_commands import quarantine
+from cli.query import query
 from cli.redrive import redrive
 from cli.refold import refold
 from cli.remove import remove
@@ -48,6 +49,7 @@ COMMANDS = (
     difficulty,
     exam_results,
     migrate,
+    query,
     token,
     remove,
 )
