@@ -1,4 +1,7 @@
-"""The named queries of the event log, as data: what each answers, and its SQL over the views of the log."""
+"""The named queries of the event log, as data: what each answers, and its SQL over the views of the log.
+
+Divisions are of doubles: Trino divides a bigint by 10000.0 as decimals, to one digit after the point.
+"""
 
 from typing import NamedTuple
 
@@ -29,7 +32,7 @@ QUERIES = {
         "the share of right first answers to each content, the lowest first",
         f"""WITH {FIRST_ANSWERS}
 SELECT content_id, certification_type,
-  round(sum(hundredths) / 10000.0 / count(*), 3) AS correct_rate, count(*) AS learners
+  round(CAST(sum(hundredths) AS double) / 10000 / count(*), 3) AS correct_rate, count(*) AS learners
 FROM first_answers
 GROUP BY content_id, certification_type
 ORDER BY correct_rate, learners, content_id, certification_type""",
@@ -51,7 +54,7 @@ GROUP BY local_day ORDER BY local_day""",
         "by day of arrival, and how many came over two days late",
         f"""SELECT substr(arrived_at, 1, 10) AS arrived_on, count(*) AS interactions,
   sum(CASE WHEN {_DELAY} > {LATE} THEN 1 ELSE 0 END) AS late,
-  round(max({_DELAY}) / 86400000.0, 2) AS longest_delay_days
+  round(CAST(max({_DELAY}) AS double) / 86400000, 2) AS longest_delay_days
 FROM events WHERE kind = 'interaction'
 GROUP BY substr(arrived_at, 1, 10) ORDER BY arrived_on""",
     ),
