@@ -12,14 +12,17 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.table import Table
 
+from cli.athena import log_queries, run
 from cli.log_files import Fault
 from cli.logs import FORMATS, Format, Log, read_log
-from cli.output import print_json, progress_bar
+from cli.output import doing, print_json, progress_bar
 from cli.stack import Stack, ask_first, on_stack_if_needed, yes_option
 from domain.catalog import Catalog, UnknownCertification, UnknownContent
-from domain.correct_rates import CorrectRate, Subject, correct_rates
+from domain.correct_rates import CorrectRate, FirstAnswers, Subject, correct_rates, rates_of
 from domain.exam_results import is_exam
 from domain.interaction import Interaction, InvalidInteraction, parse
+from functions.first_answers_sql import SUMS
+from functions.log_views import with_views
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 LISTED = 20
@@ -28,7 +31,7 @@ _UNKNOWN = "ConditionalCheckFailedException"
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=_FILE)
+@click.argument("files", nargs=-1, type=_FILE)
 @click.option(
     "--format",
     "log_format",
@@ -53,24 +56,29 @@ def difficulty(
     as_json: bool,
     yes: bool,
 ) -> None:
-    """Compute how often the first answers to each content of FILES were right.
+    """Compute how often the first answers to each content were right, in the event log or in FILES.
 
     With --apply, write `correct_rate` and `answered_by` to the content table, where readiness finds them.
     Content that the table does not have is listed and not added.
 
-    Example: streakline difficulty log.jsonl
+    Example: streakline difficulty --apply
     """
     left_out: Counter[str] = Counter()
     logs = [read_log(file, log_format, mapping, skip_bad=skip_bad) for file in files]
-    interactions = _interactions(logs, left_out)
+    stack = connected() if apply or not files else None
+    if stack is None:
+        rates = correct_rates(_interactions(logs, left_out))
+    else:
+        resolve = partial(_resolved, catalog=stack.store.full_catalog())
+        if files:
+            rates = correct_rates(_interactions(logs, left_out), resolve)
+        else:
+            with doing("asking the event log"):
+                rates = rates_of(in_log(stack), resolve)
     written, missing = 0, list[Subject]()
-    if apply:
-        stack = connected()
-        rates = correct_rates(interactions, partial(_resolved, catalog=stack.store.full_catalog()))
+    if stack is not None and apply:
         ask_first(stack, yes, f"This writes the rates of {len(rates):,} contents into the content table")
         written, missing = _apply(stack, rates)
-    else:
-        rates = correct_rates(interactions)
     if as_json:
         print_json(
             {
@@ -89,6 +97,19 @@ def difficulty(
         click.echo(f"{written:,} contents of the content table have their rates now.")
         for _, content in missing:
             click.echo(f"  not in the content table: {content}")
+
+
+def in_log(stack: Stack) -> Iterator[FirstAnswers]:
+    """Yield the first answers in a stack's event log."""
+    for row in run(stack, with_views(SUMS, log_queries(stack).engine)):
+        code, learner, minute = (
+            None if row[name] is None else str(row[name])
+            for name in ("certification_type", "learner", "minute")
+        )
+        subject = (code, str(row["content_id"]))
+        yield FirstAnswers(
+            subject, int(row["hundredths"] or 0), int(row["learners"] or 0), learner, minute or ""
+        )
 
 
 def _reason(fault: Fault) -> str:

@@ -21,12 +21,12 @@ from cli.stack import Stack
 from cli.stream import Record, make_record
 from domain.progress_row import KEY
 from functions.progress_table import payload_of, plain_row
-from functions.quarantine import BAD_ROW, NOT_UNDERSTOOD, PAYLOADS, Position
+from functions.quarantine import BAD_ROW, NOT_UNDERSTOOD, PAYLOADS, VOIDED, Position
 from functions.quarantine import CODES as CONSUMER_CODES
 
 type Message = dict[str, Any]
 
-CODES = (*CONSUMER_CODES, NOT_UNDERSTOOD, BAD_ROW, "undelivered", "failed_batch", "failed_change")
+CODES = (*CONSUMER_CODES, NOT_UNDERSTOOD, VOIDED, BAD_ROW, "undelivered", "failed_batch", "failed_change")
 """All reasons for which a record can be in quarantine."""
 HIDDEN_SECONDS = 900
 """How long a message stays hidden from other readers if it is not released before."""

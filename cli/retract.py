@@ -1,28 +1,34 @@
 """`streakline retract`: take back interactions that should not count."""
 
-import json
 from datetime import datetime
 
 import click
 
 from cli.output import doing
-from cli.refold import POLL_SECONDS, Log, refold_learner, report
+from cli.refold import Log, refold_learner, report
+from cli.retractions import emit_retractions, wait_until_retracted
 from cli.stack import Stack, ask_first, on_stack, yes_option
-from cli.stream import Record, put_records
+from cli.voided import retract_voided
 from domain.days import day_number
 from domain.interaction import digest_of, is_event_id, is_user_id
-from functions.refold import Refolder, kept_of
 
 
 @click.command("retract")
-@click.argument("user_id", metavar="USER")
-@click.argument("day", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]))
-@click.argument("event_ids", metavar="EVENT_ID...", nargs=-1, required=True)
-@click.option("--json", "as_json", is_flag=True, help="Print the result of the refold as JSON.")
+@click.argument("user_id", metavar="USER", required=False)
+@click.argument("day", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), required=False)
+@click.argument("event_ids", metavar="EVENT_ID...", nargs=-1)
+@click.option("--voided", is_flag=True, help="Take back what voiding xAPI statements in quarantine name.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @yes_option
 @on_stack
 def retract(
-    stack: Stack, user_id: str, day: datetime, event_ids: tuple[str, ...], as_json: bool, yes: bool
+    stack: Stack,
+    user_id: str | None,
+    day: datetime | None,
+    event_ids: tuple[str, ...],
+    voided: bool,
+    as_json: bool,
+    yes: bool,
 ) -> None:
     """Take back interactions or exam results of one learner.
 
@@ -31,6 +37,14 @@ def retract(
 
     Example: streakline retract ann 2026-03-01 e-17
     """
+    if voided:
+        if user_id is not None:
+            raise click.UsageError("--voided finds the events itself: name no learner")
+        ask_first(stack, yes, "This takes back what the voiding statements in quarantine name")
+        retract_voided(stack, as_json=as_json)
+        return
+    if user_id is None or day is None or not event_ids:
+        raise click.UsageError("name USER, DATE and at least one EVENT_ID, or give --voided")
     check_ids(user_id, event_ids)
     ask_first(stack, yes, f"This takes back {len(event_ids):,} events of {user_id}")
     log = Log(stack)
@@ -50,34 +64,3 @@ def check_ids(user_id: str, event_ids: tuple[str, ...]) -> None:
     for event_id in event_ids:
         if not is_event_id(event_id):
             raise click.BadParameter(f"{event_id!r} is no event_id", param_hint="EVENT_ID")
-
-
-def emit_retractions(stack: Stack, identities: list[tuple[str, str, str]]) -> None:
-    """Put retractions of these events (learner, UTC date, event_id) into the stream."""
-    records = [
-        Record(
-            json.dumps({"event_id": event_id, "user_id": user_id, "retracted_on": utc_date}).encode(), user_id
-        )
-        for user_id, utc_date, event_id in identities
-    ]
-    for _ in put_records(stack, records):
-        pass
-
-
-def wait_until_retracted(log: Log, user_id: str, utc_day: int, digests: frozenset[int]) -> None:
-    """Wait until the consumer has noted the retractions.
-
-    Raise click.ClickException if it does not in time.
-    """
-    refolder: Refolder = log.refolder()
-    began = log.clock()
-    while True:
-        applied = kept_of(refolder.read(user_id)).applied.get(utc_day)
-        if applied is not None and digests <= applied.retracted:
-            return
-        if log.clock() - began >= log.lag:
-            raise click.ClickException(
-                "the consumer has not noted the retractions yet. They are in the stream and count from then "
-                f"on; run `streakline refold {user_id}` when it has caught up"
-            )
-        log.pause(min(1, POLL_SECONDS))

@@ -16,7 +16,7 @@ from domain.interaction import InvalidInteraction
 from domain.learner import Learner
 from domain.xapi import NotUnderstood, interaction_of
 from functions.project import Projector
-from functions.quarantine import BAD_ROW, NOT_UNDERSTOOD, Position, Quarantined
+from functions.quarantine import BAD_ROW, NOT_UNDERSTOOD, VOIDED, Position, Quarantined
 from functions.records import Received, read_data
 from functions.store import Store, checked_items
 
@@ -70,6 +70,9 @@ def _read(
 ) -> list[Received | Quarantined]:
     shard, _, number = record.position.partition(":")
     position = Position(shard, number)
+    if record.code == VOIDED:
+        reason = f"{record.reason}; `streakline retract --voided` does that"
+        return [Quarantined(record.payload.data, VOIDED, reason, position, arrived_at)]
     if record.code in NOT_INTERACTIONS:
         return [Quarantined(record.payload.data, record.code, record.reason, position, arrived_at)]
     if record.code == NOT_UNDERSTOOD:

@@ -76,12 +76,22 @@ class NotUnderstood(Exception):
         super().__init__(f"{field}: {message}" if field else message)
 
 
+class Voids(NotUnderstood):
+    """A statement takes back the one with the id `target`."""
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        super().__init__("verb.id", f"voided takes back the statement {target}")
+
+
 def interaction_of(statement: dict[str, Any], prefixes: Sequence[str] = ()) -> Fields:
     """Return the interaction that a statement is. Raise NotUnderstood if it is none.
 
     `prefixes`: what to leave out at the beginning of objects' ids. The interaction is valid, but for a time
-    that is ahead of its arrival.
+    that is ahead of its arrival. Raise Voids if the statement takes back another one, whoever its actor is.
     """
+    if _verb(statement) in VOIDED:
+        raise Voids(_referred(statement))
     learner = learner_of(statement)
     rule = _rule(statement)
     content = content_id(_object(statement), prefixes)
@@ -205,16 +215,33 @@ def _object(statement: dict[str, Any]) -> str:
 
 
 def _rule(statement: dict[str, Any]) -> VerbRule:
-    verb = statement.get("verb")
-    iri = _text(verb.get("id")) if isinstance(verb, dict) else None
+    iri = _iri_of_verb(statement)
     if not iri:
         raise NotUnderstood("verb.id", "is missing, or no text")
     known = without_scheme(iri)
-    if known in VOIDED:
-        raise NotUnderstood("verb.id", "voided takes back another statement, which is not possible yet")
     if known not in VERBS:
         raise NotUnderstood("verb.id", f"{iri[:200]!r} does not count as an interaction with content")
     return VERBS[known]
+
+
+def _iri_of_verb(statement: dict[str, Any]) -> str | None:
+    verb = statement.get("verb")
+    return _text(verb.get("id")) if isinstance(verb, dict) else None
+
+
+def _verb(statement: dict[str, Any]) -> str:
+    return without_scheme(_iri_of_verb(statement) or "")
+
+
+def _referred(statement: dict[str, Any]) -> str:
+    """Return the id of the statement that a voiding one refers to."""
+    reference = statement.get("object")
+    if not isinstance(reference, dict) or reference.get("objectType") != "StatementRef":
+        raise NotUnderstood("object", "must be a StatementRef, because voided takes back a statement")
+    try:
+        return str(UUID(_text(reference.get("id")) or ""))
+    except ValueError as error:
+        raise NotUnderstood("object.id", "is no UUID of a statement") from error
 
 
 def _kind(rule: VerbRule, result: dict[str, Any], score: float | None) -> Kind:

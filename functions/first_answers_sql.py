@@ -25,3 +25,15 @@ ranked AS (
 first_answers AS (SELECT * FROM ranked WHERE answer = 1)"""
 """Views for a WITH, after those of `functions.log_views`. `first_answers` has a row for each content,
 certification as the interactions name it, and learner."""
+
+SUMS = f"""WITH {FIRST_ANSWERS},
+named AS (
+  SELECT *, count(*) OVER (PARTITION BY content_id, user_id) AS names FROM first_answers
+)
+SELECT content_id, certification_type,
+  CASE WHEN names > 1 THEN user_id END AS learner, CASE WHEN names > 1 THEN minute END AS minute,
+  sum(hundredths) AS hundredths, count(*) AS learners
+FROM named
+GROUP BY content_id, certification_type,
+  CASE WHEN names > 1 THEN user_id END, CASE WHEN names > 1 THEN minute END"""
+"""The first answers as `domain.correct_rates.FirstAnswers`."""

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from domain.log_line import LogLine, line_for, to_text
-from functions.observability import logger
+from functions.observability import log_request_id, logger
 from functions.quarantine import Position
 from functions.records import read_data
 
@@ -146,4 +146,5 @@ def _fit(done: Sequence[_Transformed]) -> None:
 
 def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Transform a batch of Firehose's records."""
+    log_request_id(context.aws_request_id)
     return {"records": transform(event["records"])}

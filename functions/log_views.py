@@ -5,6 +5,7 @@ DuckDB, read JSON by different functions. Everything else in the views is SQL th
 """
 
 import re
+from collections.abc import Sequence
 from datetime import date
 from typing import Literal, assert_never
 
@@ -61,6 +62,14 @@ def lines_of_learner(user_id: str, engine: Engine) -> str:
     code = _field("line", "code", engine)
     return (
         f"SELECT line FROM {TABLE} WHERE {user} = {literal(user_id)} OR ({user} IS NULL AND {code} IS NULL)"
+    )
+
+
+def facts_with_ids(event_ids: Sequence[str], engine: Engine) -> str:
+    """Return the query for the identities of the interactions and exams with these ids, retracted or not."""
+    ids = ", ".join(map(literal, event_ids))
+    return with_views(
+        f"SELECT DISTINCT user_id, utc_day, event_id FROM deliveries WHERE event_id IN ({ids})", engine
     )
 
 

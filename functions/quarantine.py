@@ -32,6 +32,8 @@ CODES = (
 """The codes under which the consumer puts records into quarantine."""
 NOT_UNDERSTOOD = "not_understood"
 """The code under which the API puts xAPI statements there that are no interactions."""
+VOIDED = "voided"
+"""The code of xAPI statements that take back another one. `streakline retract --voided` carries them out."""
 BAD_ROW = "bad_row"
 """The code of rows of the replaced tracker's progress table that are no interactions."""
 

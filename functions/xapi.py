@@ -20,13 +20,21 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 from domain.days import instant
 from domain.foreign import is_statement
 from domain.interaction import Fault, parse
-from domain.xapi import LAST_TIME, Fields, NotUnderstood, interaction_of, learner_of, statement_id
+from domain.xapi import (
+    LAST_TIME,
+    Fields,
+    NotUnderstood,
+    Voids,
+    interaction_of,
+    learner_of,
+    statement_id,
+)
 from functions import aws
 from functions.api import ApiError, InvalidRequest, operation, requested_at
 from functions.caller import Caller, caller
 from functions.observability import count_quarantined, logger
 from functions.posting import app, listed, request_body
-from functions.quarantine import NOT_UNDERSTOOD, Position, Quarantine, Quarantined
+from functions.quarantine import NOT_UNDERSTOOD, VOIDED, Position, Quarantine, Quarantined
 from functions.stream import MAX_RECORDS, put
 
 PATH = "/xapi/statements"
@@ -46,6 +54,8 @@ class _Read(NamedTuple):
     statement: dict[str, Any]
     fields: Fields | None
     fault: Fault | None
+    code: str = NOT_UNDERSTOOD
+    """Its code in quarantine, if it is none."""
 
 
 @operation(app.post, PATH, "xapi")
@@ -112,7 +122,7 @@ def _record(who: Caller, statements: Sequence[Any]) -> list[_Read]:
     if not who.is_admin:
         _check_author(who, statements)
     prefixes = os.environ["XAPI_CONTENT_PREFIXES"].split(",")
-    read = [_read(statement, now, prefixes) for statement in statements]
+    read = [_read(statement, now, prefixes, who) for statement in statements]
     if not who.is_admin:
         _check_age(read, now)
     _store(read, now)
@@ -146,14 +156,21 @@ def _check_author(who: Caller, statements: Sequence[dict[str, Any]]) -> None:
             raise ApiError(403, message)
 
 
-def _read(statement: dict[str, Any], now: datetime, prefixes: Sequence[str]) -> _Read:
-    """Return a statement with its id and, if it has no time at all, with the time of the request."""
+def _read(statement: dict[str, Any], now: datetime, prefixes: Sequence[str], who: Caller) -> _Read:
+    """Return a statement with its id and, if it has no time at all, with the time of the request.
+
+    Only admins can take back statements: learners could take back their worst answers.
+    """
     if statement.get("timestamp") is None and statement.get("stored") is None:
         statement = {**statement, "id": statement.get("id") or str(uuid4()), "stored": now.isoformat()}
     known_as = statement_id(statement)
     statement = {**statement, "id": known_as}
     try:
         return _Read(known_as, statement, interaction_of(statement, prefixes), None)
+    except Voids as error:
+        if who.is_admin:
+            return _Read(known_as, statement, None, error.fault, VOIDED)
+        return _Read(known_as, statement, None, Fault("verb.id", "only admins can void statements"))
     except NotUnderstood as error:
         return _Read(known_as, statement, None, error.fault)
 
@@ -177,26 +194,26 @@ def _store(read: Sequence[_Read], now: datetime) -> None:
     stored is recognised by its id.
     """
     interactions = [one.fields for one in read if one.fields is not None]
-    refused = [_quarantined(one.statement, one.fault, now) for one in read if one.fault is not None]
+    refused = [_quarantined(one, one.fault, now) for one in read if one.fault is not None]
     if refused:
         quarantine = Quarantine(aws.sqs, aws.s3, os.environ["QUARANTINE_URL"], os.environ["EVENT_LOG_BUCKET"])
         try:
             quarantine.put(refused)
         except RuntimeError as error:
             raise TimeoutError("the quarantine did not take the statements") from error
-        count_quarantined([(NOT_UNDERSTOOD, len(refused))])
+        count_quarantined(Counter(entry.code for entry in refused).items())
     if interactions and not all(put(interactions)):
         raise TimeoutError("the stream did not take all statements")
-    reasons = Counter(one.reason for one in refused)
+    reasons = Counter(one.reason if one.code == NOT_UNDERSTOOD else one.code for one in refused)
     logger.info("statements", extra={"accepted": len(interactions), "not_understood": dict(reasons)})
 
 
-def _quarantined(statement: dict[str, Any], fault: Fault, now: datetime) -> Quarantined:
+def _quarantined(one: _Read, fault: Fault, now: datetime) -> Quarantined:
     """Return a statement's entry in quarantine. The same statement has the same position."""
-    payload = json.dumps(statement).encode()
+    payload = json.dumps(one.statement).encode()
     position = Position("xapi", sha256(payload).hexdigest()[:32])
     reason = f"{fault.field}: {fault.message}" if fault.field else fault.message
-    return Quarantined(payload, NOT_UNDERSTOOD, reason, position, now, (fault,), "api")
+    return Quarantined(payload, one.code, reason, position, now, (fault,), "api")
 
 
 def _count(read: Sequence[_Read]) -> dict[str, Any]:

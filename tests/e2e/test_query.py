@@ -19,9 +19,11 @@ import pytest
 
 from cli.athena import run
 from cli.delivery import Delivery, log_function
+from cli.difficulty import in_log
 from cli.log_lines import lines_of
 from cli.query import chosen, with_views_of
 from cli.stack import Stack
+from domain.correct_rates import rates_of
 from domain.log_line import LogLine
 from functions.log_objects import read_line, read_object
 from functions.records import Received
@@ -258,6 +260,25 @@ def test_the_hardest_contents_are_those_of_the_first_answers(world: World) -> No
     rates = [row["correct_rate"] for row in rows]
     assert len(rates) > 30
     assert rates == sorted(rates)
+
+
+def test_difficulty_takes_the_same_first_answers_from_the_log_whatever_the_certification_is_called(
+    world: World,
+) -> None:
+    first: dict[str, dict[str, tuple[str, int]]] = defaultdict(dict)
+    for one in world.interactions:
+        if one.fields.get("certification_type") != "DVA" and (score := one.fields.get("score")) is not None:
+            new = (f"{one.at:%Y-%m-%dT%H:%M}", min(round(score * 100), 10_000 if score == 100 else 9_999))
+            learners = first[one.fields["content_id"]]
+            learners[one.fields["user_id"]] = min(new, learners.get(one.fields["user_id"], new))
+    rates = rates_of(in_log(world.stack), lambda subject: (subject[0] or "SAA", subject[1]))
+    assert {subject[1]: rate for subject, rate in rates.items() if subject[0] == "SAA"} == {
+        content: (
+            round(sum(score for _, score in learners.values()) / 10_000 / len(learners), 3),
+            len(learners),
+        )
+        for content, learners in first.items()
+    }
 
 
 def test_a_learners_interactions_and_exams_are_listed_once_by_time(world: World) -> None:

@@ -44,3 +44,28 @@ def test_statements_reach_the_views_once_and_what_is_not_understood_quarantine(
     mine = [each for each in staying if "interacted" in each["reason"]]
     assert len(mine) == 1
     assert mine[0]["now"]["code"] == "not_understood"
+
+
+def test_a_statement_that_an_admin_voids_is_taken_back(stack: Deployed) -> None:
+    ensure_test_content(stack.stack)
+    admin = stack.token("admins")
+    user = f"e2e-voided-{secrets.token_hex(4)}"
+    kept, taken_back = statement(user), statement(user)
+    assert stack.call("POST", "/xapi/statements", admin, [kept, taken_back], HEADERS)[0] == 200
+
+    def interactions() -> int:
+        status, view, _ = stack.call("GET", f"/progress/{user}/analytics", admin)
+        return int(view["total_interactions"]) if status == 200 else 0
+
+    assert eventually(interactions, 2) == 2
+    voiding = statement(
+        "the-lms",
+        verb={"id": "http://adlnet.gov/expapi/verbs/voided"},
+        object={"objectType": "StatementRef", "id": taken_back["id"]},
+    )
+    assert stack.call("POST", "/xapi/statements", admin, voiding, HEADERS)[0] == 200
+    eventually(lambda: len(stack.streakline("query", "interactions", "--user", user)), 2)
+    result = stack.streakline("retract", "--voided")
+    assert [(one["user_id"], one["event_id"]) for one in result["retracted"]] == [(user, taken_back["id"])]
+    assert (result["failed"], interactions()) == ({}, 1)
+    assert stack.streakline("retract", "--voided")["retracted"] == []

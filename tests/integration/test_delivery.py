@@ -65,7 +65,9 @@ def ids(found: list[LogLine | BadLine]) -> list[str | None]:
 
 
 def test_what_is_in_the_stream_is_written_once_with_its_position(world: World, tmp_path: Path) -> None:
-    function = FakeLambda(lambda event: log.handler(event, cast(Any, None)))
+    function = FakeLambda(
+        lambda event: log.handler(event, cast(Any, SimpleNamespace(aws_request_id="request-1")))
+    )
     delivery = delivery_of(tmp_path / "positions", function)
     put("a", "b")
     assert delivery.deliver() == 2

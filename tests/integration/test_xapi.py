@@ -2,16 +2,20 @@
 
 import json
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
+import click
 import pytest
 
-from cli import quarantine, trial
+from cli import quarantine, trial, voided
 from cli.quarantine import read_quarantine
 from cli.redrive import redrive_records
+from cli.refold import Corrected
 from cli.stack import Stack
 from domain import xapi_verbs
 from functions import aws, ingest, posting, stream
+from functions.refold import Refolded
 from tests.integration.conftest import ARRIVAL, World, interaction, streamed
 from tests.integration.http_events import Answer, Claims, answer_of, claims, http_event, post
 from tests.integration.test_redrive import make_stack
@@ -335,3 +339,120 @@ def test_a_release_that_understands_a_statement_redrives_it_as_an_interaction(
 def test_two_statements_with_the_same_id_are_both_in_quarantine(world: World, redriving: Stack) -> None:
     send([statement(1, verb={"id": PAUSED}), statement(1, verb={"id": f"{VERBS}voided"})])
     assert len(read_quarantine(redriving).records) == 2
+
+
+# -- taking statements back ------------------------------------------------------------------------
+
+
+def voiding(number: int, target: str, **fields: Any) -> dict[str, Any]:
+    reference = {"objectType": "StatementRef", "id": target}
+    return statement(number, verb={"id": f"{VERBS}voided"}, object=reference, result=None, **fields)
+
+
+def test_an_admins_voiding_statement_waits_for_the_command_and_a_learners_is_not_understood(
+    world: World,
+) -> None:
+    target = statement(1)["id"]
+    assert send([voiding(2, target, actor=actor("the-lms"))])[0] == 200
+    assert send([voiding(3, target)], who=claims("ann"))[0] == 200
+    admins, learners = sorted(world.quarantined(), key=lambda letter: letter["code"], reverse=True)
+    assert (admins["code"], admins["reason"]) == (
+        "voided",
+        f"verb.id: voided takes back the statement {target}",
+    )
+    assert (learners["code"], learners["reason"]) == (
+        "not_understood",
+        "verb.id: only admins can void statements",
+    )
+    assert streamed() == []
+
+
+def test_redrive_leaves_voiding_statements_to_the_command(redriving: Stack) -> None:
+    send([voiding(2, statement(1)["id"])])
+    [staying] = redrive_records(redriving).staying
+    assert staying.code == "voided"
+    assert "streakline retract --voided" in staying.why
+
+
+class Log:
+    """Stands in for the event log: which learner and day the events with an id have."""
+
+    def __init__(self, *identities: tuple[str, str, str]) -> None:
+        self.identities = identities
+        self.folded: list[str] = []
+        self.fails_for = ""
+
+    def run(self, _: Stack, sql: str) -> list[dict[str, str]]:
+        return [
+            {"user_id": user_id, "utc_day": day, "event_id": event_id}
+            for user_id, day, event_id in self.identities
+            if f"'{event_id}'" in sql
+        ]
+
+    def refold(self, _: Any, user_id: str) -> Corrected:
+        self.folded.append(user_id)
+        if user_id == self.fails_for:
+            raise click.ClickException("the log lags")
+        return Corrected(Refolded(events=1, changed=("STATE",), awards=(), left=()), 0, ())
+
+
+def retracting(monkeypatch: pytest.MonkeyPatch, log: Log) -> list[tuple[str, int]]:
+    """Let the command ask this log. Return the learners and days of which it waits for retractions."""
+    waits: list[tuple[str, int]] = []
+    monkeypatch.setattr(voided, "run", log.run)
+    monkeypatch.setattr(voided, "log_queries", lambda _: SimpleNamespace(engine="duckdb"))
+    monkeypatch.setattr(voided, "refold_learner", log.refold)
+    monkeypatch.setattr(
+        voided, "wait_until_retracted", lambda _, user_id, day, digests: waits.append((user_id, len(digests)))
+    )
+    return waits
+
+
+def test_what_voiding_statements_name_is_retracted_and_the_learners_are_folded_anew(
+    redriving: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = [statement(n)["id"] for n in range(1, 6)]
+    send([voiding(10 + n, target) for n, target in enumerate([*ids, ids[0]])])
+    log = Log(
+        ("ann", "2026-03-01", ids[0]),
+        ("ann", "2026-03-02", ids[0]),
+        ("ann", "2026-03-01", ids[1]),
+        ("bob", "2026-03-01", ids[2]),
+        ("bob", "2026-03-01", ids[3]),
+        ("cem", "2026-03-01", ids[3]),
+    )
+    waits = retracting(monkeypatch, log)
+    capsys.readouterr()
+    voided.retract_voided(redriving, as_json=True)
+    shown = json.loads(capsys.readouterr().out)
+    assert [(r["user_id"], r["event_id"], r["retracted_on"]) for r in streamed()] == [
+        ("ann", ids[0], "2026-03-01"),
+        ("ann", ids[0], "2026-03-02"),
+        ("ann", ids[1], "2026-03-01"),
+        ("bob", ids[2], "2026-03-01"),
+    ]
+    assert waits == [("ann", 2), ("ann", 1), ("bob", 1)]
+    assert log.folded == ["ann", "bob"]
+    assert shown["changed"] == {"ann": ["STATE"], "bob": ["STATE"]}
+    assert {one["statement_id"]: one["why"][:20] for one in shown["left"]} == {
+        ids[3]: "several learners hav",
+        ids[4]: "the event log has no",
+    }
+    assert len(read_quarantine(redriving).records) == 2
+    voided.retract_voided(redriving, as_json=False)
+    assert "0 interactions were taken back" in capsys.readouterr().out
+
+
+def test_a_learner_who_can_not_be_folded_anew_is_named_and_the_others_are(
+    redriving: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = [statement(n)["id"] for n in (1, 2)]
+    send([voiding(10 + n, target) for n, target in enumerate(ids)])
+    log = Log(("ann", "2026-03-01", ids[0]), ("bob", "2026-03-01", ids[1]))
+    log.fails_for = "ann"
+    retracting(monkeypatch, log)
+    with pytest.raises(SystemExit):
+        voided.retract_voided(redriving, as_json=False)
+    assert log.folded == ["ann", "bob"]
+    assert "not folded anew: ann: the log lags" in capsys.readouterr().err
+    assert read_quarantine(redriving).records == (), "the retractions are in the stream"

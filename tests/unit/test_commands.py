@@ -104,7 +104,15 @@ def gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "outputs": LOCAL_STACK.outputs,
     }
     (tmp_path / "stack.json").write_text(json.dumps(noted))
-    for name in ("_MINISTACK", "_BRIDGE", "_DEPLOYED", "ENVIRONMENT_FILE", "_TEMPORARY"):
+    for name in (
+        "_MINISTACK",
+        "_BRIDGE",
+        "_DELIVERY",
+        "POSITIONS",
+        "_DEPLOYED",
+        "ENVIRONMENT_FILE",
+        "_TEMPORARY",
+    ):
         monkeypatch.setattr(local, name, tmp_path / name)
     return tmp_path
 

@@ -1,11 +1,12 @@
 """Rates of right first answers, from interactions in any order."""
 
+from collections.abc import Iterable
 from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.correct_rates import CorrectRate, correct_rates
+from domain.correct_rates import CorrectRate, FirstAnswers, Subject, correct_rates, rates_of
 from domain.interaction import Interaction
 from tests.factory import make_parsed
 
@@ -72,3 +73,33 @@ def test_a_rate_is_a_share_and_has_at_least_one_learner_behind_it(log: list[Inte
     for rate, learners in correct_rates(log).values():
         assert 0 <= rate <= 1
         assert 1 <= learners <= 3
+
+
+def summed(log: Iterable[Interaction]) -> list[FirstAnswers]:
+    """Return the first answers in a log, as the query of the event log sums them up."""
+    first: dict[tuple[Subject, str], tuple[int, int]] = {}
+    for one in log:
+        if one.score is not None:
+            key = ((one.certification, one.content_id), one.user_id)
+            new = (one.at // MINUTE, one.score)
+            first[key] = min(new, first.get(key, new))
+    sums: dict[Subject, tuple[int, int]] = {}
+    found = []
+    for (subject, learner), (minute, score) in first.items():
+        if sum(other[1] == subject[1] and who == learner for other, who in first) > 1:
+            found.append(FirstAnswers(subject, score, 1, learner, f"{minute:09}"))
+        else:
+            before = sums.get(subject, (0, 0))
+            sums[subject] = (before[0] + score, before[1] + 1)
+    return [*found, *(FirstAnswers(subject, *both) for subject, both in sums.items())]
+
+
+@given(interactions, st.sampled_from(["SAA", "DVA"]))
+def test_sums_give_the_same_rates_however_certifications_are_named(
+    log: list[Interaction], place: str
+) -> None:
+    def resolve(subject: Subject) -> Subject:
+        return (subject[0] or place, subject[1])
+
+    assert rates_of(summed(log), resolve) == correct_rates(log, resolve)
+    assert rates_of(summed(log), lambda named: named) == correct_rates(log)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from domain.events import parse_record
 from domain.interaction import InvalidInteraction, is_content_id, parse
-from domain.xapi import EXTENSIONS, LAST_TIME, NotUnderstood, content_id, interaction_of, learner_of
+from domain.xapi import EXTENSIONS, LAST_TIME, NotUnderstood, Voids, content_id, interaction_of, learner_of
 from domain.xapi_verbs import VERBS
 from tests.factory import make_interaction
 
@@ -53,6 +53,35 @@ def test_raw_and_expected_files_come_in_pairs() -> None:
     expected = {path.name for path in (SAMPLES / "expected").glob("*.json")}
     assert {raw.name for raw in RAW} == expected
     assert len(RAW) > 30
+
+
+@pytest.mark.parametrize(
+    "verb", ["http://adlnet.gov/expapi/verbs/voided", "https://w3id.org/xapi/adl/verbs/voided"]
+)
+def test_a_voiding_statement_names_the_one_that_it_takes_back_whoever_sends_it(verb: str) -> None:
+    target = "E05AA883-ACAF-40AD-BF54-02C8CE485FB0"
+    voiding = {
+        "actor": {"objectType": "Group", "member": []},
+        "verb": {"id": verb},
+        "object": {"objectType": "StatementRef", "id": target},
+    }
+    with pytest.raises(Voids) as refused:
+        interaction_of(voiding)
+    assert refused.value.target == target.lower()
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ({"id": "https://learn.example.com/quiz/1"}, "object: must be a StatementRef"),
+        ({"objectType": "StatementRef", "id": "x"}, "object.id: is no UUID"),
+        ({"objectType": "StatementRef"}, "object.id: is no UUID"),
+        (None, "object: must be a StatementRef"),
+    ],
+)
+def test_a_voiding_statement_must_refer_to_a_statement(target: Any, reason: str) -> None:
+    voiding = {"verb": {"id": "http://adlnet.gov/expapi/verbs/voided"}, "object": target}
+    assert outcome(voiding)["not_understood"].startswith(reason)
 
 
 # -- properties ------------------------------------------------------------------------------------
