@@ -38,7 +38,9 @@ class Erasure(NamedTuple):
     is_out_of_views: bool = False
     """Whether the views hold nothing but the tombstone, and others were told."""
     passed_at: int | None = None
-    """When the last pass over the log that knew of the erasure began, in microseconds since 1970."""
+    """When the last pass over the log that took the erasure along began, in microseconds since 1970."""
+    taken_at: int | None = None
+    """When the pass began that takes it along now, or that was the last to do so."""
 
     def ends_with(self, began_at: int) -> bool:
         """Return whether a pass that began then leaves nothing that could come back."""
@@ -75,6 +77,20 @@ class Erasures:
         at = microseconds(arrived_at)
         found = (self.of[match[0]] for match in self._ids.finditer(text))
         return any(erasure.starts_at is None or at < erasure.starts_at for erasure in found)
+
+    def mentions_item(self, change: Any, at: datetime) -> bool:
+        """Return whether a change in a table's stream is of an item of an erased learner.
+
+        The views' keys are `USER#<id>`; the replaced tracker's rows have a `user_id`.
+        """
+        try:
+            keys = change["Keys"]
+            name = keys["pk"]["S"] if "pk" in keys else f"USER#{keys['user_id']['S']}"
+            kind, _, user_id = name.partition("#")
+        except (AttributeError, KeyError, TypeError):
+            return False
+        erasure = self.of.get(user_id) if kind in ("USER", "REFUSED") else None
+        return erasure is not None and (erasure.starts_at is None or microseconds(at) < erasure.starts_at)
 
     @cached_property
     def _ids(self) -> re.Pattern[str]:

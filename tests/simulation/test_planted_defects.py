@@ -26,7 +26,7 @@ from tests.simulation.dynamo import Dynamo, Item
 from tests.simulation.planting import without_erasures
 from tests.simulation.simulation import run
 
-HISTORIES = 300
+HISTORIES = 600
 type Defect = Callable[[pytest.MonkeyPatch], None]
 
 
