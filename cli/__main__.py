@@ -8,6 +8,7 @@ from cli.demo import demo
 from cli.difficulty import difficulty
 from cli.emit import emit
 from cli.env import env
+from cli.erase import erase, restart
 from cli.exam_results import exam_results
 from cli.local import down, up
 from cli.migrate import migrate
@@ -44,6 +45,8 @@ COMMANDS = (
     refold,
     retract,
     quarantine,
+    erase,
+    restart,
     backfill_achievements,
     catalog,
     difficulty,

@@ -42,9 +42,14 @@ class Erasure(NamedTuple):
     taken_at: int | None = None
     """When the pass began that takes it along now, or that was the last to do so."""
 
+    @property
+    def second_pass_from(self) -> int:
+        """When a pass must begin at the earliest that leaves nothing which could come back."""
+        return self.erased_at + STREAM_FORGETS // timedelta(microseconds=1)
+
     def ends_with(self, began_at: int) -> bool:
         """Return whether a pass that began then leaves nothing that could come back."""
-        return began_at >= self.erased_at + STREAM_FORGETS // timedelta(microseconds=1)
+        return began_at >= self.second_pass_from
 
     def covers(self, payload: bytes, arrived_at: datetime) -> bool:
         """Return whether a record of this learner is erased: of any time, or from before the new start."""

@@ -16,7 +16,7 @@ from pydantic_core import to_json
 
 from domain.interaction import is_user_id
 from functions.compression import accepts_gzip
-from functions.errors import Unreadable
+from functions.errors import Contended, Unreadable
 from functions.observability import count_trouble, log_request_id, logger
 from functions.snapshot import reseed
 
@@ -143,7 +143,7 @@ def resolver() -> APIGatewayHttpResolver:
     app.not_found(no_route)
     app.exception_handler(ApiError)(known)
     app.exception_handler(RequestValidationError)(invalid)
-    app.exception_handler([ClientError, BotoCoreError, OSError, Unreadable])(unavailable)
+    app.exception_handler([ClientError, BotoCoreError, OSError, Unreadable, Contended])(unavailable)
     app.exception_handler(Exception)(bug)
     app.use([_conditional_get])
     return app

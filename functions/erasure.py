@@ -295,8 +295,15 @@ class Erasing:
 
 
 def announcer(bus: str, client: Any) -> Callable[[str, datetime], None]:
-    """Return a function that announces an erasure on a bus."""
-    return lambda user_id, erased_at: put_events(client, bus, [learner_erased(user_id, erased_at)])
+    """Return a function that announces an erasure on a bus. It raises TimeoutError if the bus refuses it."""
+
+    def announce(user_id: str, erased_at: datetime) -> None:
+        try:
+            put_events(client, bus, [learner_erased(user_id, erased_at)])
+        except RuntimeError as error:
+            raise TimeoutError(str(error)) from error
+
+    return announce
 
 
 def erasing() -> Erasing:

@@ -50,6 +50,11 @@ class Expected(NamedTuple):
     statements: tuple[int, int] = (403, 403)
     """Of xAPI statements, by POST and by PUT, about the learner who exists."""
 
+    @property
+    def erasures(self) -> tuple[int, int]:
+        """Of erasing: whoever may write may erase."""
+        return self.posts
+
 
 GROUPS = ("x,admins", "team[admins]", "not admins")
 """Groups whose names only contain the word. The authorizer passes groups on as text, in which
@@ -143,15 +148,22 @@ def tokens(stack: Deployed, learner: str) -> dict[str, str | None]:
 def matrix(stack: Deployed, learner: str, tokens: dict[str, str | None]) -> Matrix:
     """Return the answer to each caller on each route, about both learners."""
     existing = learner_of(learner)
+    to_be_erased = stack.token(user="e2e-roles-erased")
     answers: Matrix = {}
-    # Reads first, because the admin's posts make the missing learner exist.
-    for route in sorted(routes(), key=lambda key: not key.startswith("GET ")):
+    # Reads first, because the admin's posts make the missing learner exist, and erasures last.
+    order = {"GET": 0, "DELETE": 2}
+    for route in sorted(routes(), key=lambda key: order.get(key.partition(" ")[0], 1)):
         method, _, path = route.partition(" ")
+        if method == "DELETE":
+            # Of another learner: the others' posts still have to be counted.
+            existing, tokens = learner_of(to_be_erased), {**tokens, "the learner": to_be_erased}
         for caller, token in tokens.items():
             for exists in (True, False) if "{user_id}" in path else (True,):
-                body = None if method == "GET" else _body(path, existing)
+                body = None if method in ("GET", "DELETE") else _body(path, existing)
                 asked = path.replace("{user_id}", existing if exists else MISSING)
                 asked = asked.replace("{event_id}", "e-1?occurred_at=2026-03-01T12:00:00Z")
+                if method == "DELETE":
+                    asked += f"?confirm={existing if exists else MISSING}"
                 if body is not None and method == "PUT":
                     asked += f"?statementId={body['id']}"
                 asked = asked.replace("{version}/{file+}", "latest/app.js")
@@ -180,6 +192,8 @@ def expected_status(one: Call) -> int:
     if one.route in OPEN:
         return 200
     expected = EXPECTED[one.caller]
+    if one.route.startswith("DELETE "):
+        return expected.erasures[not one.exists]
     if one.route == "GET /content":
         return expected.content
     if one.route in ("GET /certifications", "GET /achievements"):
@@ -236,7 +250,7 @@ def test_only_accepted_posts_reach_the_learners_views(stack: Deployed, matrix: M
     accepted = sum(
         answer.status in (200, 202, 204)
         and one.exists
-        and not one.route.startswith("GET ")
+        and not one.route.startswith(("GET ", "DELETE "))
         and not one.route.endswith("/exam")
         for one, answer in matrix.items()
     )
