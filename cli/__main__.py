@@ -10,6 +10,7 @@ from cli.emit import emit
 from cli.env import env
 from cli.erase import erase, restart
 from cli.exam_results import exam_results
+from cli.export import export
 from cli.local import down, up
 from cli.migrate import migrate
 from cli.quarantine_commands import quarantine
@@ -45,6 +46,7 @@ COMMANDS = (
     refold,
     retract,
     quarantine,
+    export,
     erase,
     restart,
     backfill_achievements,

@@ -15,6 +15,7 @@ from domain.interaction import is_user_id
 from functions.erasure import Eraser, Erasing, ErasureGoesOn, NotErased, announcer
 from functions.erasure_list import ErasureList
 from functions.errors import Contended
+from functions.export_jobs import ExportJobs
 
 POLL_SECONDS = 2.0
 
@@ -61,13 +62,19 @@ def erase(stack: Stack, user_id: str | None, with_log: bool, as_json: bool, yes:
 def erasing_of(stack: Stack) -> Erasing:
     """Return what an erasure needs of a stack."""
     client: Any = stack.client("dynamodb")
-    names = ("BlueViewsTableName", "GreenViewsTableName", "ViewsTableName")
-    tables = dict.fromkeys(stack.outputs[name] for name in names if name in stack.outputs)
+    control, bucket = stack.outputs["ControlTableName"], stack.outputs["EventLogBucket"]
     return Erasing(
-        [Eraser(client, table) for table in tables],
-        ErasureList(client, stack.outputs["ControlTableName"]),
+        [Eraser(client, table) for table in views_tables(stack)],
+        ErasureList(client, control),
         announcer(stack.outputs["BusName"], stack.client("events")),
+        ExportJobs(client, control, stack.client("s3"), bucket).forget,
     )
+
+
+def views_tables(stack: Stack) -> list[str]:
+    """Return the tables of all generations of the views that exist."""
+    names = ("BlueViewsTableName", "GreenViewsTableName", "ViewsTableName")
+    return list(dict.fromkeys(stack.outputs[name] for name in names if name in stack.outputs))
 
 
 def check_id(user_id: str) -> None:
@@ -91,10 +98,9 @@ def make_pass(stack: Stack) -> None:
     while (found := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
         time.sleep(POLL_SECONDS if stack.endpoint_url is None else 0.2)
     if found["status"] != "SUCCEEDED":
-        cause = found.get("cause") or found.get("error") or "no cause given"
+        cause = _first_line(found.get("cause") or found.get("error") or "no cause given")
         raise click.ClickException(
-            f"the pass {arn} ended as {found['status']}: {_first_line(cause)}. The next one erases what it has "
-            "left"
+            f"the pass {arn} ended as {found['status']}: {cause}. The next one erases what it has left"
         )
 
 

@@ -207,9 +207,10 @@ def _routed(event: dict[str, Any]) -> dict[str, Any]:
     """
     path = event["routeKey"].partition(" ")[2]
     parameters = event.get("pathParameters") or {}
-    user_id, event_id = parameters.get("user_id", ""), parameters.get("event_id", "")
+    user_id = parameters.get("user_id", "")
     path = path.replace("{user_id}", user_id if user_id == "me" or is_user_id(user_id) else "")
-    # Quoted, so that it is one part of the path whatever is in it. The operation says what is wrong with it.
-    path = path.replace("{event_id}", quote(event_id, safe=""))
+    for name in ("event_id", "job"):
+        # Quoted, so that it is one part of the path whatever is in it. The operation says what is wrong.
+        path = path.replace(f"{{{name}}}", quote(parameters.get(name, ""), safe=""))
     context = {**event["requestContext"], "stage": "$default"}
     return {**event, "rawPath": path, "requestContext": context}

@@ -14,10 +14,10 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from domain.erasure import Erasures
-from domain.log_line import UnreadableLine
+from domain.log_line import LogLine, UnreadableLine
 from functions.erased_data import data_left, failed_batch_left, lines_left
 from functions.errors import MAX_RACES, Contended
-from functions.log_objects import raw_lines
+from functions.log_objects import BadLine, raw_lines, read_object
 from functions.observability import logger
 from functions.quarantine import PAYLOADS
 
@@ -63,6 +63,12 @@ class Objects:
         """Return the content of an object; None if it is gone."""
         found = self._get(key)
         return None if found is None else found["Body"].read()
+
+    def lines(self, key: str) -> Iterator[LogLine | BadLine]:
+        """Yield the records in an object of the log; none if it is gone."""
+        found = self._get(key)
+        if found is not None:
+            yield from read_object(found["Body"], key, found["LastModified"])
 
     def erase_from_log(self, keys: Iterable[str], erasures: Erasures) -> Rewritten:
         """Rewrite objects of the log that have records of erased learners.

@@ -139,7 +139,7 @@ def test_the_one_authorizer_verifies_issuer_and_audience(
 
 def test_only_this_api_may_invoke_the_apis_functions(transformed: dict[str, Any]) -> None:
     grants = of_type(transformed, "AWS::Lambda::Permission")
-    assert len(grants) == 5
+    assert len(grants) == 6
     for grant in grants:
         assert grant["Principal"] == "apigateway.amazonaws.com"
         assert grant["SourceArn"]["Fn::Sub"].endswith(":${HttpApi}/*/*/*")

@@ -37,7 +37,7 @@ def dead_letters(world: World) -> str:
 def erasing(world: World) -> Erasing:
     client = aws.dynamodb()
     eraser = Eraser(client, VIEWS, pause=lambda _: None)
-    return Erasing([eraser], ErasureList(client, CONTROL), lambda *_: None)
+    return Erasing([eraser], ErasureList(client, CONTROL), lambda *_: None, lambda _: None)
 
 
 @pytest.fixture

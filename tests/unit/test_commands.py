@@ -115,6 +115,7 @@ CALLS = [
     "wait",
     "show ann",
     "redrive",
+    "export ann",
     "erase ann",
     "restart ann",
     "token",
