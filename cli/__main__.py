@@ -8,7 +8,9 @@ from cli.demo import demo
 from cli.difficulty import difficulty
 from cli.emit import emit
 from cli.env import env
+from cli.erase import erase, restart
 from cli.exam_results import exam_results
+from cli.export import export
 from cli.local import down, up
 from cli.migrate import migrate
 from cli.quarantine_commands import quarantine
@@ -44,6 +46,9 @@ COMMANDS = (
     refold,
     retract,
     quarantine,
+    export,
+    erase,
+    restart,
     backfill_achievements,
     catalog,
     difficulty,

@@ -38,11 +38,18 @@ class Erasure(NamedTuple):
     is_out_of_views: bool = False
     """Whether the views hold nothing but the tombstone, and others were told."""
     passed_at: int | None = None
-    """When the last pass over the log that knew of the erasure began, in microseconds since 1970."""
+    """When the last pass over the log that took the erasure along began, in microseconds since 1970."""
+    taken_at: int | None = None
+    """When the pass began that takes it along now, or that was the last to do so."""
+
+    @property
+    def second_pass_from(self) -> int:
+        """When a pass must begin at the earliest that leaves nothing which could come back."""
+        return self.erased_at + STREAM_FORGETS // timedelta(microseconds=1)
 
     def ends_with(self, began_at: int) -> bool:
         """Return whether a pass that began then leaves nothing that could come back."""
-        return began_at >= self.erased_at + STREAM_FORGETS // timedelta(microseconds=1)
+        return began_at >= self.second_pass_from
 
     def covers(self, payload: bytes, arrived_at: datetime) -> bool:
         """Return whether a record of this learner is erased: of any time, or from before the new start."""
@@ -75,6 +82,20 @@ class Erasures:
         at = microseconds(arrived_at)
         found = (self.of[match[0]] for match in self._ids.finditer(text))
         return any(erasure.starts_at is None or at < erasure.starts_at for erasure in found)
+
+    def mentions_item(self, change: Any, at: datetime) -> bool:
+        """Return whether a change in a table's stream is of an item of an erased learner.
+
+        The views' keys are `USER#<id>`; the replaced tracker's rows have a `user_id`.
+        """
+        try:
+            keys = change["Keys"]
+            name = keys["pk"]["S"] if "pk" in keys else f"USER#{keys['user_id']['S']}"
+            kind, _, user_id = name.partition("#")
+        except (AttributeError, KeyError, TypeError):
+            return False
+        erasure = self.of.get(user_id) if kind in ("USER", "REFUSED") else None
+        return erasure is not None and (erasure.starts_at is None or microseconds(at) < erasure.starts_at)
 
     @cached_property
     def _ids(self) -> re.Pattern[str]:

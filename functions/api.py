@@ -16,7 +16,7 @@ from pydantic_core import to_json
 
 from domain.interaction import is_user_id
 from functions.compression import accepts_gzip
-from functions.errors import Unreadable
+from functions.errors import Contended, Unreadable
 from functions.observability import count_trouble, log_request_id, logger
 from functions.snapshot import reseed
 
@@ -143,7 +143,7 @@ def resolver() -> APIGatewayHttpResolver:
     app.not_found(no_route)
     app.exception_handler(ApiError)(known)
     app.exception_handler(RequestValidationError)(invalid)
-    app.exception_handler([ClientError, BotoCoreError, OSError, Unreadable])(unavailable)
+    app.exception_handler([ClientError, BotoCoreError, OSError, Unreadable, Contended])(unavailable)
     app.exception_handler(Exception)(bug)
     app.use([_conditional_get])
     return app
@@ -207,9 +207,10 @@ def _routed(event: dict[str, Any]) -> dict[str, Any]:
     """
     path = event["routeKey"].partition(" ")[2]
     parameters = event.get("pathParameters") or {}
-    user_id, event_id = parameters.get("user_id", ""), parameters.get("event_id", "")
+    user_id = parameters.get("user_id", "")
     path = path.replace("{user_id}", user_id if user_id == "me" or is_user_id(user_id) else "")
-    # Quoted, so that it is one part of the path whatever is in it. The operation says what is wrong with it.
-    path = path.replace("{event_id}", quote(event_id, safe=""))
+    for name in ("event_id", "job"):
+        # Quoted, so that it is one part of the path whatever is in it. The operation says what is wrong.
+        path = path.replace(f"{{{name}}}", quote(parameters.get(name, ""), safe=""))
     context = {**event["requestContext"], "stage": "$default"}
     return {**event, "rawPath": path, "requestContext": context}

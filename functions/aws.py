@@ -45,8 +45,8 @@ _CONFIG = Config(
 
 
 @cache
-def _client(service: Any) -> Any:
-    return botocore.session.get_session().create_client(service, config=_CONFIG)
+def _client(service: Any, config: Config = _CONFIG) -> Any:
+    return botocore.session.get_session().create_client(service, config=config)
 
 
 def dynamodb() -> "DynamoDBClient":
@@ -76,4 +76,21 @@ def sqs() -> "SQSClient":
 def eventbridge() -> "EventBridgeClient":
     """Return the EventBridge client."""
     client: EventBridgeClient = _client("events")
+    return client
+
+
+def athena() -> Any:
+    """Return the Athena client."""
+    return _client("athena")
+
+
+def functions() -> Any:
+    """Return the Lambda client."""
+    return _client("lambda")
+
+
+@cache
+def s3_signer() -> "S3Client":
+    """Return the S3 client that signs links, in the way that botocore uses only if it is told."""
+    client: S3Client = _client("s3", _CONFIG.merge(Config(signature_version="s3v4")))
     return client

@@ -16,7 +16,7 @@ from aws_lambda_powertools.event_handler.openapi.swagger_ui import generate_swag
 
 from domain.exam_results import PostedExamTakenV1
 from domain.interaction import PostedInteractionV1
-from functions import ingest, posting, read, stream, xapi
+from functions import erase, exports, ingest, posting, read, stream, xapi
 from functions.api import STATUS_CODES, UNKNOWN_CERTIFICATION, ApiError, resolver, serve
 
 TITLE = "Streakline"
@@ -124,6 +124,7 @@ app = resolver()
 def document() -> str:
     """Return the OpenAPI document, as JSON."""
     reading, writing = _generated(read.app), _generated(ingest.app)
+    erasing, exporting = _generated(erase.app), _generated(exports.app)
     paths: dict[str, Any] = {}
     for path, methods in reading["paths"].items():
         view = _operation(methods["get"], _ERRORS)
@@ -137,9 +138,13 @@ def document() -> str:
             }
             for method, generated in methods.items()
         }
+    for path, methods in [*erasing["paths"].items(), *exporting["paths"].items()]:
+        paths[path] = {method: _operation(generated, _ERRORS) for method, generated in methods.items()}
     schemas = {
         **reading["components"]["schemas"],
         **writing["components"]["schemas"],
+        **erasing["components"]["schemas"],
+        **exporting["components"]["schemas"],
         "PostedInteraction": {**PostedInteractionV1.model_json_schema(), "title": "PostedInteraction"},
         "PostedExamTaken": {**PostedExamTakenV1.model_json_schema(), "title": "PostedExamTaken"},
         "Statement": _STATEMENT,

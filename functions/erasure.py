@@ -34,6 +34,7 @@ from functions.errors import (
     is_contention,
     is_throttled,
 )
+from functions.export_jobs import ExportJobs
 from functions.generations import tables
 from functions.items import Item
 from functions.rarity import Insert, LearnerCounter, max_pause
@@ -254,6 +255,8 @@ class Erasing:
     listed: ErasureList
     announce: Callable[[str, datetime], None]
     """Tells others that a learner was erased at a time."""
+    forget: Callable[[str], None]
+    """Deletes what a learner has exported."""
 
     def erase(self, user_id: str, now: datetime) -> Erasure:
         """Erase a learner in all views, tell others, and list the erasure for the next pass.
@@ -271,6 +274,7 @@ class Erasing:
             return erasure
         for eraser in self.erasers:
             eraser.erase(erasure.user_id, erasure.erased_at)
+        self.forget(erasure.user_id)
         if erasure.is_out_of_views:
             return erasure
         self.announce(erasure.user_id, instant(erasure.erased_at))
@@ -295,15 +299,23 @@ class Erasing:
 
 
 def announcer(bus: str, client: Any) -> Callable[[str, datetime], None]:
-    """Return a function that announces an erasure on a bus."""
-    return lambda user_id, erased_at: put_events(client, bus, [learner_erased(user_id, erased_at)])
+    """Return a function that announces an erasure on a bus. It raises TimeoutError if the bus refuses it."""
+
+    def announce(user_id: str, erased_at: datetime) -> None:
+        try:
+            put_events(client, bus, [learner_erased(user_id, erased_at)])
+        except RuntimeError as error:
+            raise TimeoutError(str(error)) from error
+
+    return announce
 
 
 def erasing() -> Erasing:
     """Return what an erasure needs of this process's stack, from its environment."""
-    client = aws.dynamodb()
+    client, control = aws.dynamodb(), os.environ["CONTROL_TABLE"]
     return Erasing(
         [Eraser(client, table) for table in tables().values()],
-        ErasureList(client, os.environ["CONTROL_TABLE"]),
+        ErasureList(client, control),
         announcer(os.environ["BUS_NAME"], aws.eventbridge()),
+        ExportJobs(client, control, aws.s3(), os.environ["EVENT_LOG_BUCKET"]).forget,
     )

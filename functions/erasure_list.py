@@ -1,8 +1,8 @@
 """The erasures of which something is left to do, in the control table.
 
-| pk      | sk   | content                                                                     |
-|---------|------|-----------------------------------------------------------------------------|
-| ERASURE | <id> | `erased_at`, `starts_at`, `passed_at` in microseconds, `is_out_of_views`    |
+| pk      | sk   | content                                                                                |
+|---------|------|----------------------------------------------------------------------------------------|
+| ERASURE | <id> | `erased_at`, `starts_at`, `passed_at`, `taken_at` in microseconds, `is_out_of_views`   |
 """
 
 from dataclasses import dataclass
@@ -91,11 +91,8 @@ def _list_item(erasure: Erasure) -> Item:
         "erased_at": {"N": str(erasure.erased_at)},
         "is_out_of_views": {"BOOL": erasure.is_out_of_views},
     }
-    if erasure.starts_at is not None:
-        item["starts_at"] = {"N": str(erasure.starts_at)}
-    if erasure.passed_at is not None:
-        item["passed_at"] = {"N": str(erasure.passed_at)}
-    return item
+    times = {name: getattr(erasure, name) for name in ("starts_at", "passed_at", "taken_at")}
+    return item | {name: {"N": str(at)} for name, at in times.items() if at is not None}
 
 
 def _erasure_of(item: Item) -> Erasure:
@@ -108,6 +105,7 @@ def _erasure_of(item: Item) -> Erasure:
         number("starts_at"),
         item["is_out_of_views"]["BOOL"],
         number("passed_at"),
+        number("taken_at"),
     )
 
 

@@ -41,7 +41,7 @@ def read_object(body: Any, key: str, last_modified: datetime) -> Iterator[LogLin
     `last_modified` is the time of the object. It stands for the arrival of records whose line has none. A
     line without a position gets its own: the key, and the number of the line.
     """
-    for number, text in enumerate(_lines(_chunks(body)), 1):
+    for number, text in enumerate(raw_lines(body), 1):
         try:
             if isinstance(text, UnreadableLine):
                 raise text
@@ -56,8 +56,13 @@ def read_object(body: Any, key: str, last_modified: datetime) -> Iterator[LogLin
         yield line._replace(arrived_at=line.arrived_at or last_modified)
 
 
+def raw_lines(body: Any) -> Iterator[bytes | UnreadableLine]:
+    """Yield the lines of an object without their ends. A line that is too long, or cut off, is an error."""
+    return _lines(_chunks(body))
+
+
 def _lines(chunks: Iterable[bytes | UnreadableLine]) -> Iterator[bytes | UnreadableLine]:
-    """Yield the lines in chunks of bytes. A line that is too long, or cut off, is an error."""
+    """Yield the lines in chunks of bytes."""
     pending: list[bytes] = []
     size = 0
     for chunk in chunks:

@@ -10,13 +10,13 @@ the quarantine has deleted the record.
 
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
-from domain.days import day_text
+from domain.days import day_number, day_text
 from domain.events import Event
 from domain.refusals import Refusal, refusal_of
 from functions.items import Item
@@ -67,6 +67,16 @@ class Refusals:
             time.sleep(random.uniform(0, min(1.0, 0.02 * 2**attempt)))
         raise TimeoutError(f"DynamoDB left {len(left[self.table])} refusals unwritten")
 
+    def all(self, user_id: str) -> Iterator[Refusal]:
+        """Yield all refusals of a learner that are remembered."""
+        pages: Any = self.client.get_paginator("query").paginate(
+            TableName=self.table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": refused_pk(user_id)}},
+        )
+        for page in pages:
+            yield from map(_refusal, page["Items"])
+
     def find(self, user_id: str, event_id: str, utc_day: int) -> Refusal | None:
         """Return the refusal of an event on a UTC day, or of one with this id whose time can't be read."""
         for day in (utc_day, None):
@@ -79,6 +89,13 @@ class Refusals:
     def has(self, event: Event) -> bool:
         """Return whether an event has been refused."""
         return self.find(event.user_id, event.event_id, event.utc_day) is not None
+
+
+def _refusal(item: Item) -> Refusal:
+    day, _, event_id = item["sk"]["S"].partition("#")
+    user_id = item["pk"]["S"].removeprefix("REFUSED#")
+    number = day_number(date.fromisoformat(day)) if day else None
+    return Refusal(user_id, event_id, number, item["code"]["S"], item["reason"]["S"])
 
 
 def refused_pk(user_id: str) -> str:

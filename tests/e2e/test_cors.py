@@ -144,7 +144,7 @@ def test_a_preflight_allows_the_methods_and_headers_that_the_api_uses(site: Site
     assert [status for status, _ in seen] == [204, 204, 204]
     for _, headers in seen:
         assert headers["access-control-allow-origin"] == site.origin
-        assert headers["access-control-allow-methods"] == "GET,POST,PUT"
+        assert headers["access-control-allow-methods"] == "GET,POST,PUT,DELETE"
         assert headers["access-control-max-age"] == "600"
 
 

@@ -62,7 +62,7 @@ def test_cors_stays_a_condition_on_the_api_itself(transformed: dict[str, Any]) -
     assert (condition, otherwise) == ("WithOrigins", {"Ref": "AWS::NoValue"})
     assert configuration == {
         "AllowOrigins": {"Ref": "AllowedOrigins"},
-        "AllowMethods": ["GET", "POST", "PUT"],
+        "AllowMethods": ["GET", "POST", "PUT", "DELETE"],
         "AllowHeaders": [
             "authorization",
             "content-type",
@@ -139,7 +139,7 @@ def test_the_one_authorizer_verifies_issuer_and_audience(
 
 def test_only_this_api_may_invoke_the_apis_functions(transformed: dict[str, Any]) -> None:
     grants = of_type(transformed, "AWS::Lambda::Permission")
-    assert len(grants) == 4
+    assert len(grants) == 6
     for grant in grants:
         assert grant["Principal"] == "apigateway.amazonaws.com"
         assert grant["SourceArn"]["Fn::Sub"].endswith(":${HttpApi}/*/*/*")

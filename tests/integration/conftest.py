@@ -22,7 +22,7 @@ os.environ |= {
     "AWS_LAMBDA_FUNCTION_VERSION": "7",
 }
 
-from functions import aws, catalog, generations, project, rarity, read
+from functions import aws, catalog, exports, generations, project, rarity, read
 from functions.catalog import CatalogWriter
 from functions.outcome import Outcome
 from functions.project import Projector
@@ -146,6 +146,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
             "LEARNER_CLAIM": "sub",
             "GROUPS_CLAIM": "cognito:groups",
             "DOCS_UI": "off",
+            "EXPORT_FUNCTION": "export",
         }
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
@@ -166,7 +167,13 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 def _forget() -> None:
     """Clear the caches of a process, except its clients."""
-    for kept in (rarity.counter, catalog.writer, project.projector, generations.generations):
+    for kept in (
+        rarity.counter,
+        catalog.writer,
+        project.projector,
+        generations.generations,
+        exports.jobs,
+    ):
         kept.cache_clear()
     read._shared = read._Shared()
 

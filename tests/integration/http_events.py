@@ -15,7 +15,7 @@ AUDIENCE = "1example23456789"
 VIEW_NAMES = tuple(
     route.rpartition("/")[2]
     for route in routes()
-    if route.startswith("GET /progress/{user_id}/") and "{event_id}" not in route
+    if route.startswith("GET /progress/{user_id}/") and not route.endswith(("{event_id}", "{job}"))
 )
 
 type Claims = dict[str, Any]

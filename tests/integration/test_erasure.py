@@ -14,10 +14,20 @@ from domain.erasure import Erasure
 from functions import aws, items, rarity
 from functions.erasure import Eraser, Erasing, ErasureGoesOn, NotErased
 from functions.erasure_list import ErasureList
+from functions.export_jobs import ExportJobs
 from functions.rarity import Insert, LearnerCounter
 from functions.refusals import Refusals
 from tests.faults import client_error
-from tests.integration.conftest import CONTROL, VIEWS, Context, World, interaction, stream_event, table_stream
+from tests.integration.conftest import (
+    BUCKET,
+    CONTROL,
+    VIEWS,
+    Context,
+    World,
+    interaction,
+    stream_event,
+    table_stream,
+)
 from tests.integration.http_events import claims, get
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
@@ -38,7 +48,9 @@ def announced() -> list[tuple[str, datetime]]:
 def erasing(world: World, announced: list[tuple[str, datetime]]) -> Erasing:
     client = aws.dynamodb()
     eraser = Eraser(client, VIEWS, pause=lambda _: None)
-    return Erasing([eraser], ErasureList(client, CONTROL), lambda *told: announced.append(told))
+    exports = ExportJobs(client, CONTROL, aws.s3(), BUCKET)
+    listed = ErasureList(client, CONTROL)
+    return Erasing([eraser], listed, lambda *told: announced.append(told), exports.forget)
 
 
 def days_of(user_id: str, count: int = 4) -> Iterator[dict[str, Any]]:

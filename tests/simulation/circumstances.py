@@ -78,7 +78,7 @@ def draw_circumstances(random: Random, sparse: bool) -> Circumstances:
     """Draw the circumstances of a history; a sparse one has small transactions, but no low size limits."""
     chance = random.random
     damaged_learners = random.choice((1, 1, 2, 5, 5)) if chance() < 0.2 else 0
-    drawn = Circumstances(
+    return Circumstances(
         fault_rate=random.choice((0.0, 0.03, 0.08, 0.15, 0.25)),
         fault_budget=random.choice((3, 8, 16)),
         # In a sparse history, one interaction writes at most 11 items: the state, one closed local day, one
@@ -113,20 +113,29 @@ def draw_circumstances(random: Random, sparse: bool) -> Circumstances:
         framed_rate=random.choice((0.2, 0.5)) if chance() < 0.2 else 0.0,
         exam_rate=random.choice((0.1, 0.3, 0.8)) if chance() < 0.25 else 0.0,
     )
-    erased = random.choice((1, 1, 2)) if chance() < 0.2 else 0
-    # A repaired award would lose its mark, and the next release has no counter of its own.
-    may_count = not drawn.damaged_learners and not drawn.next_release_rate
+
+
+def with_erasures(drawn: Circumstances, random: Random) -> Circumstances:
+    """Return circumstances in which, with some chance, learners are erased, counted and refolded.
+
+    They have a chance of their own, so that the rest of a history does not depend on them.
+    """
+    if random.random() >= 0.25:
+        return drawn
+    # A repaired award would lose its mark, the next release has no counter of its own, and marks of several
+    # learners do not fit into the smallest transactions.
+    may_count = not (drawn.damaged_learners or drawn.next_release_rate or drawn.may_refuse)
     return replace(
         drawn,
-        erased_learners=erased,
-        counts_rarity=bool(erased) and may_count,
-        refolds=random.choice((0, 1, 3)) if erased and may_count and _may_refold(drawn) else 0,
+        erased_learners=random.choice((1, 1, 2)),
+        counts_rarity=may_count,
+        refolds=random.choice((0, 3, 6)) if may_count and _may_refold(drawn) else 0,
     )
 
 
 def _may_refold(drawn: Circumstances) -> bool:
     """Return whether a refold gives what the consumer gives.
 
-    It counts content where it is now, refuses nothing as too large, and is atomic only in one transaction.
+    It counts content where it is now, and is atomic only in one transaction.
     """
-    return not drawn.content_moves and not drawn.may_refuse and drawn.transaction_items == 100
+    return not drawn.content_moves and drawn.transaction_items == 100

@@ -72,7 +72,7 @@ def _count(counter: Any, inserts: list[Any]) -> None:
 def refold(
     world: World, dynamo: Dynamo, source: EventSource, times: int, new_projector: Callable[[], Any]
 ) -> None:
-    """Refold randomly chosen learners from the log, each until it succeeds or can't.
+    """Damage randomly chosen learners, and refold each from the log until it succeeds or can't.
 
     Not those with an ambiguous identity: the log has another variant first, and awards of the other stay.
     """
@@ -84,6 +84,7 @@ def refold(
         for _ in range(world.below(60)):
             world.switch()
         user = users[world.below(len(users))]
+        _damage(dynamo, user)
         for _ in range(REFOLDS_TRIES):
             try:
                 catalog = functions.store.Store(client, TABLE).full_catalog()
@@ -106,6 +107,14 @@ def refold(
                 world.seen["refolds"] += 1
                 break
             world.switch()
+
+
+def _damage(dynamo: Dynamo, user: str) -> None:
+    """Give a learner's state something that a refold mends, so that it writes."""
+    key = f"USER#{user}", "STATE"
+    state = dynamo.items.get(key)
+    if state is not None and "erased_at" not in state and "exams" not in state:
+        dynamo.items[key] = {**state, "exams": {"M": {}}}
 
 
 def _unambiguous(source: EventSource) -> list[str]:

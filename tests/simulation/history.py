@@ -11,7 +11,7 @@ from itertools import pairwise
 from random import Random
 from typing import Any, NamedTuple
 
-from tests.simulation.circumstances import Circumstances, draw_circumstances
+from tests.simulation.circumstances import Circumstances, draw_circumstances, with_erasures
 from tests.simulation.exams import exam, exam_variant, invalid_exam, is_exam, respelled_exam
 from tests.simulation.framing import framed
 from tests.simulation.interactions import (
@@ -131,6 +131,7 @@ def history(seed: int) -> History:
     circumstances = draw_circumstances(random, sparse)
     rows, offered = _content(random, circumstances, sparse)
     records = _records(random, offered, sparse, circumstances)
+    circumstances = with_erasures(circumstances, Random(f"erasures of {seed}"))
     return History(seed, circumstances, tuple(records), rows)
 
 

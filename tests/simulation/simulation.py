@@ -11,7 +11,6 @@ from typing import Any
 
 import functions.erasure
 import functions.rarity
-import functions.refold
 from tests.simulation import final_checks
 from tests.simulation.catalog_writer import CatalogWriter
 from tests.simulation.damage import Damages
@@ -171,7 +170,6 @@ def _changes(world: World, release: Release) -> list[tuple[ModuleType, str, Any]
         (functions.rarity, "random", world.random),
         (functions.rarity, "STATES_AT_ONCE", c.batch_get),
         (functions.rarity, "ERASED_AT_ONCE", c.transaction_items // 3),
-        (functions.refold, "CHANGES", c.transaction_items - 1),
     ]
     project, store, items = release.project, release.store, release.items
     return [

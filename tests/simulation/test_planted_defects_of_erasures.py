@@ -9,11 +9,10 @@ import domain.fold
 import functions.erasure
 import functions.project
 import functions.refold
-from domain.learner import Learner
-from domain.refold import Kept
 from functions import items
 from functions.erasure import Eraser
 from functions.rarity import Insert, LearnerCounter
+from tests.simulation.history import history
 from tests.simulation.planting import Defect, check_found
 
 
@@ -54,16 +53,8 @@ def the_consumer_folds_onto_a_tombstone(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(domain.fold, "is_dropped", lambda learner, event: False)
 
 
-def a_refold_ignores_the_tombstone(patch: pytest.MonkeyPatch) -> None:
-    kept_of = functions.refold.kept_of
-
-    def alive(stored: Any) -> Kept:
-        kept = kept_of(stored)
-        if kept.learner.erased_at is None:
-            return kept
-        return kept._replace(learner=Learner(kept.learner.user_id, kept.learner.version))
-
-    patch.setattr(functions.refold, "kept_of", alive)
+def a_refold_replaces_whatever_is_stored(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(functions.refold, "unchanged", lambda state: {})
 
 
 def a_mark_is_taken_back_without_a_condition(patch: pytest.MonkeyPatch) -> None:
@@ -82,11 +73,11 @@ def inserts_are_counted_although_the_learner_is_erased(patch: pytest.MonkeyPatch
 
 LEFT = ("after the learner was erased", "still has")
 DEFECTS: dict[Defect, tuple[str, ...]] = {
-    the_state_is_deleted_instead_of_replaced: ("is lost", "to version 1, not", "is missing"),
+    the_state_is_deleted_instead_of_replaced: ("is lost", "to version 1, not", "differs from its"),
     a_tombstone_is_written_whatever_is_stored: ("goes to version",),
-    everything_else_is_deleted_before_the_state_is_replaced: (*LEFT, "reads lack", "unreadable", "a read"),
+    everything_else_is_deleted_before_the_state_is_replaced: (*LEFT, "unreadable", "the counters are"),
     the_consumer_folds_onto_a_tombstone: LEFT,
-    a_refold_ignores_the_tombstone: LEFT,
+    a_refold_replaces_whatever_is_stored: (*LEFT, "goes to version"),
     a_mark_is_taken_back_without_a_condition: ("the counters are",),
     inserts_are_counted_although_the_learner_is_erased: ("still has", "the counters are"),
 }
@@ -94,4 +85,4 @@ DEFECTS: dict[Defect, tuple[str, ...]] = {
 
 @pytest.mark.parametrize("plant", DEFECTS, ids=lambda plant: plant.__name__)
 def test_a_planted_defect_is_found(plant: Defect, monkeypatch: pytest.MonkeyPatch) -> None:
-    check_found(plant, DEFECTS[plant], monkeypatch)
+    check_found(plant, DEFECTS[plant], monkeypatch, history)

@@ -27,18 +27,30 @@ SITES = [
     "commit: put_item",
     "commit: transact_write_items",
     "commit_catalog: transact_write_items",
+    "count: transact_write_items",
+    "erase: get_item",
+    "erase: put_item",
+    "erase: query",
+    "erase: transact_write_items",
+    "erased: batch_get_item",
+    "full_catalog: batch_get_item",
+    "full_catalog: get_item",
     "head: get_item",
     "load: batch_get_item",
     "load_buckets: batch_get_item",
     "quarantine: put_object",
     "quarantine: send_message_batch",
     "read: batch_get_item",
+    "read: get_item",
     "read: query",
     "read_applied: batch_get_item",
     "read_applied: get_item",
     "read_state: get_item",
+    "refold: transact_write_items",
+    "uncount_erased: batch_get_item",
+    "uncount_erased: transact_write_items",
 ]
-"""The calls of services by the consumer, the catalog writer and the readers."""
+"""The calls by the consumer, the catalog writer, the readers, and those who erase, count and refold."""
 
 AT_LEAST = {
     "respelled retries": 40_000,
@@ -60,6 +72,10 @@ AT_LEAST = {
     "records refused as unreadable": 6_000,
     "batches that failed for many learners in trouble": 1_500,
     "reads of unreadable learners": 50,
+    "erased learners": 4_000,
+    "records dropped because their learner is erased": 20_000,
+    "refolds": 300,
+    "refolds of erased learners": 150,
 }
 """How often the histories of a full run must contain each of these. Most are twice as frequent."""
 
@@ -188,6 +204,7 @@ def test_histories_vary_all_circumstances() -> None:
         "partitioned_by_learner",
         "idempotent_transactions",
         "may_refuse",
+        "counts_rarity",
     ):
         assert {getattr(c, name) for c in circumstances} == {True, False}, name
     for name in (
@@ -201,6 +218,8 @@ def test_histories_vary_all_circumstances() -> None:
         "readers",
         "next_release_rate",
         "damaged_learners",
+        "erased_learners",
+        "refolds",
         "framed_rate",
         "exam_rate",
     ):

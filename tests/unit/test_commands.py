@@ -76,11 +76,13 @@ ASKING = {
     ("demo",),
     ("difficulty",),
     ("emit",),
+    ("erase",),
     ("migrate",),
     ("quarantine", "drop"),
     ("refold",),
     ("remove",),
     ("retract",),
+    ("restart",),
     ("token",),
 }
 """The commands that create or delete data, reset passwords or grant rights."""
@@ -121,6 +123,9 @@ CALLS = [
     "wait",
     "show ann",
     "redrive",
+    "export ann",
+    "erase ann",
+    "restart ann",
     "token",
     "env",
     "demo",
