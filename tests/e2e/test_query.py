@@ -217,10 +217,11 @@ def objects_in(data: bytes) -> list[str]:
         data = gzip.decompress(data)
     text, found, depth, begun = data.decode(errors="replace"), [], 0, 0
     for at, character in enumerate(text):
-        if character == "{":
+        # Between the objects of an aggregate there is anything.
+        if character == "{" and (depth or text.startswith('{"', at)):
             begun = at if depth == 0 else begun
             depth += 1
-        elif character == "}":
+        elif character == "}" and depth:
             depth -= 1
             if depth == 0:
                 found.append(text[begun : at + 1])
