@@ -79,6 +79,7 @@ ASKING = {
     ("erase",),
     ("migrate",),
     ("quarantine", "drop"),
+    ("rebuild",),
     ("refold",),
     ("remove",),
     ("retract",),
