@@ -47,6 +47,9 @@ ATTRIBUTES = {
     ("AWS::SQS::Queue", "Ref"): f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{{id}}",
     ("AWS::SQS::Queue", "Arn"): f"arn:aws:sqs:{_HERE}:{{id}}",
     ("AWS::SQS::Queue", "QueueName"): "{id}",
+    ("AWS::StepFunctions::StateMachine", "Arn"): f"arn:aws:states:{_HERE}:stateMachine:{{id}}",
+    ("AWS::StepFunctions::StateMachine", "Name"): "{id}",
+    ("AWS::StepFunctions::StateMachine", "Ref"): f"arn:aws:states:{_HERE}:stateMachine:{{id}}",
     ("AWS::WAFv2::WebACL", "Arn"): f"arn:aws:wafv2:{_HERE}:global/webacl/{{id}}/0a1b2c3d",
 }
 """What an attribute of a resource looks like. A `Ref` that is not here is the logical id."""

@@ -117,6 +117,15 @@ INSIDE = {
     "MAX_TRANSACTION_BYTES",
     "MAX_TRANSACTION_ITEMS",
     "MAX_WRITES",
+    # Parts, tries and pauses of rebuilds and erasures.
+    "MAX_BITS",
+    "MAX_SEGMENTS",
+    "MAX_ATTEMPTS",
+    "MAX_LISTED",
+    "MAX_DELETED",
+    "MAX_DOWNLOADS",
+    "MAX_AWARDS",
+    "MAX_PAUSE",
     # Tries and troubles before something is given up, and the delay from which on a metric counts it.
     "MAX_DELAY",
     "MAX_PUTS",
