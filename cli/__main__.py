@@ -4,6 +4,7 @@ import click
 
 from cli.backfill import backfill_achievements
 from cli.catalog import catalog
+from cli.cutover import cutover
 from cli.demo import demo
 from cli.difficulty import difficulty
 from cli.emit import emit
@@ -46,6 +47,7 @@ COMMANDS = (
     quarantine,
     backfill_achievements,
     catalog,
+    cutover,
     difficulty,
     exam_results,
     migrate,
