@@ -317,6 +317,14 @@ class Projector:
         ]
 
 
+def partition[T](values: Iterable[T], key: Callable[[T], bool]) -> tuple[list[T], list[T]]:
+    """Return the values for which the key is False, and those for which it is True."""
+    parts: tuple[list[T], list[T]] = ([], [])
+    for value in values:
+        parts[key(value)].append(value)
+    return parts
+
+
 def _is_erased(learner: Learner | None, arrived_at: datetime) -> bool:
     """Return whether a record without a readable time is of an erased learner, or from before a new start."""
     if learner is None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from botocore.exceptions import ClientError
@@ -207,11 +208,12 @@ def test_what_a_later_release_added_to_the_catalog_is_copied_too(both: World) ->
 def test_a_copy_that_failed_is_made_at_the_next_delivery(
     both: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Store.put_catalog
-    monkeypatch.setattr(Store, "put_catalog", lambda *_: (_ for _ in ()).throw(TimeoutError("no answer")))
-    with pytest.raises(TimeoutError):
-        deliver("new-1")
-    monkeypatch.setattr(Store, "put_catalog", real)
+    with monkeypatch.context() as failing:
+        no_answer = Mock(side_effect=TimeoutError("no answer"))
+        failing.setattr("functions.catalog_copy._put_together", no_answer)
+        with pytest.raises(TimeoutError):
+            deliver("new-1")
+    assert catalog_items_of("green") == []
     deliver("new-1")
     assert catalog_items_of("blue") == catalog_items_of("green")
 
