@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
+import functions.catalog_copy
 import functions.erasure
 import functions.items
 import functions.rarity
@@ -47,7 +48,14 @@ type Written = tuple[Key, Item | None, Item]
 TABLE = "views"
 TOO_LARGE = "Item size has exceeded the maximum allowed size"
 _CALLERS = {
-    module.__file__ for module in (functions.store, functions.erasure, functions.rarity, functions.refold)
+    module.__file__
+    for module in (
+        functions.store,
+        functions.catalog_copy,
+        functions.erasure,
+        functions.rarity,
+        functions.refold,
+    )
 }
 
 
@@ -373,7 +381,10 @@ class Dynamo:
             return
         item = self.items.get(key, {})
         values = put.get("ExpressionAttributeValues", {})
-        holds = all(self._holds(part, item, values) for part in expression.split(" AND "))
+        holds = any(
+            all(self._holds(part, item, values) for part in either.split(" AND "))
+            for either in expression.split(" OR ")
+        )
         if not holds:
             raise ConditionFailed(
                 item if item and put.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" else None
@@ -382,6 +393,8 @@ class Dynamo:
     def _holds(self, condition: str, item: Item, values: Item) -> bool:
         if condition == "version = :read":
             return "version" in item and item["version"] == values[":read"]
+        if condition == "version < :version":
+            return "version" in item and int(item["version"]["N"]) < int(values[":version"]["N"])
         known = re.fullmatch(r"attribute_(not_)?exists\((pk|version|counted|erased_at)\)", condition)
         if not known:
             raise Violation(f"the simulated DynamoDB does not know the condition {condition!r}")
