@@ -12,7 +12,7 @@ from cli.stack import Stack
 from domain.events import Fact
 from domain.generations import Colour
 from domain.retraction import Retraction
-from functions.errors import Unreadable
+from functions.project import has_applied
 from functions.quarantine import Position
 from functions.records import Received, read_data
 from functions.store import Store
@@ -100,11 +100,4 @@ def _sample(kinesis: Any, stream: str, shard: str, since: datetime) -> list[Fact
 
 def _without(store: Store, events: Iterable[Fact]) -> list[Fact]:
     """Return the events that a generation has not applied."""
-    return [event for event in events if not _has(store, event)]
-
-
-def _has(store: Store, event: Fact) -> bool:
-    try:
-        return event.digest in store.read_applied(event.user_id, [event.utc_day])[event.utc_day]
-    except Unreadable:
-        return False
+    return [event for event in events if not has_applied(store, event)]

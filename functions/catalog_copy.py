@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from functions import catalog_items, items
 from functions.catalog_items import Head
-from functions.errors import MAX_RACES, Contended, is_contention
+from functions.errors import MAX_RACES, Contended, is_contention, is_failed_condition
 from functions.items import Item
 from functions.store import Store, if_version
 
@@ -33,8 +33,8 @@ def copy_catalog(source: Store, target: Store) -> bool:
             continue
         if behind.version == 0:
             # Nobody reads parts without a head, so they need not fit into one transaction.
-            for part in parts:
-                _put_newer(target, part)
+            if not all(_is_stored(target, part) for part in parts):
+                continue
             parts = []
         if _put_together(target, behind.version, stored_head, parts):
             return True
@@ -52,8 +52,8 @@ def _changed(behind: Head, head: Head) -> list[Item]:
     ]
 
 
-def _put_newer(target: Store, part: Item) -> None:
-    """Write a part, unless the stored one is as new."""
+def _is_stored(target: Store, part: Item) -> bool:
+    """Write a part, unless the stored one is as new. Return False if another writer is at it."""
     newer: Any = {
         "ConditionExpression": "attribute_not_exists(pk) OR version < :version",
         "ExpressionAttributeValues": {":version": part["version"]},
@@ -63,6 +63,8 @@ def _put_newer(target: Store, part: Item) -> None:
     except ClientError as error:
         if not is_contention(error):
             raise
+        return is_failed_condition(error)
+    return True
 
 
 def _put_together(target: Store, version: int, head: Item, parts: list[Item]) -> bool:

@@ -1,8 +1,8 @@
 """Histories of two generations of the views: a consumer each, and cutovers at random times.
 
-Both consumers read the same stream, each as fast as it happens to be. The time is that of the stream: it goes on
-while records arrive. The control table is read through the real code, which keeps what it has read for five
-seconds.
+Both consumers read the same stream, each as fast as it happens to be. The time is that of the stream: it goes
+on while records arrive. The control table is read through the real code, which keeps what it has read for
+five seconds.
 """
 
 from collections import Counter
@@ -16,6 +16,7 @@ from domain.generations import COLOURS, FIRST, Colour, Epoch, live_at, other, to
 from domain.refusals import refusal_of
 from functions.catalog_copy import copy_catalog
 from functions.generations import Generations
+from functions.project import has_applied
 from functions.quarantine import Quarantined
 from functions.records import Received
 from tests.simulation import final_checks
@@ -34,15 +35,15 @@ from tests.simulation.world import World
 
 MAX_CUTOVERS = 4
 FLEETING = ("score-", ":mastered:", ":half", ":all")
-"""Parts of the names of achievements whose rule can become false again, or depends on the whole catalog. Whether
-one is reached depends on the batches, and so can differ between the generations."""
+"""Parts of the names of achievements whose rule can become false again, or depends on the whole catalog.
+Whether one is reached depends on the batches, and so can differ between the generations."""
 
 
 def history_of_generations(seed: int) -> History:
     """Return a history in which the stream's records arrive in order, one or two seconds after the other.
 
-    All records of a learner are in one shard, so both consumers get them in the same order. Nothing is damaged,
-    erased, given up or handled by another release: other histories are about that.
+    All records of a learner are in one shard, so both consumers get them in the same order. Nothing is
+    damaged, erased, given up or handled by another release: other histories are about that.
     """
     drawn = history(seed)
     c = drawn.circumstances
@@ -108,7 +109,7 @@ class Control:
     def cut_over(self, times: int) -> None:
         """Cut over so many times, each a while after the one before has begun."""
         for _ in range(times):
-            for _ in range(self.world.below(400)):
+            for _ in range(self.world.below(150)):
                 self.world.switch()
             begins = (self.clock.now + NOTICE_SECONDS) * 1000
             self.epochs = (*self.epochs, Epoch(other(self.epochs[-1].live), begins))
@@ -173,7 +174,9 @@ class Generation:
         self.invariants.check_refusal(message)
         arrived_at = self.source.sent[message.position].arrived_at
         if self.simulation.control.live_at(arrived_at) != self.colour:
-            raise Violation(f"{self.colour} quarantines {message.position}, which arrived when it was not live")
+            raise Violation(
+                f"{self.colour} quarantines {message.position}, which arrived when it was not live"
+            )
 
     def _new_projector(self, release: Release) -> Any:
         simulation, world = self.simulation, self.simulation.world
@@ -188,7 +191,7 @@ class Generation:
             note_refusals=self._note,
             was_live=lambda at: generations.live_at(at) == self.colour,
             follow_catalog=lambda: copy_catalog(rival.store, self.store),
-            is_refused=rival.has_refused,
+            is_judged=rival.has_judged,
             pause=world.sleep,
             clock=world.clock,
         )
@@ -199,11 +202,12 @@ class Generation:
             if found := refusal_of(entry.payload, entry.code, entry.reason):
                 self.noted.add(found[:3])
 
-    def has_refused(self, one: Received) -> bool:
-        """Return whether this generation's consumer has noted the refusal of an event."""
+    def has_judged(self, one: Received) -> bool:
+        """Return whether this generation's consumer has refused an event, or applied its identity."""
         self.simulation.world.switch()
         event = one.interaction
-        return (event.user_id, event.event_id, event.utc_day) in self.noted
+        noted = (event.user_id, event.event_id, event.utc_day) in self.noted
+        return noted or has_applied(self.store, event)
 
 
 class GenerationsSimulation:
