@@ -35,6 +35,8 @@ READ = LEARNERS[:5]
 RATE = int(os.environ.get("STREAKLINE_E2E_RATE", "100"))
 """Interactions a second."""
 CONTENTS = 20
+VERSIONS = {"AWS::Lambda::Version", "AWS::AppConfig::HostedConfigurationVersion"}
+"""The types of resources that each change of the settings makes anew."""
 MAX_SECONDS = 120
 """How long to wait for what should come."""
 BOTH: tuple[Colour, Colour] = ("blue", "green")
@@ -56,10 +58,14 @@ def deployed(stack: Deployed) -> Iterator[Stack]:
 
 
 def resources(stack: Stack) -> dict[str, str]:
-    """Return the physical ids of a stack's resources by their logical ids."""
+    """Return the physical ids of a stack's resources by their logical ids, without versions."""
     cloudformation = stack.client("cloudformation")
     found = cloudformation.describe_stack_resources(StackName=NAME)["StackResources"]
-    return {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in found}
+    return {
+        one["LogicalResourceId"]: one["PhysicalResourceId"]
+        for one in found
+        if one["ResourceType"] not in VERSIONS
+    }
 
 
 def update(stack: Stack, views: str) -> Stack:
