@@ -5,6 +5,7 @@ import click
 from cli.backfill import backfill_achievements
 from cli.catalog import catalog
 from cli.compare import compare
+from cli.cutover import cutover
 from cli.demo import demo
 from cli.difficulty import difficulty
 from cli.emit import emit
@@ -55,6 +56,7 @@ COMMANDS = (
     restart,
     backfill_achievements,
     catalog,
+    cutover,
     difficulty,
     exam_results,
     migrate,

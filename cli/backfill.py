@@ -14,6 +14,7 @@ from cli.output import print_json, progress_bar
 from cli.stack import LOCAL, Stack, ask_first, on_stack, yes_option
 from domain.catalog import Catalog
 from domain.fold import Change
+from domain.generations import Colour
 from domain.learner import Learner, overdue
 from functions.errors import MAX_RACES, Contended, Unreadable
 from functions.store import Store
@@ -47,22 +48,11 @@ def backfill_achievements(stack: Stack, announce: bool, rate: float, as_json: bo
     ask_first(
         stack, yes, f"This gives learners the awards of new rules{', and announces them' if announce else ''}"
     )
-    store = stack.store
-    checkpoint = Checkpoint.load(PROGRESS_FILE, stack.outputs["ViewsTableName"])
-    with progress_bar() as progress:
-        task = progress.add_task("learners", total=store.rarity().learners or None)
-        try:
-            result = backfill(
-                store,
-                checkpoint,
-                rate,
-                stack.freezes,
-                silent=not announce,
-                on_progress=lambda: progress.advance(task),
-            )
-        except Contended as error:
-            raise click.ClickException(f"{error}; run the command again to continue") from error
-    checkpoint.path.unlink(missing_ok=True)
+    live = stack.live
+    result = _backfill_generation(stack, live, rate, silent=not announce)
+    for colour in set(stack.colours) - {live}:
+        # So that a cutover takes no award away. The live generation's are those that are announced.
+        _backfill_generation(stack, colour, rate, silent=True)
     if as_json:
         print_json(
             {"learners": result.learners, "awards": result.awards, "unreadable": list(result.unreadable)}
@@ -73,6 +63,27 @@ def backfill_achievements(stack: Stack, announce: bool, rate: float, as_json: bo
         click.echo(f"skipped: {reason}", err=True)
     if result.unreadable:
         raise SystemExit(1)
+
+
+def _backfill_generation(stack: Stack, colour: Colour, rate: float, *, silent: bool) -> "Backfilled":
+    """Process all learners of one generation of the views, and show the progress."""
+    store = stack.generation(colour)
+    checkpoint = Checkpoint.load(PROGRESS_FILE, store.table)
+    with progress_bar() as progress:
+        task = progress.add_task("learners", total=store.rarity().learners or None)
+        try:
+            result = backfill(
+                store,
+                checkpoint,
+                rate,
+                stack.freezes,
+                silent=silent,
+                on_progress=lambda: progress.advance(task),
+            )
+        except Contended as error:
+            raise click.ClickException(f"{error}; run the command again to continue") from error
+    checkpoint.path.unlink(missing_ok=True)
+    return result
 
 
 class Backfilled(NamedTuple):

@@ -96,7 +96,7 @@ def sync_catalog(stack: Stack) -> None:
     """
     table = stack.outputs["ContentTableName"]
     checkpoint = Checkpoint.load(PROGRESS_FILE, table)
-    sync = CatalogSync(stack.client("dynamodb"), table, CatalogWriter(stack.store))
+    sync = CatalogSync(stack.client("dynamodb"), table, stack.catalog_writer)
     before = _contents(stack)
     seen: set[Key] = set()
     if checkpoint.after:

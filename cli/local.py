@@ -127,7 +127,8 @@ def _environment(endpoint_url: str, outputs: Mapping[str, str]) -> dict[str, str
     return {
         # A container reaches this machine under another name.
         "AWS_ENDPOINT_URL": endpoint_url.replace(HOST, "host.docker.internal"),
-        "VIEWS_TABLE": outputs["ViewsTableName"],
+        "BLUE_VIEWS_TABLE": outputs["BlueViewsTableName"],
+        "CONTROL_TABLE": outputs["ControlTableName"],
         "STREAM_NAME": outputs["StreamName"],
         "BUS_NAME": outputs["BusName"],
         "QUARANTINE_URL": outputs["QuarantineUrl"],

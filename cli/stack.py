@@ -16,6 +16,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.output import command
+from domain.generations import COLOURS, Colour
+from functions.catalog import CatalogWriter
+from functions.generations import Generations
 from functions.quarantine import Quarantine
 from functions.store import Store
 
@@ -46,10 +49,47 @@ class Stack:
         """Return a boto3 client for the stack's account."""
         return self.session.client(service, endpoint_url=self.endpoint_url, config=_CONFIG)
 
-    @cached_property
+    @property
     def store(self) -> Store:
-        """The store of the stack's views."""
-        return Store(self.client("dynamodb"), self.outputs["ViewsTableName"])
+        """The store of the generation of the views that is live now.
+
+        Raises click.ClickException if the stack has dropped it.
+        """
+        return self.generation(self.live)
+
+    def generation(self, colour: Colour) -> Store:
+        """Return the store of a generation. Raises click.ClickException if the stack lacks it."""
+        if colour not in self.colours:
+            have = " and ".join(self.colours)
+            raise click.ClickException(
+                f"the stack has no {colour} generation of the views, only {have} (parameter Views)"
+            )
+        return Store(self._dynamodb, self.outputs[f"{colour.title()}ViewsTableName"])
+
+    @property
+    def colours(self) -> tuple[Colour, ...]:
+        """The generations of the views that exist."""
+        return tuple(colour for colour in COLOURS if f"{colour.title()}ViewsTableName" in self.outputs)
+
+    @property
+    def live(self) -> Colour:
+        """The generation that is live now; what was read is at most five seconds old."""
+        return self.generations.live()
+
+    @cached_property
+    def generations(self) -> Generations:
+        """What the control table says about generations."""
+        return Generations(self._dynamodb, self.outputs["ControlTableName"])
+
+    @cached_property
+    def catalog_writer(self) -> CatalogWriter:
+        """The writer of the catalog, in all generations."""
+        first, *others = map(self.generation, self.colours)
+        return CatalogWriter(first, tuple(others))
+
+    @cached_property
+    def _dynamodb(self) -> Any:
+        return self.client("dynamodb")
 
     @property
     def freezes(self) -> int:

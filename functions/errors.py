@@ -61,6 +61,11 @@ def is_contention(error: ClientError) -> bool:
     return bool(_codes(error) & _CONTENTION)
 
 
+def is_failed_condition(error: ClientError) -> bool:
+    """Return whether the condition of a write of one item does not hold."""
+    return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
+
+
 def is_throttled(error: ClientError) -> bool:
     """Return whether a transaction was cancelled because one of its keys takes no more for the moment."""
     return bool(_codes(error) & _THROTTLED)

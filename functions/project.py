@@ -83,9 +83,10 @@ class Projector:
     quarantine, and awards are announced, only by the consumer of the generation that was live then."""
     follow_catalog: Callable[[], bool] = lambda: False
     """Brings this generation's catalog up to that of the other one. Returns whether that one was ahead."""
-    is_refused: Callable[[Received], bool] = lambda _: True
-    """Whether the consumer of the other generation has put a record into quarantine. Asked about unknown
-    content that arrived when the other one was live: it may learn the content before it sees the record."""
+    is_judged: Callable[[Received], bool] = lambda _: True
+    """Whether the consumer of the other generation has judged a record: refused it, or applied its identity.
+    Asked about unknown content that arrived when the other one was live. That one may learn the content
+    before it sees the record."""
     catalog: Catalog = field(default_factory=Catalog)
     map_learners: Callable[[Callable[[str], Outcome], Iterable[str]], Iterable[Outcome]] = map
     """How to map over learners: `map`, or `Executor.map` for several at a time."""
@@ -214,9 +215,8 @@ class Projector:
             runs = groupby(batch[user_id], key=lambda one: self.was_live(one.arrived_at))
             parts = [list(run) for _, run in runs][::-1]
             try:
-                learner, of_learner = _readable(learners[user_id]), _readable(buckets[user_id])
-                self._check_judged(learner, of_learner, batch[user_id])
-                self._project_learner(learner, of_learner, parts, time_left, outcome)
+                learner = _readable(learners[user_id])
+                self._project_learner(learner, _readable(buckets[user_id]), parts, time_left, outcome)
             except Exception as error:
                 if isinstance(error, OutOfTime) or is_transient(error):
                     outcome.errors.append(error)
@@ -237,15 +237,17 @@ class Projector:
         received = chain.from_iterable(batch.values())
         return [one for one in received if not is_known(one.interaction, self.catalog)]
 
-    def _check_judged(self, learner: Learner, buckets: Buckets, received: Sequence[Received]) -> None:
+    def _check_judged(self, refused: Iterable[Received]) -> None:
         """Raise LiveIsBehind if a record would be refused here that the live consumer may still apply."""
-        for one in self._unknown({learner.user_id: received}):
-            if (
-                not self.was_live(one.arrived_at)
-                and not is_applied(learner, buckets, one.interaction)
-                and not self.is_refused(one)
-            ):
-                raise LiveIsBehind("the live generation's consumer has not judged a record yet")
+        waiting = [one for one in refused if not self.was_live(one.arrived_at)]
+        if not all(map(self.is_judged, waiting)):
+            raise LiveIsBehind("the live generation's consumer has not judged a record yet")
+        if waiting:
+            # It can have applied one just now, because it knew the content by then.
+            self.follow_catalog()
+            catalog = self.store.catalog(self.catalog, self.store.head())
+            if any(is_known(one.interaction, catalog) for one in waiting):
+                raise LiveIsBehind("the live generation's catalog has changed meanwhile")
 
     def _project_learner(
         self,
@@ -274,6 +276,7 @@ class Projector:
             ]
             try:
                 change = fold(learner, buckets, [r.interaction for r in fresh], self.catalog, self.freezes)
+                self._check_judged(fresh[refusal.position] for refusal in change.refused)
                 silent = not self.was_live(part[0].arrived_at)
                 stored = self.store.commit(change, silent=silent) if change.applied else None
             except MissingBucket as error:
@@ -315,6 +318,14 @@ class Projector:
             for position, received in enumerate(fresh)
             if position not in refused
         ]
+
+
+def partition[T](values: Iterable[T], key: Callable[[T], bool]) -> tuple[list[T], list[T]]:
+    """Return the values for which the key is False, and those for which it is True."""
+    parts: tuple[list[T], list[T]] = ([], [])
+    for value in values:
+        parts[key(value)].append(value)
+    return parts
 
 
 def _is_erased(learner: Learner | None, arrived_at: datetime) -> bool:
@@ -379,10 +390,18 @@ def projector() -> Projector:
         map_learners=ThreadPoolExecutor(WRITERS).map,
     )
     if other := other_table(colour):
-        refusals, live = Refusals(own.client, other), Store(own.client, other)
-        made.follow_catalog = lambda: copy_catalog(live, own)
-        made.is_refused = lambda one: refusals.has(one.interaction)
+        refusals, rival = Refusals(own.client, other), Store(own.client, other)
+        made.follow_catalog = lambda: copy_catalog(rival, own)
+        made.is_judged = lambda one: refusals.has(one.interaction) or has_applied(rival, one.interaction)
     return made
+
+
+def has_applied(store: Store, event: Event) -> bool:
+    """Return whether a generation has applied an event, or another one with its identity."""
+    try:
+        return event.digest in store.read_applied(event.user_id, [event.utc_day])[event.utc_day]
+    except Unreadable:
+        return False
 
 
 @observed

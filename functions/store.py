@@ -99,7 +99,7 @@ class Store:
         """
         learner = change.learner
         state_item, *others = checked_items(change, silent)
-        state: Any = {"Item": state_item, "TableName": self.table, **_if_version(learner.version - 1)}
+        state: Any = {"Item": state_item, "TableName": self.table, **if_version(learner.version - 1)}
         try:
             if others:
                 puts: Any = [{"Put": state}, *({"Put": {"Item": i, "TableName": self.table}} for i in others)]
@@ -326,39 +326,10 @@ class Store:
         )
         items.check_size([catalog_items.head_item(moved), *parts])
         updates = [
-            catalog_items.update_of(catalog_items.head_item(moved), _if_version(head.version)),
+            catalog_items.update_of(catalog_items.head_item(moved), if_version(head.version)),
             *map(catalog_items.update_of, parts),
         ]
-        return self._write_catalog([{"Update": {"TableName": self.table, **update}} for update in updates])
-
-    def stored_catalog(self, keys: Iterable[Item]) -> list[Item]:
-        """Return items of the catalog as they are stored, in strongly consistent reads."""
-        return [item for batch in batched(keys, MAX_BATCH_GET) for item in self._batch_get(list(batch))]
-
-    def put_catalog(self, version: int, head: Item, parts: list[Item]) -> bool:
-        """Write a head and parts of another table if the stored head has this version. Return whether it has.
-
-        Raise TooLarge if one transaction can't hold them.
-        """
-        items.check_size([head, *parts])
-        puts: list[Item] = [{"Item": head, **_if_version(version)}, *({"Item": part} for part in parts)]
-        return self._write_catalog([{"Put": {"TableName": self.table, **put}} for put in puts])
-
-    def put_newer_part(self, part: Item) -> None:
-        """Write a part of the catalog of another table, unless the stored one is as new."""
-        newer: Any = {
-            "ConditionExpression": "attribute_not_exists(pk) OR version < :version",
-            "ExpressionAttributeValues": {":version": part["version"]},
-        }
-        try:
-            self.client.put_item(TableName=self.table, Item=part, **newer)
-        except ClientError as error:
-            # A conflict with another write says nothing about what is stored. It must be tried again.
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
-
-    def _write_catalog(self, entries: list[Any]) -> bool:
-        """Write the head and parts in one transaction. Return whether the condition of the head held."""
+        entries: list[Any] = [{"Update": {"TableName": self.table, **update}} for update in updates]
         try:
             self.client.transact_write_items(TransactItems=entries)
         except ClientError as error:
@@ -366,6 +337,10 @@ class Store:
                 raise
             return False
         return True
+
+    def stored_catalog(self, keys: Iterable[Item]) -> list[Item]:
+        """Return items of the catalog as they are stored, in strongly consistent reads."""
+        return [item for batch in batched(keys, MAX_BATCH_GET) for item in self._batch_get(list(batch))]
 
     # -- calls -------------------------------------------------------------------------------------
 
@@ -415,7 +390,7 @@ def _known_version(certification: Certification | None) -> int:
     return 0 if certification is None else certification.version
 
 
-def _if_version(version: int) -> Item:
+def if_version(version: int) -> Item:
     """Return the condition of a write: the stored version is still the one that was read."""
     guard: Item = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
     if version == 0:

@@ -201,7 +201,7 @@ def read_function(stack: Stack) -> str:
         one["FunctionName"]
         for one in configurations
         if "ReadFunction" in one["FunctionName"]
-        and one["Environment"]["Variables"]["VIEWS_TABLE"] == stack.outputs["ViewsTableName"]
+        and one["Environment"]["Variables"]["BLUE_VIEWS_TABLE"] == stack.outputs["BlueViewsTableName"]
     ]
     return str(name)
 

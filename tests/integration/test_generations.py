@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from botocore.exceptions import ClientError
@@ -168,6 +169,13 @@ def test_unknown_content_waits_until_the_live_consumer_has_refused_or_applied_it
     assert (consume("blue", applied).applied, consume("green", applied).applied) == (1, 1)
 
 
+def test_another_event_of_the_same_identity_keeps_nobody_waiting(both: World, consume: Consume) -> None:
+    batch = events(interaction("a"), interaction("a", content_id="nobody-knows-1"), at=ARRIVAL)
+    assert consume("blue", batch).duplicates == 1
+    outcome = consume("green", batch)
+    assert (outcome.applied, outcome.duplicates) == (1, 1)
+
+
 def test_what_the_consumer_has_applied_already_waits_for_nobody(both: World, consume: Consume) -> None:
     assert consume("green", events(interaction("a"), at=ARRIVAL)).applied == 1
     again = events(interaction("a", content_id="nobody-knows-1"), at=ARRIVAL)
@@ -207,12 +215,31 @@ def test_what_a_later_release_added_to_the_catalog_is_copied_too(both: World) ->
 def test_a_copy_that_failed_is_made_at_the_next_delivery(
     both: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Store.put_catalog
-    monkeypatch.setattr(Store, "put_catalog", lambda *_: (_ for _ in ()).throw(TimeoutError("no answer")))
-    with pytest.raises(TimeoutError):
-        deliver("new-1")
-    monkeypatch.setattr(Store, "put_catalog", real)
+    with monkeypatch.context() as failing:
+        no_answer = Mock(side_effect=TimeoutError("no answer"))
+        failing.setattr("functions.catalog_copy._put_together", no_answer)
+        with pytest.raises(TimeoutError):
+            deliver("new-1")
+    assert store("green").full_catalog().certifications == {}
     deliver("new-1")
+    assert catalog_items_of("blue") == catalog_items_of("green")
+
+
+def test_a_part_that_another_writer_is_at_is_copied_all_the_same(
+    both: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conflict = client_error("TransactionConflictException", "PutItem")
+    real = aws.dynamodb().put_item
+    answers: list[Any] = [conflict]
+
+    def put_item(**request: Any) -> Any:
+        if answers:
+            raise answers.pop()
+        return real(**request)
+
+    monkeypatch.setattr(aws.dynamodb(), "put_item", put_item)
+    deliver("new-1")
+    assert answers == []
     assert catalog_items_of("blue") == catalog_items_of("green")
 
 

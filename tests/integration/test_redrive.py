@@ -25,13 +25,15 @@ from functions.errors import LaterFormat, Unreadable
 from functions.store import Store
 from tests.factory import make_interaction
 from tests.frames import aggregate
-from tests.integration.conftest import ARRIVAL, BUCKET, STREAM, VIEWS, World, stream_event
+from tests.integration.conftest import ARRIVAL, BUCKET, CONTROL, STREAM, VIEWS, World, stream_event
 
 
 def make_stack(world: World) -> Stack:
     """Return a stack on the services of `world`."""
     outputs = {
         "ViewsTableName": VIEWS,
+        "BlueViewsTableName": VIEWS,
+        "ControlTableName": CONTROL,
         "QuarantineUrl": world.queue_url,
         "RuleDeadLettersUrl": aws.sqs().create_queue(QueueName="dead-letters")["QueueUrl"],
         "EventLogBucket": BUCKET,

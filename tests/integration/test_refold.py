@@ -26,7 +26,7 @@ from functions.refold import (
     Refolder,
     kept_of,
 )
-from tests.integration.conftest import ARRIVAL, VIEWS, World, interaction
+from tests.integration.conftest import ARRIVAL, CONTROL, VIEWS, World, interaction
 
 RETRACTION = {"event_id": "b", "user_id": "ann", "retracted_on": "2026-03-01"}
 DAYS = [f"2025-{month:02}-{day:02}T09:00:00Z" for month in range(1, 5) for day in range(1, 29)]
@@ -219,9 +219,9 @@ class Stopwatch:
         self.seconds += seconds
 
     def log(self, world: World) -> Log:
-        outputs = {"ViewsTableName": VIEWS, "StreakFreezes": "0"}
+        outputs = {"BlueViewsTableName": VIEWS, "ControlTableName": CONTROL, "StreakFreezes": "0"}
         stack = Stack(outputs, "", "http://127.0.0.1:1", None)
-        stack.__dict__.update(store=world.store, quarantine=world.quarantine)
+        stack.__dict__.update(_dynamodb=aws.dynamodb(), quarantine=world.quarantine)
         return Log(stack, self.pause, lambda: self.seconds)
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from functools import cache
+from itertools import product
 from typing import Any, NamedTuple
 
 from tests.integration.template import template
@@ -40,13 +41,25 @@ def watched_by_alarms() -> Iterator[Watched]:
             continue
         metrics = [query["MetricStat"]["Metric"] for query in queries(alarm) if "MetricStat" in query]
         for metric in metrics or [alarm["Properties"]]:
-            dimensions = {one["Name"]: _name(one["Value"]) for one in metric["Dimensions"]}
-            yield Watched(name, metric["Namespace"], metric["MetricName"], dimensions)
+            for names in product(*(_names(one["Value"]) for one in metric["Dimensions"])):
+                dimensions = dict(zip((one["Name"] for one in metric["Dimensions"]), names, strict=True))
+                yield Watched(name, metric["Namespace"], metric["MetricName"], dimensions)
 
 
-def _name(value: Any) -> str:
-    """Return what a dimension's value refers to. The rule's name is a part of its ARN."""
-    return value if isinstance(value, str) else f"Select {value[0]} of {value[1][1]}"
+def _names(value: Any) -> list[str]:
+    """Return what a dimension's value refers to: two resources if it depends on a condition which of them.
+
+    The rule's name is a part of its ARN.
+    """
+    match value:
+        case str():
+            return [value]
+        case [int() | "2" as position, list(parts)]:
+            return [f"Select {position} of {parts[1]}"]
+        case [_, yes, no]:
+            return [yes, no]
+        case _:
+            raise ValueError(f"a dimension of the value {value}")
 
 
 @cache

@@ -18,9 +18,11 @@ UNUSABLE = {
 class CatalogWriter:
     """Applies the content table's changes to the catalog, batch after batch."""
 
-    def __init__(self, world: World, releases: Releases) -> None:
+    def __init__(self, world: World, releases: Releases, copies: tuple[Any, ...] = ()) -> None:
         self.world = world
         self.releases = releases
+        self.copies = copies
+        """The stores of other generations of the views."""
         self.now = 1_790_000_000_000_000
         """Microseconds since 1970."""
         self.idle: dict[str, list[Any]] = {release.name: [] for release in releases.all}
@@ -54,7 +56,8 @@ class CatalogWriter:
         release = self.releases.either()
         changes, _ = release.catalog.changes_of(records)
         idle = self.idle[release.name]
-        writer = idle.pop() if idle else release.catalog.CatalogWriter(self.releases.stores[release.name])
+        store = self.releases.stores[release.name]
+        writer = idle.pop() if idle else release.catalog.CatalogWriter(store, self.copies)
         try:
             writer.update(changes, now)
         except Crash:

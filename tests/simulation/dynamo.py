@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
+import functions.catalog_copy
 import functions.erasure
 import functions.generation_copy
 import functions.items
@@ -51,6 +52,7 @@ _CALLERS = {
     module.__file__
     for module in (
         functions.store,
+        functions.catalog_copy,
         functions.erasure,
         functions.generation_copy,
         functions.rarity,
@@ -414,7 +416,10 @@ class Dynamo:
             return
         item = self.items.get(key, {})
         values = put.get("ExpressionAttributeValues", {})
-        holds = all(self._holds(part, item, values) for part in expression.split(" AND "))
+        holds = any(
+            all(self._holds(part, item, values) for part in either.split(" AND "))
+            for either in expression.split(" OR ")
+        )
         if not holds:
             raise ConditionFailed(
                 item if item and put.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" else None
@@ -425,6 +430,8 @@ class Dynamo:
             return not item or int(item["version"]["N"]) < int(values[":version"]["N"])
         if condition == "version = :read":
             return "version" in item and item["version"] == values[":read"]
+        if condition == "version < :version":
+            return "version" in item and int(item["version"]["N"]) < int(values[":version"]["N"])
         known = re.fullmatch(r"attribute_(not_)?exists\((pk|version|counted|erased_at)\)", condition)
         if not known:
             raise Violation(f"the simulated DynamoDB does not know the condition {condition!r}")

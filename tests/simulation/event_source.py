@@ -68,6 +68,11 @@ class EventSource:
 
     def redrive(self, messages: list[Message]) -> None:
         """Deliver again what was refused for unknown content or an unreadable item, and what expired."""
+        self.start_redrive(messages)
+        self.world.run_actors()
+
+    def start_redrive(self, messages: list[Message]) -> None:
+        """Start an actor that delivers these again."""
         refused = {m.payload: m.position for m in messages if m.code in REDRIVABLE}
         records = [self.sent[position] for position in refused.values()]
         records += [logged.record for logged in self.expired]
@@ -78,7 +83,6 @@ class EventSource:
         self.world.seen["redriven records"] += len(refused)
         self.world.seen["expired records"] += len(self.expired)
         self.world.spawn("redrive", self._poll, again, False)
-        self.world.run_actors()
 
     def replay(self) -> None:
         """Deliver the whole log again, without faults."""

@@ -31,7 +31,7 @@ type Defect = Callable[[pytest.MonkeyPatch], None]
 
 
 def writes_have_no_version_condition(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(functions.store, "_if_version", lambda version: {})
+    patch.setattr(functions.store, "if_version", lambda version: {})
 
 
 def digests_are_not_checked(patch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-_NAMES = {"Contended", "OutOfTime"}
+_NAMES = {"Contended", "LiveIsBehind", "OutOfTime"}
 """By name, because the next release has classes of its own."""
 
 

@@ -73,6 +73,7 @@ def test_a_question_comes_first_on_aws_and_only_there(monkeypatch: pytest.Monkey
 ASKING = {
     ("backfill-achievements",),
     ("catalog", "import"),
+    ("cutover",),
     ("demo",),
     ("difficulty",),
     ("emit",),
@@ -86,7 +87,7 @@ ASKING = {
     ("restart",),
     ("token",),
 }
-"""The commands that create or delete data, reset passwords or grant rights."""
+"""The commands that create or delete data, change what is live, reset passwords or grant rights."""
 
 
 def test_the_commands_that_create_data_or_grant_rights_have_an_option_not_to_be_asked() -> None:
