@@ -15,8 +15,14 @@ MAX_LAGS = 100
 """Values of one metric in one line. CloudWatch's embedded metric format takes no more."""
 
 
-def report(outcome: "Outcome") -> None:
-    """Log and count the outcome of a batch, also of one that fails."""
+def report(outcome: "Outcome", generation: str | None = None) -> None:
+    """Log and count the outcome of a batch, also of one that fails.
+
+    `generation` names a generation of the views that is not live. Its figures have it as a dimension of their
+    own, so that they don't add to those of the live one, which the alarms watch.
+    """
+    if generation:
+        metrics.add_dimension("generation", generation)
     codes = Counter(record.code for record in outcome.quarantined)
     logger.info(
         "batch",
@@ -50,7 +56,7 @@ def report(outcome: "Outcome") -> None:
         metrics.add_metric(name, MetricUnit.Count, count)
     for lag in sample(outcome.lags):
         metrics.add_metric("ViewLag", MetricUnit.Milliseconds, lag)
-    count_quarantined(codes.items())
+    count_quarantined(codes.items(), generation)
     count_by_version(len(outcome.troubles))
 
 

@@ -58,11 +58,13 @@ def count_by_version(troubles: int) -> None:
             metric.add_dimension("version", os.environ["AWS_LAMBDA_FUNCTION_VERSION"])
 
 
-def count_quarantined(codes: Iterable[tuple[str, int]]) -> None:
-    """Emit how many records went to quarantine, by code.
+def count_quarantined(codes: Iterable[tuple[str, int]], generation: str | None = None) -> None:
+    """Emit how many records went to quarantine, by code, and by generation if one is given.
 
     Each code that occurs is a metric of its own, with a dimension of its own, and so a line of its own.
     """
     for code, records in codes:
         with single_metric("Quarantined", MetricUnit.Count, records) as metric:
             metric.add_dimension("code", code)
+            if generation:
+                metric.add_dimension("generation", generation)

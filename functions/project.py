@@ -30,7 +30,7 @@ from functions.batch_report import report
 from functions.catalog_copy import copy_catalog
 from functions.errors import MAX_RACES, Contended, TooLarge, Unreadable, is_transient
 from functions.generations import is_responsible, other_table, tables
-from functions.observability import logger, metrics, observed
+from functions.observability import logger, observed
 from functions.outcome import Outcome, Trouble
 from functions.quarantine import Quarantine, Quarantined
 from functions.records import Received, read_record
@@ -409,13 +409,11 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> None:
     """Fold a Kinesis event into the views."""
     reseed()
     consumer, outcome = projector(), Outcome()
-    if not consumer.was_live(datetime.now(UTC)):
-        # The alarms watch the figures without this dimension: those of the live generation.
-        metrics.add_dimension("generation", os.environ["GENERATION"])
+    is_live = consumer.was_live(datetime.now(UTC))
     try:
         consumer.project(event["Records"], lambda: context.get_remaining_time_in_millis() / 1000, outcome)
     finally:
-        report(outcome)
+        report(outcome, None if is_live else os.environ["GENERATION"])
 
 
 prepare(projector, aws.sqs, aws.s3)

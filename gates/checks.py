@@ -60,6 +60,8 @@ DEPLOYMENTS: dict[str, dict[str, str]] = {
         "Cdn": "with-waf",
         "ContentTableStreamArn": f"{_TABLE}/content/stream/2026-01-01",
         "DocsUi": "on",
+        "EventLogDays": "365",
+        "GradualDeployment": "true",
         "JwtAudience": "learn,teach",
         "JwtIssuer": "https://issuer.example",
         "PageUrls": "https://learn.example/progress/",
@@ -67,6 +69,7 @@ DEPLOYMENTS: dict[str, dict[str, str]] = {
         "SignInAuthorizeUrl": "https://issuer.example/authorize",
         "SignInClientId": "page",
         "SignInTokenUrl": "https://issuer.example/token",
+        "Views": "both",
         "XapiContentPrefixes": "https://learn.example/content/",
     },
 }

@@ -26,6 +26,10 @@ AWS_METRICS: dict[str, tuple[Source, ...]] = {
             "Duration Errors Invocations IteratorAge Throttles",
             "lambda/latest/dg/monitoring-metrics-types.html",
         ),
+        # Of an alias, by the version that was executed.
+        _source(
+            "FunctionName Resource ExecutedVersion", "Errors", "lambda/latest/dg/monitoring-metrics-view.html"
+        ),
         # Only with `MetricsConfig: EventCount` of the event source mapping, for Kinesis and DynamoDB streams.
         _source(
             "EventSourceMappingUUID",

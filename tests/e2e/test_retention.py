@@ -21,6 +21,8 @@ HOLDS_NONE = {
     "AWS::AppConfig::DeploymentStrategy",
     "AWS::AppConfig::Environment",
     "AWS::AppConfig::HostedConfigurationVersion",
+    # The answers of its queries are in the event log's bucket, for a day.
+    "AWS::Athena::WorkGroup",
     "AWS::CloudFront::CachePolicy",
     "AWS::CloudFront::Distribution",
     "AWS::CloudWatch::Alarm",
@@ -32,6 +34,9 @@ HOLDS_NONE = {
     "AWS::Cognito::UserPoolGroup",
     "AWS::Events::EventBus",
     "AWS::Events::Rule",
+    # What they describe is in the event log's bucket.
+    "AWS::Glue::Database",
+    "AWS::Glue::Table",
     "AWS::IAM::Role",
     # It encrypts the alarms' topic only.
     "AWS::KMS::Key",
@@ -54,7 +59,7 @@ HOLDS_NONE = {
 
 def deployed(keep_data: str) -> dict[str, dict[str, Any]]:
     """Return the resources of a stack with all of them, by logical id."""
-    parameters = {"Cdn": "with-waf", "KeepData": keep_data}
+    parameters = {"Cdn": "with-waf", "KeepData": keep_data, "Views": "both", "GradualDeployment": "true"}
     parameters["AlarmEmail"] = "operations@learn.example"
     parameters["ProgressTableStreamArn"] = DEPLOYMENTS["with all options"]["ProgressTableStreamArn"]
     resources = Resolver(transformed(), parameters).resources()
@@ -81,6 +86,7 @@ def test_what_holds_data_outlives_the_stack_and_nothing_else_does(keep_data: str
         "ContentTable",
         "ControlTable",
         "EventLogBucket",
+        "GreenViewsTable",
         "Logs",
         "Quarantine",
         "RuleDeadLetters",
@@ -98,5 +104,6 @@ def test_keep_data_decides_on_the_protection_from_every_deletion(keep_data: str,
         for name, resource in resources.items()
         if resource["Type"] == "AWS::DynamoDB::Table"
     }
-    assert protected == {"ViewsTable": kept, "ControlTable": kept, "ContentTable": kept}
+    tables = ("ViewsTable", "GreenViewsTable", "ControlTable", "ContentTable")
+    assert protected == dict.fromkeys(tables, kept)
     assert resources["UserPool"]["Properties"]["DeletionProtection"] == ("ACTIVE" if kept else "INACTIVE")

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from gates.checks import DEPLOYMENTS
 from gates.checks import transformed as transformed_template
 from gates.resolve import Resolver
 
@@ -202,16 +203,20 @@ def test_the_progress_tables_function_exists_only_with_its_stream(transformed: d
     assert "ProgressTableFunction" in made_by_sam
 
 
-def test_every_transformed_event_source_counts_its_events_for_the_alarms(transformed: dict[str, Any]) -> None:
+@pytest.mark.parametrize("views", ["blue", "green", "both"])
+def test_every_transformed_event_source_counts_its_events_for_the_alarms(views: str) -> None:
+    stream = DEPLOYMENTS["with all options"]["ProgressTableStreamArn"]
+    parameters = {"Views": views, "ProgressTableStreamArn": stream}
+    resources = Resolver(transformed_template(), parameters).resources()
     sources = {
         name: one["Properties"]
-        for name, one in transformed.items()
+        for name, one in resources.items()
         if one["Type"] == "AWS::Lambda::EventSourceMapping"
     }
     assert all(source["MetricsConfig"] == {"Metrics": ["EventCount"]} for source in sources.values())
     watched = {
-        dimension["Value"]["Ref"]
-        for alarm in of_type(transformed, "AWS::CloudWatch::Alarm")
+        dimension["Value"]
+        for alarm in of_type(resources, "AWS::CloudWatch::Alarm")
         for query in alarm.get("Metrics", [])
         for dimension in query.get("MetricStat", {}).get("Metric", {}).get("Dimensions", [])
         if dimension["Name"] == "EventSourceMappingUUID"

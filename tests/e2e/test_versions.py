@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.transformed import defaults, of_type, resolved, transformed
+from tests.e2e.transformed import of_type, transformed
+from tests.stacks import defaults, resolved
 
 OTHER_ISSUER = {
     "JwtIssuer": "https://issuer.example",

@@ -11,7 +11,7 @@ from functions import aws, project, read
 from functions.batch_report import MAX_LAGS, sample
 from functions.observability import logger
 from functions.store import Store
-from tests.integration.conftest import ARRIVAL, Context, World, interaction, stream_event
+from tests.integration.conftest import ARRIVAL, GREEN, Context, World, interaction, stream_event
 from tests.integration.emitted import Emitted, emitted
 from tests.integration.http_events import claims, http_event
 
@@ -73,6 +73,23 @@ def test_a_generation_that_is_not_live_has_neither_lag_nor_awards(world: World) 
     outcome = building.project(stream_event(interaction("a", user_id="bob", **done))["Records"])
     assert (outcome.applied, outcome.awards, outcome.lags) == (1, 0, [])
     assert live.project(stream_event(interaction("a", **done))["Records"]).awards > 0
+
+
+def test_the_figures_of_a_generation_that_is_not_live_do_not_add_to_those_of_the_live_one(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GREEN_VIEWS_TABLE", GREEN)
+    monkeypatch.setenv("GENERATION", "green")
+    project.projector.cache_clear()
+    building = consume(capsys, b"{", interaction("a"))
+    monkeypatch.setenv("GENERATION", "blue")
+    project.projector.cache_clear()
+    live = consume(capsys, b"{", interaction("a"))
+    for name, value, dimensions in [("Received", 2, {}), ("Quarantined", 1, {"code": "malformed"})]:
+        assert of(building, name, **dimensions) == []
+        assert of(building, name, **dimensions, generation="green") == [value]
+        assert of(live, name, **dimensions) == [value]
+    assert not [one for one in live if "generation" in one.dimensions]
 
 
 def test_lost_write_races_are_counted_as_conflicts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
