@@ -27,6 +27,8 @@ WRITE_UNIT = Price("DynamoDB", 0.625e-6, "write request unit, on demand")
 READ_UNIT = Price("DynamoDB", 0.125e-6, "read request unit, on demand")
 LAMBDA_REQUEST = Price("Lambda", 0.20e-6, "invocation")
 LAMBDA_GB_SECOND = Price("Lambda", 0.0000133334, "GB-second on arm64")
+WRITE_CAPACITY_HOUR = Price("DynamoDB", 0.00065, "hour of a write unit a second, provisioned")
+READ_CAPACITY_HOUR = Price("DynamoDB", 0.00013, "hour of a read unit a second, provisioned")
 KINESIS_PUT = Price("Kinesis", 0.014e-6, "payload unit of 25 KB")
 KINESIS_SHARD_HOUR = Price("Kinesis", 0.015 + 0.020, "shard-hour, with seven days of retention")
 FIREHOSE_GB = Price("Firehose", 0.029, "GB, each record rounded up to 5 KB")
@@ -91,6 +93,17 @@ def of_dashboards(read_units: float) -> dict[str, float]:
         * (LAMBDA_REQUEST.dollars + API_MILLISECONDS / 1000 * API_GB * LAMBDA_GB_SECOND.dollars),
         "DynamoDB": 1e6 * read_units * READ_UNIT.dollars,
     }
+
+
+def on_demand(rate: float, write_units: float, read_units: float) -> float:
+    """Return DynamoDB's dollars for an hour at this many interactions a second, on demand."""
+    return 3600 * rate * (write_units * WRITE_UNIT.dollars + read_units * READ_UNIT.dollars)
+
+
+def provisioned(rate: float, write_units: float, read_units: float, used: float) -> float:
+    """Return the same with provisioned capacity, of which this share is used."""
+    units = write_units * WRITE_CAPACITY_HOUR.dollars + read_units * READ_CAPACITY_HOUR.dollars
+    return rate * units / used
 
 
 DAYS, LEARNERS = 60, 20
