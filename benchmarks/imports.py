@@ -33,9 +33,8 @@ SNAPSHOTS = {
 def seconds(statement: str, path: str, **more: str) -> float:
     """Return the CPU time of a fresh interpreter that runs only this statement."""
     before = getrusage(RUSAGE_CHILDREN)
-    environment = {**ENVIRONMENT, "CONTROL_TABLE": "control", "GENERATION": "blue", **more}
     command = [sys.executable, "-P", "-S", "-c", statement]
-    subprocess.run(command, env={**environment, "PYTHONPATH": path}, check=True)
+    subprocess.run(command, env={**ENVIRONMENT, **more, "PYTHONPATH": path}, check=True)
     after = getrusage(RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
