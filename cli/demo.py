@@ -94,6 +94,7 @@ def demo(stack: Stack, timeout: float, last_day: datetime | None, yes: bool) -> 
     hints = {
         "demo": "emit the same again; nothing changes",
         f"show demo-grace{f' --today {today}' if today else ''}": "show another learner",
+        "difficulty --apply": "compute from the event log how hard each content is",
         "redrive --dry-run": "list what is in quarantine, and why",
         "token --group instructors": "print a token for the API",
         "down": "stop the local stack",
