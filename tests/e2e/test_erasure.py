@@ -20,6 +20,8 @@ from tests.e2e.conftest import Deployed
 from tests.e2e.interactions import ensure_test_content, eventually, interaction
 
 NOW = datetime.now(UTC)
+EVERYWHERE = ["failed_batch", "invalid", "undelivered", "unknown_content"]
+"""Why the records of a learner are in queues and failed batches."""
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def fill(stack: Deployed, users: tuple[str, str]) -> None:
     client("s3").put_object(Bucket=bucket, Key=key, Body=gzip.compress("\n".join(lines).encode()))
     batch = [
         {
-            "eventID": "shardId-0:1",
+            "eventID": f"shardId-0:{user}",
             "kinesis": {
                 "data": b64encode(record).decode(),
                 "partitionKey": user,
@@ -86,11 +88,8 @@ def fill(stack: Deployed, users: tuple[str, str]) -> None:
         assert eventually(partial(in_quarantine, stack, user), EVERYWHERE) == EVERYWHERE
 
 
-EVERYWHERE = ["failed_batch", "invalid", "undelivered", "unknown_content"]
-
-
 def in_quarantine(stack: Deployed, user: str) -> list[str]:
-    """Return why records of a learner are in queues and failed batches."""
+    """Return why records of a learner are in queues and failed batches, in order."""
     found = read_quarantine(stack.stack).records
     return sorted(record.code for record in found if user.encode() in record.payload.data)
 

@@ -12,6 +12,7 @@ import pytest
 
 from domain.log_line import line_for, line_of, to_text
 from functions import aws, items
+from functions.erased_data import NAMED
 from functions.erasure import Eraser, Erasing
 from functions.erasure_letters import Letters, MessagesAreHidden
 from functions.erasure_list import ErasureList
@@ -121,6 +122,13 @@ def test_lines_of_an_erased_learner_are_gone_and_the_others_are_the_same_bytes(
     erasing.erase(ANN, NOW)
     run(the_pass)
     assert lines_at(OBJECT) == others
+
+
+def test_a_line_that_names_its_learner_is_decided_without_parsing_it() -> None:
+    assert NAMED.match(line(of(ANN, "a1")))
+    for payload in (b'{"user_id": null}', b"[1]", b'{"x": "\\"user_id\\":\\"bob\\""}'):
+        assert not NAMED.match(line(payload))
+    assert not NAMED.match(of(ANN, "a1"))
 
 
 def test_an_object_without_an_erased_learner_is_not_written_again(

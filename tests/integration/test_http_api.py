@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from functions import docs, ingest, page, read
+from functions import docs, erase, exports, ingest, page, read
 from tests.integration.conftest import World, streamed
 from tests.integration.http_events import passed_on
 from tests.integration.template import TEMPLATE, routes, template
@@ -21,6 +21,8 @@ FUNCTIONS: dict[str, Any] = {
     "integrations/${IngestIntegration}": ingest,
     "integrations/${DocsIntegration}": docs,
     "integrations/${PageIntegration}": page,
+    "integrations/${EraseIntegration}": erase,
+    "integrations/${ExportsIntegration}": exports,
 }
 SAMPLES = sorted((TEMPLATE.parent / "events").glob("api_*.json"))
 
@@ -69,6 +71,8 @@ def test_integration_and_permission_name_the_functions_alias_and_in_one_place() 
     assert sorted(named) == sorted(allowed)
     assert sorted(named) == [
         "DocsFunction.Alias",
+        "EraseFunction.Alias",
+        "ExportsFunction.Alias",
         "IngestFunction.Alias",
         "PageFunction.Alias",
         "ReadFunction.Alias",
@@ -81,7 +85,9 @@ def test_the_one_stage_serves_at_the_root_and_limits_every_route() -> None:
     [(name, stage)] = resources("AWS::ApiGatewayV2::Stage").items()
     assert (stage["StageName"], stage["AutoDeploy"]) == ("$default", True)
     limited = stage["RouteSettings"]
-    assert set(limited) == {key for key in routes() if key.startswith(("POST ", "PUT "))} | ANONYMOUS
+    assert set(limited) == {key for key in routes() if not key.startswith("GET ")} | ANONYMOUS
+    for key in ("DELETE /progress/{user_id}", "POST /progress/{user_id}/export"):
+        assert limited[key]["ThrottlingRateLimit"] < default("WriteRateLimit")
     for keys, kind in ((DOCUMENTS, "Anonymous"), (PAGE, "Page")):
         for key in keys:
             assert limited[key] == {
