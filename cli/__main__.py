@@ -4,6 +4,7 @@ import click
 
 from cli.backfill import backfill_achievements
 from cli.catalog import catalog
+from cli.compare import compare
 from cli.demo import demo
 from cli.difficulty import difficulty
 from cli.emit import emit
@@ -13,6 +14,7 @@ from cli.local import down, up
 from cli.migrate import migrate
 from cli.quarantine_commands import quarantine
 from cli.query import query
+from cli.rebuild import rebuild
 from cli.redrive import redrive
 from cli.refold import refold
 from cli.remove import remove
@@ -40,6 +42,8 @@ COMMANDS = (
     emit,
     wait,
     show,
+    compare,
+    rebuild,
     redrive,
     refold,
     retract,

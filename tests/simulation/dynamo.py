@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from botocore.exceptions import ClientError
 
 import functions.erasure
+import functions.generation_copy
 import functions.items
 import functions.rarity
 import functions.refold
@@ -47,7 +48,14 @@ type Written = tuple[Key, Item | None, Item]
 TABLE = "views"
 TOO_LARGE = "Item size has exceeded the maximum allowed size"
 _CALLERS = {
-    module.__file__ for module in (functions.store, functions.erasure, functions.rarity, functions.refold)
+    module.__file__
+    for module in (
+        functions.store,
+        functions.erasure,
+        functions.generation_copy,
+        functions.rarity,
+        functions.refold,
+    )
 }
 
 
@@ -89,8 +97,11 @@ class Call(NamedTuple):
 class Dynamo:
     """One table, with the methods of boto3's low-level client."""
 
-    def __init__(self, world: "World", check_writes: Callable[[list[Written], str], None]) -> None:
+    def __init__(
+        self, world: "World", check_writes: Callable[[list[Written], str], None], table: str = TABLE
+    ) -> None:
         self.world = world
+        self.table = table
         self.check_writes = check_writes
         self.release = ""
         """The name of the release whose calls these are."""
@@ -249,6 +260,59 @@ class Dynamo:
         answer: Item = self._call(Call("Query", call_site("query"), READ_FAULTS, execute))
         return answer
 
+    def scan(
+        self,
+        *,
+        TableName: str,
+        Segment: int,
+        TotalSegments: int,
+        FilterExpression: str,
+        ExpressionAttributeValues: Item,
+        ConsistentRead: bool,
+        ExclusiveStartKey: Item | None = None,
+    ) -> Item:
+        """Answer one page of a scan for what a learner takes along."""
+        self._check_table(TableName)
+        if FilterExpression != "sk = :state OR begins_with(sk, :award) OR attribute_exists(retracted)":
+            raise Violation(f"the simulated DynamoDB does not know the filter {FilterExpression!r}")
+        after = None if ExclusiveStartKey is None else _key(ExclusiveStartKey)
+
+        def execute() -> Item:
+            found = [key for key in self.items if sum(key[0].encode()) % TotalSegments == Segment]
+            found = sorted(key for key in found if after is None or key > after)
+            page = found[: self.world.circumstances.page_items]
+            read = [item for key in page if (item := self._read(key, ConsistentRead)) is not None]
+            answer: Item = {"Items": [item for item in read if _is_taken_along(item)]}
+            if len(found) > len(page):
+                answer["LastEvaluatedKey"] = {"pk": {"S": page[-1][0]}, "sk": {"S": page[-1][1]}}
+            return answer
+
+        answer: Item = self._call(Call("Scan", call_site("scan"), READ_FAULTS, execute))
+        return answer
+
+    def batch_write_item(self, *, RequestItems: Mapping[str, list[Item]]) -> Item:
+        """Delete items. What it leaves unprocessed comes back."""
+        [(table, requests)] = RequestItems.items()
+        self._check_table(table)
+        keys = [_key(request["DeleteRequest"]["Key"]) for request in requests]
+
+        def delete(some: list[Key]) -> None:
+            for key in some:
+                if key in self.items:
+                    self.before.setdefault(key, []).append(self.items.pop(key))
+
+        def execute() -> Item:
+            delete(keys)
+            return {}
+
+        def unprocessed() -> Item:
+            delete(keys[1:])
+            return {"UnprocessedItems": {table: requests[:1]}}
+
+        site = call_site("batch_write_item")
+        answer: Item = self._call(Call("BatchWriteItem", site, BATCH_READ_FAULTS, execute, unprocessed))
+        return answer
+
     def get_paginator(self, operation: str) -> "Paginator":
         if operation != "query":
             raise Violation(f"the simulated DynamoDB has no paginator for {operation}")
@@ -354,7 +418,7 @@ class Dynamo:
     # -- items -------------------------------------------------------------------------------------
 
     def _check_table(self, table: str) -> None:
-        if table != TABLE:
+        if table != self.table:
             raise Violation(f"there is no table {table!r}")
 
     def _read(self, key: Key, consistent: bool) -> Item | None:
@@ -380,6 +444,8 @@ class Dynamo:
             )
 
     def _holds(self, condition: str, item: Item, values: Item) -> bool:
+        if condition == "attribute_not_exists(pk) OR version < :version":
+            return not item or int(item["version"]["N"]) < int(values[":version"]["N"])
         if condition == "version = :read":
             return "version" in item and item["version"] == values[":read"]
         known = re.fullmatch(r"attribute_(not_)?exists\((pk|version|counted|erased_at)\)", condition)
@@ -472,6 +538,11 @@ class Paginator:
         else:
             raise Violation(f"the simulated DynamoDB does not know the query {KeyConditionExpression!r}")
         return self.dynamo.query_pages(keys, ConsistentRead, ScanIndexForward)
+
+
+def _is_taken_along(item: Item) -> bool:
+    sk = item["sk"]["S"]
+    return sk == "STATE" or sk.startswith("EARNED#") or "retracted" in item
 
 
 def _key(item: Item) -> Key:

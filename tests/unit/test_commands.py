@@ -78,6 +78,7 @@ ASKING = {
     ("emit",),
     ("migrate",),
     ("quarantine", "drop"),
+    ("rebuild",),
     ("refold",),
     ("remove",),
     ("retract",),
