@@ -18,6 +18,7 @@ from domain.carrying import Carried, carried_from, carry, needed_days, retracted
 from domain.fold import BucketNumbers, Change
 from domain.learner import Learner
 from functions import catalog_items, items
+from functions.erasure import Eraser
 from functions.errors import MAX_RACES, Contended, Unreadable, is_contention
 from functions.items import Item
 from functions.store import Store, checked_items
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 MAX_AWARDS = 24
 """Maximum awards that are copied in one transaction: with its other items it stays below 100."""
-MAX_DELETED = 25
-"""Limit of one BatchWriteItem call."""
 MAX_TRIES = 10
 """Maximum attempts of a call that DynamoDB leaves unfinished."""
 MAX_PAUSE = 1.0
@@ -156,24 +155,18 @@ class GenerationCopy:
     def _copy_onto(self, learner: Learner, live: LiveLearner, is_folded: bool) -> Copied | None:
         """Copy onto this state; None if it is no longer the stored one."""
         taken = live.taken
+        eraser = Eraser(self.client, self.built, self.pause)
         if taken.erased_at is not None:
-            if learner.erased_at is not None:
-                # An earlier attempt may have ended before it deleted everything.
-                self._delete_all(live.user_id)
-                return Copied()
-            return Copied(tombstones=1) if self._erase(learner, taken.erased_at) else None
+            # An erasure that is there already may have ended before it deleted everything.
+            eraser.erase(live.user_id, taken.erased_at)
+            return Copied(tombstones=int(learner.erased_at is None))
         is_reset = False
         if taken.starts_at is not None and learner.starts_at != taken.starts_at and learner.version:
-            if learner.erased_at is None:
-                if is_folded:
-                    return Copied(must_reset=True)
-                # Nobody writes under a tombstone, so what is left can be deleted.
-                if not self._erase(learner, taken.starts_at):
-                    return None
-                learner = Learner(learner.user_id, learner.version + 1)
-            else:
-                learner = Learner(learner.user_id, learner.version)
-            is_reset = True
+            if is_folded:
+                return Copied(must_reset=True)
+            eraser.erase(live.user_id, learner.erased_at or taken.starts_at)
+            eraser.restart(live.user_id, taken.starts_at)
+            learner, is_reset = self._store.read_state(live.user_id) or learner, True
         elif learner.erased_at is not None:
             # Erased since the live table was read.
             return Copied()
@@ -219,27 +212,6 @@ class GenerationCopy:
                 raise
             return False
         return True
-
-    def _erase(self, learner: Learner, at: int) -> bool:
-        """Replace a state by a tombstone, and delete the learner's other items. Return False if it lost."""
-        tombstone = Learner(learner.user_id, learner.version + 1, erased_at=at)
-        if not self._transact(Change(tombstone, (), (), 0, 0, ()), []):
-            return False
-        self._delete_all(learner.user_id)
-        return True
-
-    def _delete_all(self, user_id: str) -> None:
-        found = self._items_of(self.built, user_id)
-        keys = [_key(item) for item in found if item["sk"]["S"] != items.STATE]
-        for some in batched(keys, MAX_DELETED):
-            left: Any = {self.built: [{"DeleteRequest": {"Key": key}} for key in some]}
-            for _ in range(MAX_TRIES):
-                left = self.client.batch_write_item(RequestItems=left).get("UnprocessedItems")
-                if not left:
-                    break
-                self.pause(random.uniform(0, MAX_PAUSE))
-            else:
-                raise TimeoutError("DynamoDB left items undeleted")
 
     def _whole(self, user_id: str) -> LiveLearner:
         return _live_learner(user_id, list(self._items_of(self.live, user_id)), [])

@@ -290,29 +290,6 @@ class Dynamo:
         answer: Item = self._call(Call("Scan", call_site("scan"), READ_FAULTS, execute))
         return answer
 
-    def batch_write_item(self, *, RequestItems: Mapping[str, list[Item]]) -> Item:
-        """Delete items. What it leaves unprocessed comes back."""
-        [(table, requests)] = RequestItems.items()
-        self._check_table(table)
-        keys = [_key(request["DeleteRequest"]["Key"]) for request in requests]
-
-        def delete(some: list[Key]) -> None:
-            for key in some:
-                if key in self.items:
-                    self.before.setdefault(key, []).append(self.items.pop(key))
-
-        def execute() -> Item:
-            delete(keys)
-            return {}
-
-        def unprocessed() -> Item:
-            delete(keys[1:])
-            return {"UnprocessedItems": {table: requests[:1]}}
-
-        site = call_site("batch_write_item")
-        answer: Item = self._call(Call("BatchWriteItem", site, BATCH_READ_FAULTS, execute, unprocessed))
-        return answer
-
     def get_paginator(self, operation: str) -> "Paginator":
         if operation != "query":
             raise Violation(f"the simulated DynamoDB has no paginator for {operation}")
