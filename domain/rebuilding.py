@@ -88,22 +88,22 @@ def first_of_each[T](received: Iterable[tuple[Event, T]]) -> list[tuple[Event, T
     """Return events in the order in which a learner's fold needs them, each once.
 
     They are of one learner, in order of arrival. Retractions come first, so that what they take back is
-    left out. Of several events with one identity, the one that arrived first counts, as on the stream.
+    left out. Different events with one identity all stay: the first one that the catalog knows will count, as
+    on the stream.
     """
-    retractions: dict[tuple[int, int], tuple[Event, T]] = {}
-    others: dict[tuple[int, int], tuple[Event, T]] = {}
+    retractions: dict[Event, tuple[Event, T]] = {}
+    others: dict[Event, tuple[Event, T]] = {}
     for one in received:
-        event = one[0]
-        of_kind = retractions if isinstance(event, Retraction) else others
-        of_kind.setdefault((event.utc_day, event.digest), one)
+        of_kind = retractions if isinstance(one[0], Retraction) else others
+        of_kind.setdefault(one[0], one)
     return [*retractions.values(), *others.values()]
 
 
 def folds[T](events: Sequence[tuple[Event, T]], most: int) -> Iterator[list[tuple[Event, T]]]:
     """Yield a learner's events in parts that close at most `most` days, so that each fits into one write.
 
-    A learner with few days has one part, in the order given. Otherwise the parts are in order of time, so
-    that a later part changes no day that an earlier one has closed.
+    A learner with few days has one part, in the order given. Otherwise the parts are in order of their UTC
+    days, so that a later part changes no day that an earlier one has closed.
     """
     if len(set[Any]().union(*(_days(event) for event, _ in events))) <= most:
         if events:
@@ -111,7 +111,8 @@ def folds[T](events: Sequence[tuple[Event, T]], most: int) -> Iterator[list[tupl
         return
     part: list[tuple[Event, T]] = []
     days: set[tuple[str, int]] = set()
-    in_order = sorted(events, key=lambda one: (one[0].utc_day, not isinstance(one[0], Retraction), one[0].at))
+    # In order of arrival within a UTC day: events with one identity are of the same day.
+    in_order = sorted(events, key=lambda one: (one[0].utc_day, not isinstance(one[0], Retraction)))
     for one in in_order:
         own = _days(one[0])
         # A UTC day is never cut in two: its retractions and its digests belong together.

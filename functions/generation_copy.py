@@ -1,8 +1,8 @@
 """Copy from the live generation of the views into another one what the event log does not have.
 
-These are the catalog with the same ordinals and times, awards, what masteries cover, retractions, and the
-tombstones of erased learners. Everything is written under the version that was read, because the other
-generation's consumer writes at the same time. Copying again changes nothing.
+These are awards, what masteries cover, retractions, and the tombstones of erased learners. Everything is
+written under the version that was read, because the other generation's consumer writes at the same time.
+Copying again changes nothing.
 """
 
 import random
@@ -69,42 +69,6 @@ class GenerationCopy:
 
     def __post_init__(self) -> None:
         self._store = Store(self.client, self.built)
-
-    # -- the catalog -------------------------------------------------------------------------------
-
-    def copy_catalog(self) -> None:
-        """Copy the catalog: first its parts, then the head that says that they are there.
-
-        What is there in a later version stays: the catalog's own function keeps both generations up to date.
-        """
-        live = Store(self.client, self.live)
-        head = live.head()
-        keys = [
-            catalog_items.part_key(code, number)
-            for code, versions in head.certifications.items()
-            for number in range(len(versions))
-        ]
-        for key in keys:
-            answer: Any = self.client.get_item(TableName=self.live, Key=key, ConsistentRead=True)
-            self._put_if_newer(answer["Item"])
-        if head.version:
-            answer = self.client.get_item(TableName=self.live, Key=catalog_items.HEAD, ConsistentRead=True)
-            # A part that was changed after it was copied is newer than this head says, which is harmless.
-            self._put_if_newer(catalog_items.head_item(head) | _unknown_of(answer["Item"], head))
-
-    def _put_if_newer(self, item: Item) -> None:
-        self.guard()
-        try:
-            self.client.put_item(
-                TableName=self.built,
-                Item=item,
-                ConditionExpression="attribute_not_exists(pk) OR version < :version",
-                ExpressionAttributeValues={":version": item["version"]},
-            )
-        except ClientError as error:
-            # A conflict with another transaction says nothing about what is stored.
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
 
     # -- learners ----------------------------------------------------------------------------------
 
@@ -271,11 +235,6 @@ def _taken_of(item: Item) -> Carried:
 
 def _key(item: Item) -> Item:
     return {name: item[name] for name in ("pk", "sk")}
-
-
-def _unknown_of(item: Item, head: catalog_items.Head) -> Item:
-    """Return the attributes of a head that this release does not know."""
-    return {name: value for name, value in item.items() if name not in catalog_items.head_item(head)}
 
 
 def _silent(award: Item) -> Item:

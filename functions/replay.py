@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from domain.catalog import Catalog
 from domain.generations import Colour, other
 from domain.rebuilding import (
     MAX_ATTEMPTS,
@@ -35,6 +34,7 @@ from domain.rebuilding import (
     total,
 )
 from functions import aws
+from functions.catalog_copy import copy_catalog
 from functions.generation_copy import GenerationCopy
 from functions.generations import CACHED_SECONDS, Generations, generations, tables
 from functions.log_objects import LOG, LOG_ERRORS
@@ -89,7 +89,6 @@ class Replay:
     pause: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    _live_catalog: Catalog = field(default_factory=Catalog)
     _latest: LatestRun | None = field(default=None)
     _latest_read_at: float = field(default=-math.inf)
 
@@ -267,21 +266,12 @@ class Replay:
             self.freezes,
             # Nothing is announced. Content is unknown only if the live generation does not know it either.
             was_live=lambda _: False,
-            live_catalog=self._live_catalog_of(live),
+            follow_catalog=lambda: copy_catalog(live, self.stores[colour]),
             map_learners=self.map_learners,
             pause=self.pause,
             clock=self.clock,
         )
         return Folder(self.files, projector, lambda: self.guard(colour), self.pause, self.clock)
-
-    def _live_catalog_of(self, live: Store) -> Callable[[], Catalog]:
-        """Return how to read the live catalog: each time, only what has changed of it."""
-
-        def read() -> Catalog:
-            self._live_catalog = live.catalog(self._live_catalog, live.head())
-            return self._live_catalog
-
-        return read
 
     def _copy(self, run: Run, step: Step, item: str, time_left: Callable[[], float]) -> Report | None:
         """Copy the catalog, or one segment of the live table; None if time ran out before its end."""
@@ -290,7 +280,7 @@ class Replay:
             built.client, live.table, built.table, lambda: self.guard(run.colour), self.pause
         )
         if item == CATALOG:
-            copy.copy_catalog()
+            copy_catalog(live, built)
             return Report()
         segment, segments = map(int, item.split("-of-"))
         progress = self.files.progress(step, item) or {"after": {}, "report": {}}

@@ -353,7 +353,8 @@ class Store:
         try:
             self.client.put_item(TableName=self.table, Item=part, **newer)
         except ClientError as error:
-            if not is_contention(error):
+            # A conflict with another write says nothing about what is stored. It must be tried again.
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
 
     def _write_catalog(self, entries: list[Any]) -> bool:

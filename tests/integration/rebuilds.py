@@ -15,9 +15,8 @@ from functions.rebuild_runs import LatestRun, Runs
 from functions.replay import Replay
 from functions.run_files import RunFiles
 from functions.store import Store
-from tests.integration.conftest import ARRIVAL, BUCKET, CONTROL, VIEWS, Item, _create_table
+from tests.integration.conftest import ARRIVAL, BUCKET, CONTROL, GREEN, VIEWS, Item
 
-GREEN = "views-green"
 RUN = "run-1"
 
 
@@ -78,15 +77,11 @@ class Rebuild:
         return REPORT.validate_json(self.files.read(f"{self.files.root}report.json") or b"")
 
 
-def create_green() -> None:
-    """Create the table of the green generation."""
-    _create_table(GREEN, "ViewsTable")
-
-
 def items_of(table: str) -> dict[tuple[str, str], Item]:
-    """Return all items of a table, without their versions and the marks of awards."""
+    """Return all items of a table, without versions, and without what is counted in each generation."""
     found = aws.dynamodb().scan(TableName=table)["Items"]
     return {
         (item["pk"]["S"], item["sk"]["S"]): {n: v for n, v in item.items() if n not in ("version", "silent")}
         for item in found
+        if item["pk"]["S"] != "RARITY" and item["sk"]["S"] != "COUNTED"
     }

@@ -17,11 +17,20 @@ from cli.stack import Stack
 from domain.comparing import Comparison
 from domain.tally import increments
 from functions import aws
-from functions.generation_copy import GenerationCopy
+from functions.catalog_copy import copy_catalog
 from functions.project import Projector
 from functions.store import Store
-from tests.integration.conftest import ARRIVAL, BUCKET, CONTROL, VIEWS, World, interaction, stream_event
-from tests.integration.rebuilds import GREEN, Rebuild, create_green, lines, put_object
+from tests.integration.conftest import (
+    ARRIVAL,
+    BUCKET,
+    CONTROL,
+    GREEN,
+    VIEWS,
+    World,
+    interaction,
+    stream_event,
+)
+from tests.integration.rebuilds import Rebuild, lines, put_object
 
 
 class _Session:
@@ -53,8 +62,7 @@ RECORDS = [
 
 @pytest.fixture
 def both(world: World) -> World:
-    create_green()
-    GenerationCopy(aws.dynamodb(), VIEWS, GREEN, lambda: None).copy_catalog()
+    copy_catalog(Store(aws.dynamodb(), VIEWS), Store(aws.dynamodb(), GREEN))
     put_object("log/2026/03/02/a", lines(*RECORDS))
     return world
 

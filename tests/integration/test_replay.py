@@ -13,21 +13,23 @@ from domain.generations import Epoch, to_text
 from domain.learner import Learner
 from domain.retraction import Retraction
 from functions import aws, items
-from functions.generation_copy import GenerationCopy
+from functions.catalog_copy import copy_catalog
 from functions.generations import LIVE
 from functions.project import Projector
 from functions.rebuild_runs import LatestRun, Runs
 from functions.replay import GenerationIsLive, Stuck, Superseded
+from functions.store import Store
 from tests.integration.conftest import (
     ARRIVAL,
     BUCKET,
     CONTROL,
+    GREEN,
     VIEWS,
     World,
     interaction,
     stream_event,
 )
-from tests.integration.rebuilds import GREEN, Rebuild, create_green, items_of, lines, put_object
+from tests.integration.rebuilds import Rebuild, items_of, lines, put_object
 
 PEOPLE = ("ann", "bob", "cid", "dan")
 
@@ -48,7 +50,6 @@ def history(days: int = 5) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def both(world: World) -> World:
-    create_green()
     return world
 
 
@@ -142,7 +143,8 @@ def test_learners_with_many_days_are_folded_without_a_late_write(both: World) ->
     put_object("log/2026/11/02/a", lines(*records, at=datetime(2026, 11, 2, tzinfo=UTC)))
     both.calls.clear()
     Rebuild().begin().to_the_end()
-    commits = [p for name, p in both.calls if name == "TransactWriteItems"]
+    calls = [params["TransactItems"] for name, params in both.calls if name == "TransactWriteItems"]
+    commits = [call for call in calls if "Put" in call[0] and call[0]["Put"]["Item"]["sk"]["S"] == "STATE"]
     # 250 local days and 250 UTC days, 80 of them in a commit.
     assert len(commits) == 7
     assert both.operations().count("PutItem") < 20
@@ -223,7 +225,7 @@ def test_a_retraction_that_the_log_lacks_is_taken_along(both: World) -> None:
 def _green_consumes(world: World, *records: dict[str, Any]) -> None:
     stores = Rebuild().replay().stores
     if not stores["green"].head().version:
-        GenerationCopy(aws.dynamodb(), VIEWS, GREEN, lambda: None).copy_catalog()
+        copy_catalog(Store(aws.dynamodb(), VIEWS), Store(aws.dynamodb(), GREEN))
     Projector(stores["green"], world.quarantine, was_live=lambda _: False).project(
         stream_event(*records)["Records"]
     )
@@ -308,7 +310,7 @@ def test_the_log_is_listed_again_until_it_covers_the_begin_of_the_consumer_and_a
 
     def deliver(item: dict[str, str]) -> None:
         if item["step"] == "1-fold-1":
-            put_object("log/2026/03/02/b", lines(*records[10:], first=10))
+            put_object(f"log/{datetime.now(UTC):%Y/%m/%d}/b", lines(*records[10:], first=10))
 
     rebuild.to_the_end(deliver)
     assert 3590 < sum(rebuild.waited) <= 3600

@@ -29,6 +29,7 @@ from domain.generations import FIRST, Epoch
 from domain.learner import Learner
 from domain.log_line import line_for, to_text
 from functions import items as stored_items
+from functions.catalog_copy import copy_catalog
 from functions.project import Projector
 from functions.quarantine import Quarantined
 from functions.rebuild_runs import LatestRun
@@ -229,7 +230,7 @@ class Rebuilding(Corrections):
             None,  # type: ignore[arg-type]  # nothing is put into it
             self.history.circumstances.freezes,
             was_live=lambda _: False,
-            live_catalog=Store(self.tables, TABLE).full_catalog,
+            follow_catalog=lambda: copy_catalog(Store(self.tables, TABLE), Store(self.tables, GREEN)),
             pause=self.world.sleep,
             clock=self.world.clock,
         )
