@@ -117,8 +117,17 @@ INSIDE = {
     "MAX_TRANSACTION_BYTES",
     "MAX_TRANSACTION_ITEMS",
     "MAX_WRITES",
+    # How a rebuild divides its work, and what it and a comparison list.
+    "MAX_AWARDS",
+    "MAX_BITS",
+    "MAX_CHOICES",
+    "MAX_DELETED",
+    "MAX_LISTED",
+    "MAX_SEGMENTS",
     # Tries and troubles before something is given up, and the delay from which on a metric counts it.
+    "MAX_ATTEMPTS",
     "MAX_DELAY",
+    "MAX_DOWNLOADS",
     "MAX_PUTS",
     "MAX_RACES",
     "MAX_READ_TRIES",
