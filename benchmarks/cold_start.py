@@ -42,9 +42,6 @@ ENVIRONMENT = {
     "QUARANTINE_URL": "http://127.0.0.1/quarantine",
     "STREAK_FREEZES": "0",
     "STREAM_NAME": "stream",
-    "BLUE_VIEWS_TABLE": "views",
-    "CONTROL_TABLE": "control",
-    "GENERATION": "blue",
 }
 
 

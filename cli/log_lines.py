@@ -1,37 +1,42 @@
-"""Read a learner's lines of the event log."""
+"""Read the lines of some learners in the event log."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 
 from cli.athena import has_log_table, log_queries, run
 from cli.stack import Stack
 from domain.log_line import LogLine, line_of
 from functions.log_objects import LOG, LOG_ERRORS, BadLine, read_object
-from functions.log_views import lines_of_learner
+from functions.log_views import lines_of_learners
 
 
 def lines_of(stack: Stack, user_id: str) -> Iterator[LogLine]:
-    """Yield the lines of a learner, and those whose learner can't be read, with their times of arrival.
+    """Yield the lines of a learner, as `lines_of_all` does."""
+    return lines_of_all(stack, {user_id})
+
+
+def lines_of_all(stack: Stack, user_ids: Collection[str]) -> Iterator[LogLine]:
+    """Yield the lines of some learners, and those whose learner can't be read, with their times of arrival.
 
     They come in no particular order, and can come twice. Athena finds them among the lines of the log; what
     Firehose could not transform is read whole, and so is the log of a stack without a table for queries.
     Raise click.ClickException if the query fails.
     """
     if has_log_table(stack):
-        for row in run(stack, lines_of_learner(user_id, log_queries(stack).engine)):
+        for row in run(stack, lines_of_learners(user_ids, log_queries(stack).engine)):
             line = line_of(str(row["line"]).encode())
             # An early release's line has no time. It arrived long ago, so no event in it was too early.
             yield line._replace(arrived_at=line.arrived_at or datetime.now(UTC))
     else:
-        yield from _read(stack, LOG, user_id)
-    yield from _read(stack, LOG_ERRORS, user_id)
+        yield from _read(stack, LOG, user_ids)
+    yield from _read(stack, LOG_ERRORS, user_ids)
 
 
-def _read(stack: Stack, prefix: str, user_id: str) -> Iterator[LogLine]:
+def _read(stack: Stack, prefix: str, user_ids: Collection[str]) -> Iterator[LogLine]:
     s3, bucket = stack.client("s3"), stack.outputs["EventLogBucket"]
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for found in page.get("Contents", []):
             body = s3.get_object(Bucket=bucket, Key=found["Key"])["Body"]
             for line in read_object(body, found["Key"], found["LastModified"]):
-                if not isinstance(line, BadLine) and line.user_id in (user_id, None):
+                if not isinstance(line, BadLine) and (line.user_id is None or line.user_id in user_ids):
                     yield line

@@ -111,7 +111,7 @@ class Rebuilds:
         """The ARN of the state machine. Raise ClickException if the stack has none."""
         arn = self.stack.outputs.get("RebuildStateMachineArn")
         if arn is None:
-            raise click.ClickException("this stack is of an earlier release, which has no rebuild; deploy it")
+            raise click.ClickException("this stack has no event log from which anything could be rebuilt")
         return arn
 
     def files(self, run: str) -> RunFiles:

@@ -20,7 +20,7 @@ from functions.export_jobs import Job
 from functions.exports import jobs
 from functions.log_objects import LOG_ERRORS, BadLine, read_line
 from functions.log_query import LogQueries, QueryFailed
-from functions.log_views import lines_of_learner
+from functions.log_views import lines_of_learners
 from functions.observability import logger
 from functions.records import Received
 from functions.refusals import Refusals
@@ -131,7 +131,7 @@ def lines_of(queries: LogQueries, objects: Objects, user_id: str) -> Iterator[Lo
     Athena finds them among the lines of the log. What Firehose could not transform is read whole. Raise
     QueryFailed if the query fails.
     """
-    for row in queries.run(lines_of_learner(user_id, queries.engine)):
+    for row in queries.run(lines_of_learners([user_id], queries.engine)):
         line = line_of(str(row["line"]).encode())
         # An early release's line has no time. It arrived long ago, so no event in it was too early.
         yield line._replace(arrived_at=line.arrived_at or datetime.now(UTC))

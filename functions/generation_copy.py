@@ -30,7 +30,7 @@ MAX_AWARDS = 24
 """Maximum awards that are copied in one transaction: with its other items it stays below 100."""
 MAX_TRIES = 10
 """Maximum attempts of a call that DynamoDB leaves unfinished."""
-MAX_PAUSE = 1.0
+PAUSE_SECONDS = 1.0
 """Maximum seconds to pause after a lost race, or before an attempt to finish."""
 
 
@@ -113,7 +113,7 @@ class GenerationCopy:
             copied = self._copy_onto(learner, live, is_folded)
             if copied is not None:
                 return copied
-            self.pause(random.uniform(0, MAX_PAUSE / 10))
+            self.pause(random.uniform(0, PAUSE_SECONDS / 10))
         raise Contended(f"lost {MAX_RACES} races for the state of one learner")
 
     def _copy_onto(self, learner: Learner, live: LiveLearner, is_folded: bool) -> Copied | None:
@@ -203,7 +203,7 @@ class GenerationCopy:
             request = answer.get("UnprocessedKeys")
             if not request:
                 return
-            self.pause(random.uniform(0, MAX_PAUSE))
+            self.pause(random.uniform(0, PAUSE_SECONDS))
         raise TimeoutError("DynamoDB left keys unread")
 
 

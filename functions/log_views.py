@@ -5,7 +5,7 @@ DuckDB, read JSON by different functions. Everything else in the views is SQL th
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Literal, assert_never
 
@@ -56,13 +56,12 @@ def with_views(sql: str, engine: Engine, since: date | None = None, until: date 
     raise NoQuery("must begin with SELECT or WITH")
 
 
-def lines_of_learner(user_id: str, engine: Engine) -> str:
-    """Return the query for the lines of a learner, and for those that were kept without looking into them."""
+def lines_of_learners(user_ids: Iterable[str], engine: Engine) -> str:
+    """Return the query for the lines of some learners, and for those that nothing has looked into."""
     user = _field("line", "user_id", engine)
     code = _field("line", "code", engine)
-    return (
-        f"SELECT line FROM {TABLE} WHERE {user} = {literal(user_id)} OR ({user} IS NULL AND {code} IS NULL)"
-    )
+    ids = ", ".join(map(literal, sorted(user_ids)))
+    return f"SELECT line FROM {TABLE} WHERE {user} IN ({ids}) OR ({user} IS NULL AND {code} IS NULL)"
 
 
 def facts_with_ids(event_ids: Sequence[str], engine: Engine) -> str:

@@ -12,7 +12,7 @@ from cli.named_queries import QUERIES
 from cli.query import chosen
 from cli.stack import Stack
 from functions.log_query import LogQueries, QueryFailed
-from functions.log_views import NoQuery, lines_of_learner, with_views
+from functions.log_views import NoQuery, lines_of_learners, with_views
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_athena_reads_the_partitions_from_the_first_day_on() -> None:
 
 
 def test_a_learners_id_is_a_literal() -> None:
-    assert "= 'o''brien'" in lines_of_learner("o'brien", "athena")
+    assert "IN ('ann', 'o''brien')" in lines_of_learners(["o'brien", "ann"], "athena")
     assert chosen("interactions", None, "auth0|abc").count("'auth0|abc'") == 1
 
 
