@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help setup demo up down test lint format unit integration simulation e2e deployments coverage simulate mutate \
-	bench schemas lock clean browser
+	bench schemas lock clean browser invoke
 
 # To use another Python than the newest that is found: make PYTHON=/path/to/python3.12
 export PYTHON
@@ -91,6 +91,9 @@ build-PageFunction:
 
 build-%:
 	@source scripts/python.sh && "$$PYTHON" scripts/package.py "$(ARTIFACTS_DIR)"
+
+invoke: $(RUN) $(TOOLS) ## Send every payload in events/ through sam local invoke, where Docker answers
+	$(BIN)/python scripts/invoke.py
 
 schemas: $(RUN) ## Write the JSON Schemas in events/schemas
 	$(BIN)/python -m cli.schemas

@@ -79,8 +79,8 @@ def up(as_json: bool) -> None:
     api_url = f"{endpoint_url}/_aws/execute-api/{api}"
     local = {"endpoint_url": endpoint_url, "api_url": api_url, "outputs": outputs}
     STACK_FILE.write_text(json.dumps(local, indent=2))
-    ENVIRONMENT_FILE.write_text(json.dumps({"Parameters": _environment(endpoint_url, outputs)}, indent=2))
     stack = Stack(outputs, api_url, endpoint_url, local_session())
+    ENVIRONMENT_FILE.write_text(json.dumps(_environments(stack, "streakline"), indent=2))
     set_cors(stack, "streakline", api)
     ensure_people(stack)
     if _running(_BRIDGE) is None:
@@ -123,17 +123,27 @@ def _only_up() -> Iterator[None]:
         yield
 
 
-def _environment(endpoint_url: str, outputs: Mapping[str, str]) -> dict[str, str]:
-    return {
-        # A container reaches this machine under another name.
-        "AWS_ENDPOINT_URL": endpoint_url.replace(HOST, "host.docker.internal"),
-        "BLUE_VIEWS_TABLE": outputs["BlueViewsTableName"],
-        "CONTROL_TABLE": outputs["ControlTableName"],
-        "STREAM_NAME": outputs["StreamName"],
-        "BUS_NAME": outputs["BusName"],
-        "QUARANTINE_URL": outputs["QuarantineUrl"],
-        "EVENT_LOG_BUCKET": outputs["EventLogBucket"],
-    }
+def _environments(stack: Stack, stack_name: str) -> dict[str, dict[str, str]]:
+    """Return the environment of each function as it is deployed, for `sam local invoke`.
+
+    `Parameters` is for functions that the local stack has not: what the others have, as far as they agree.
+    """
+    cloudformation, functions = stack.client("cloudformation"), stack.client("lambda")
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_name)
+    found: dict[str, dict[str, str]] = {}
+    for resource in (one for page in pages for one in page["StackResourceSummaries"]):
+        if resource["ResourceType"] == "AWS::Lambda::Function":
+            made = functions.get_function_configuration(FunctionName=resource["PhysicalResourceId"])
+            found[resource["LogicalResourceId"]] = {
+                **made["Environment"]["Variables"],
+                # A container reaches this machine under another name.
+                "AWS_ENDPOINT_URL": str(stack.endpoint_url).replace(HOST, "host.docker.internal"),
+            }
+    values: dict[str, set[str]] = {}
+    for variables in found.values():
+        for name, value in variables.items():
+            values.setdefault(name, set()).add(value)
+    return {"Parameters": {name: min(some) for name, some in values.items() if len(some) == 1}, **found}
 
 
 def _digest() -> str:
