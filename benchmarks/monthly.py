@@ -145,7 +145,7 @@ def need(learners: int) -> Need:
     return Need(learners, mean, PEAK * mean, PEAK * learners * DASHBOARDS_A_DAY / 86_400)
 
 
-# -- the tables of docs/scaling.md ------------------------------------------------------------------------------
+# -- the tables of docs/scaling.md -------------------------------------------------------------------------
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
