@@ -28,6 +28,7 @@ from functions import (
     project,
     rarity,
     read,
+    replay,
 )
 from functions.outcome import Outcome
 from tests.faults import client_error
@@ -51,6 +52,7 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     "ProjectFunction": project.handler,
     "RarityFunction": rarity.handler,
     "ReadFunction": read.handler,
+    "ReplayFunction": replay.handler,
 }
 
 
@@ -109,7 +111,7 @@ def test_a_payload_ends_as_it_should(
     if invocation.get("throttled"):
         throttle(monkeypatch)
     if invocation["outcome"] == "fails":
-        with pytest.raises(Exception, match=r"Throttling|parts of the batch|refused|not counted|contended"):
+        with pytest.raises(Exception, match=r"Throttling|parts of the batch|refused|not counted|contended|is live"):
             handler(event, Context())
     else:
         assert outcome_of(handler(event, Context())) == invocation["outcome"]
@@ -130,7 +132,7 @@ def test_every_function_has_a_payload_and_every_payload_a_function() -> None:
 
 
 def test_every_function_that_reads_a_batch_meets_poison_duplicates_emptiness_and_throttling() -> None:
-    batches = {one["function"] for one in INVOCATIONS if not one["event"].startswith(("api_", "e"))}
+    batches = {one["function"] for one in INVOCATIONS if not one["event"].startswith(("api_", "e", "replay"))}
     without_calls = {"LogFunction"}  # it calls nothing, so nothing throttles it
     for function in batches:
         events = {one["event"] for one in INVOCATIONS if one["function"] == function}
