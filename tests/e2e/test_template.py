@@ -109,9 +109,14 @@ def test_the_one_stage_limits_every_route_that_is_not_for_reading() -> None:
     assert (stage["StageName"], stage["AutoDeploy"]) == ("$default", True)
     assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] == "9"
     rates = {route: limits["ThrottlingRateLimit"] for route, limits in stage["RouteSettings"].items()}
+    # Fixed: nobody does these often, and each is much work.
+    rare = {"DELETE /progress/{user_id}", "POST /progress/{user_id}/export"}
+    assert {rates.pop(key) for key in rare} == {5}
     expected = {}
     for route in deployed("AWS::ApiGatewayV2::Route"):
         key = route["RouteKey"]
+        if key in rare:
+            continue
         if route["AuthorizationType"] == "JWT":
             expected[key] = "9" if key.startswith("GET ") else "7"
         else:
