@@ -38,6 +38,11 @@ class Deployed:
     def outputs(self) -> dict[str, str]:
         return self.stack.outputs
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment in which `streakline` works on this stack."""
+        return {**os.environ, "STREAKLINE_LOCAL": str(self.local)}
+
     def call(
         self,
         method: str,

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import secrets
 import subprocess
 import sys
@@ -146,7 +145,7 @@ def test_a_learner_who_is_erased_by_the_command_can_start_again(
     assert total(stack, gone) == -1, "it was posted before the other learner's, which counts"
     restarted = subprocess.run(
         [sys.executable, "-m", "cli", "restart", gone],
-        env={**os.environ, "STREAKLINE_LOCAL": str(stack.local)},
+        env=stack.environment,
         capture_output=True,
         text=True,
         check=False,
