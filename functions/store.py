@@ -146,8 +146,8 @@ class Store:
         if missing:
             days |= self._readable_buckets(user_id, BucketNumbers(frozenset(missing), frozenset())).days
             if not days.keys() >= set(missing):
-                now = self.read_state(user_id)
-                if now is None or now.erased_at is not None:
+                now = self.erased([user_id]).get(user_id)
+                if now is not None and now.erased_at is not None:
                     return None  # Erased between the reads.
                 raise Unreadable(f"a study day of {user_id} is missing")
         awards.sort(key=lambda award: (award.earned_at, award.achievement_id))

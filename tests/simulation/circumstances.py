@@ -129,7 +129,7 @@ def with_erasures(drawn: Circumstances, random: Random) -> Circumstances:
         drawn,
         erased_learners=random.choice((1, 1, 2)),
         counts_rarity=may_count,
-        refolds=random.choice((0, 3, 6)) if may_count and _may_refold(drawn) else 0,
+        refolds=random.choice((0, 6, 9)) if may_count and _may_refold(drawn) else 0,
     )
 
 

@@ -41,7 +41,6 @@ SITES = [
     "quarantine: put_object",
     "quarantine: send_message_batch",
     "read: batch_get_item",
-    "read: get_item",
     "read: query",
     "read_applied: batch_get_item",
     "read_applied: get_item",
