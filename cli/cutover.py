@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import click
 from botocore.exceptions import ClientError
 
+from cli.compare import compare_generations, problems_of
 from cli.lag import find_lag
 from cli.output import doing, print_json
 from cli.stack import Stack, ask_first, on_stack, yes_option
@@ -52,7 +53,7 @@ def cutover(stack: Stack, to: Colour | None, force: bool, as_json: bool, yes: bo
 
     Dashboards read it ten seconds later, all at once, and no interaction waits. The consumers of both
     generations go on, so the same command goes back. It refuses while the consumer of the other generation is
-    behind.
+    behind, if `streakline compare` finds something unexplained, and if an award is due and missing.
 
     Example: streakline cutover --to green
     """
@@ -91,7 +92,8 @@ def _problems(stack: Stack, live: Colour, to: Colour) -> list[str]:
             f"The {live} generation is live, but the stack has dropped it. {to} can't be compared with it."
         ]
     lag = find_lag(stack, live, to)
-    return [] if lag is None else [lag]
+    # A generation that is behind differs in any case.
+    return problems_of(compare_generations(stack)) if lag is None else [lag]
 
 
 def _read(stack: Stack) -> _Control:

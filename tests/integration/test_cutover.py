@@ -21,6 +21,7 @@ from functions.generations import CACHED_SECONDS, LIVE
 from functions.project import Projector
 from functions.store import Store
 from tests.integration.conftest import (
+    BUCKET,
     CATALOG,
     CATALOG_TIME,
     CONTROL,
@@ -43,6 +44,8 @@ def stack(world: World, monkeypatch: pytest.MonkeyPatch) -> Stack:
         "GreenViewsTableName": GREEN,
         "ControlTableName": CONTROL,
         "StreamName": STREAM,
+        "EventLogBucket": BUCKET,
+        "StreakFreezes": "0",
     }
     made = Stack(outputs, "", "http://127.0.0.1:1", boto3.Session(region_name="us-east-1"))
     object.__setattr__(made, "endpoint_url", None)
@@ -184,3 +187,22 @@ def test_a_generation_that_was_dropped_while_it_was_live_can_be_left(stack: Stac
     assert result.exit_code == 1
     assert "the stack has dropped it" in result.output
     assert run("--to", "green", "--force").exit_code == 0
+
+
+def test_a_cutover_to_views_that_differ_without_an_explanation_is_refused(
+    stack: Stack, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.compare.PAUSE_SECONDS", 0)
+    records = emit(interaction("a"), interaction("b", user_id="bob"))
+    fold(world, "blue", records)
+    fold(world, "green", records)
+    key = {"pk": {"S": "USER#bob"}, "sk": {"S": "STATE"}}
+    state = aws.dynamodb().get_item(TableName=GREEN, Key=key)["Item"]
+    wrong = {**state, "plain_offset": {"S": '[1772348400000000,"+05:00"]'}}
+    aws.dynamodb().put_item(TableName=GREEN, Item=wrong)
+    refused = run()
+    assert refused.exit_code == 1
+    assert "The views of 1 learners differ without an explanation, those of bob for one" in refused.output
+    assert "blue stays live" in refused.output
+    assert epochs() == ()
+    assert run("--force").exit_code == 0
