@@ -111,7 +111,9 @@ def test_a_payload_ends_as_it_should(
     if invocation.get("throttled"):
         throttle(monkeypatch)
     if invocation["outcome"] == "fails":
-        with pytest.raises(Exception, match=r"Throttling|parts of the batch|refused|not counted|contended|is live"):
+        with pytest.raises(
+            Exception, match=r"Throttling|parts of the batch|refused|not counted|contended|is live"
+        ):
             handler(event, Context())
     else:
         assert outcome_of(handler(event, Context())) == invocation["outcome"]
