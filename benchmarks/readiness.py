@@ -33,6 +33,7 @@ try:
         MIN_ITEMS,
         RATED,
         SHIPPED,
+        days_since_last,
         exam_case,
         next_answers,
         real_exams,
@@ -47,6 +48,7 @@ try:
         passing_table,
         real_exams_report,
         reliability_table,
+        repeats_table,
     )
     from benchmarks.evaluation.speed import time_assessment
     from benchmarks.evaluation.tuning import tuning_table
@@ -122,6 +124,7 @@ def _report(log: Log, tuning: Log, reported: Log) -> list[Outcome]:
         return []
     print(f"{len(reported)} learners with {len(answers[SHIPPED])} answers; {len(tuning)} tuning learners\n")
     print(answers_table(answers), "", reliability_table(answers[SHIPPED], "right"), "", sep="\n")
+    print(repeats_table(answers[SHIPPED], days_since_last(histories)), "", sep="\n")
     if real := real_exams_report(real_exams(histories, catalogs[RATED])):
         print(real, "", sep="\n")
     _progress("exams on items that were never practised")

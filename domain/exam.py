@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from domain.catalog import KNOWN, Certification, Content
+from domain.content_set import ContentSet
 from domain.difficulty import POPULATION, easiness, learners_behind
 
 PASS_MARKS: Mapping[str, float] = {
@@ -78,8 +79,14 @@ class Exam:
     """Where to expect the skill of a learner who has practised enough, in logits."""
     largest: int
     """The most questions that one active content has; 0 without any."""
-    counts_for: Sequence[float]
-    """How many contents without a rate each content counts for, by ordinal: 1 to `RATED_CONTENT`."""
+    counts_for: Mapping[float, int]
+    """How many contents without a rate a content counts for, 1 to `RATED_CONTENT`. By each such number: the
+    bitmap of the contents, as `ContentSet.bits`."""
+
+    def evidence(self, contents: ContentSet) -> float:
+        """Return the number of contents without a rate that say as much as these contents do."""
+        bits = contents.bits
+        return sum([count * (of_count & bits).bit_count() for count, of_count in self.counts_for.items()])
 
 
 # The cache holds each certification beside its exam: the identity check below would be unsafe if a
@@ -137,8 +144,16 @@ def _index(contents: Sequence[Content]) -> Exam:
         [content.questions if content.active else 0 for content in contents],
         _prior(easy),
         max((content.questions for content in contents if content.active), default=0),
-        [1 + (RATED_CONTENT - 1) * min(1.0, learners_behind(c) / _LEARNERS_OF_RATED) for c in contents],
+        _counts_for(contents),
     )
+
+
+def _counts_for(contents: Sequence[Content]) -> dict[float, int]:
+    groups: dict[float, list[int]] = {}
+    for content in contents:
+        known = min(1.0, learners_behind(content) / _LEARNERS_OF_RATED)
+        groups.setdefault(1 + (RATED_CONTENT - 1) * known, []).append(content.ordinal)
+    return {count: ContentSet.of(ordinals).bits for count, ordinals in groups.items()}
 
 
 def _prior(easy: Sequence[float]) -> float:

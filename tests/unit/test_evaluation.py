@@ -22,13 +22,14 @@ from benchmarks.evaluation.measures import Outcome, auc, bootstrap, brier, expec
 from benchmarks.evaluation.predictions import (
     SHIPPED,
     Told,
+    days_since_last,
     exam_case,
     next_answers,
     real_exams,
     told,
     told_by,
 )
-from benchmarks.evaluation.report import exams_table, passing_table, real_exams_report
+from benchmarks.evaluation.report import exams_table, passing_table, real_exams_report, repeats_table
 from benchmarks.evaluation.tuning import tuning_table
 from domain.catalog import NO_DIFFICULTY
 from domain.readiness import Readiness
@@ -245,3 +246,20 @@ def test_only_marks_that_some_but_not_all_pass_are_listed() -> None:
     assert "30%" not in listed
     assert "80%" not in listed
     assert "readiness" in exams_table({SHIPPED: cases}, {"constant": [(0.5, 0.5), (0.5, 0.7)]})
+
+
+def test_repeated_answers_are_compared_by_the_age_of_their_own_item() -> None:
+    history = [
+        row(0, "a", True),
+        row(2, "b", True),
+        row(5, "a", False),
+        row(5, "a", True),
+        row(30, "b", True),
+    ]
+    ages = days_since_last([history, [row(9, "a", True)]])
+    assert ages == [None, None, 5, 0, 28, None]
+    outcomes = [Outcome(0.75, each.right is True) for each in history] + [Outcome(0.5, True)]
+    listed = repeats_table(outcomes, ages)
+    assert "| the same day | 1 | 75% | 100% |" in listed
+    assert "| 4–13 days | 1 | 75% | 0% |" in listed
+    assert "1–3 days" not in listed

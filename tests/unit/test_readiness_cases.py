@@ -120,3 +120,24 @@ def test_an_average_near_the_mark_is_not_told_to_pass_for_sure() -> None:
     assert 0.3 < found.pass_probability < 0.7
     assert found.practice is not None
     assert found.practice > 90
+
+
+def test_practising_other_content_of_a_category_does_not_refresh_what_was_answered_long_ago() -> None:
+    old = [Answer(n, PERFECT * (n % 2), 30, n) for n in range(11)]
+    idle, busy, repeated = (
+        State().after([*old, *more], CATALOG).share(1, CATALOG)
+        for more in ([], [Answer(11, 0)], [Answer(n, PERFECT * (n % 2)) for n in range(11)])
+    )
+    assert busy == pytest.approx(idle, abs=0.03)
+    assert repeated > idle + 0.1
+
+
+def test_the_practice_score_is_that_of_content_as_old_as_its_own_answers() -> None:
+    first = [Answer(n, PERFECT * (n % 3 > 0), 4 * (n % 12), n) for n in EACH_ONCE]
+    state = State().after(first, CATALOG)
+    found = state.assess(CATALOG)
+    shares = [state.share(content.ordinal, CATALOG) * content.questions for content in CATALOG.contents]
+    mean = 100 * sum(shares) / sum(content.questions for content in CATALOG.contents)
+    assert found.practice == pytest.approx(mean, abs=1)
+    without_memory = found.estimate or 0.0
+    assert found.practice < without_memory + 20
