@@ -30,6 +30,8 @@ HIGHEST = 0.95
 """Highest probability to report; the lowest is its complement. No exam result has been observed so far."""
 LEAST_EVIDENCE = 30
 """Number of contents that must have been answered before a probability is reported."""
+LEAST_MET = 0.1
+"""Share of the exam's questions, 0 to 1, whose category must have been practised, likewise."""
 
 _Z = NormalDist().inv_cdf(0.9)
 _NO_TALLY = Tally()
@@ -292,7 +294,7 @@ def predict(profile: Profile, pass_mark: float, questions: int, constants: Const
     # Sums over the categories: the expected share, the variance that each adds on its own, how far they
     # all follow the overall skill, the questions whose content was scored, and those of them known by now.
     share = own_variance = follows_learner = practised = 0.0
-    scored_questions = 0
+    scored_questions = met_questions = 0
     for category in profile.exam.categories:
         if not category.total:
             continue
@@ -300,15 +302,20 @@ def predict(profile: Profile, pass_mark: float, questions: int, constants: Const
         p = right / category.total
         weight = category.total / total
         # How far the category's skill follows the overall one: 1 without answers, towards 0 with many.
-        follows = 1 / (1 + INFORMATION * numbers.get(category.name, 0.0) * between)
+        number = numbers.get(category.name, 0.0)
+        follows = 1 / (1 + INFORMATION * number * between)
+        # Without an answer, the category may also be harder than the others, unless rates say how hard it is.
+        own = between * follows if number else between + constants.unmet * category.unknown
+        if number:
+            met_questions += category.total
         share += weight * p
-        own_variance += weight * weight * between * follows
+        own_variance += weight * weight * own
         follows_learner += weight * follows
         scored_questions += met
         practised += known
         estimate, interval = None, _WHOLE_RANGE
         if has_evidence:
-            variance = between * follows + follows * follows * variance_of_learner
+            variance = own + follows * follows * variance_of_learner
             estimate = 100 * p
             interval = _interval(p, math.sqrt(_spread(p) * (INFORMATION * variance + constants.drift)))
         answers = profile.scored.get(category.name, 0)
@@ -321,9 +328,11 @@ def predict(profile: Profile, pass_mark: float, questions: int, constants: Const
     variance += constants.drift + 1 / questions
     deviation = math.sqrt(_spread(share) * variance)
     probability = None
-    if profile.is_enough:
+    if profile.is_enough and met_questions >= LEAST_MET * total:
         needed = least_right(pass_mark, questions) / questions
-        probability = _pass_probability(share, deviation, needed, questions)
+        # The chance may use the variance of a low share: it rises with each right answer all the same.
+        deviation_of_result = math.sqrt(share * (1 - share) * variance)
+        probability = _pass_probability(share, deviation_of_result, needed, questions)
     return Prediction(100 * share, _interval(share, deviation), probability, practice, coverage, tuple(areas))
 
 

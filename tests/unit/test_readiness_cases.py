@@ -141,3 +141,26 @@ def test_the_practice_score_is_that_of_content_as_old_as_its_own_answers() -> No
     assert found.practice == pytest.approx(mean, abs=1)
     without_memory = found.estimate or 0.0
     assert found.practice < without_memory + 20
+
+
+def test_no_chance_is_told_if_nothing_of_the_exam_was_practised() -> None:
+    retired_rows = [ContentMetadata(c.content_id, active=False) for c in CATALOG.contents]
+    new = [ContentMetadata(f"new-{n}", "new") for n in range(40)]
+    state = State().after([Answer(n) for n in EACH_ONCE], CATALOG)
+    found = state.assess(assign(CATALOG, [*retired_rows, *new], 1))
+    assert (found.evidence.coverage, found.pass_probability, found.confidence) == (0, None, "low")
+    assert found.interval.width > 18
+
+
+def test_no_chance_is_told_for_twelve_categories_after_practice_in_one() -> None:
+    twelve = make_certification(categories=12, each=30)
+    assert assess_answers([Answer(n) for n in range(30)], twelve).pass_probability is None
+    assert assess_answers([Answer(n * 11) for n in range(30)], twelve).pass_probability is not None
+
+
+def test_a_category_never_met_is_less_certain_unless_rates_say_how_hard_it_is() -> None:
+    practised = State().after([Answer(n, PERFECT * (n % 2)) for n in range(36)], CATALOG)
+    known = tuple(c._replace(correct_rate=0.5, answered_by=500) for c in CATALOG.contents)
+    plain, rated = (practised.assess(each) for each in (CATALOG, Certification("SAA", 1, known)))
+    widths = [found.areas[5].interval.width for found in (plain, rated)]
+    assert widths[0] > widths[1] + 3
