@@ -279,8 +279,12 @@ def _remembered(
     of a wrong answer are less if a content was answered before, and if it was answered right.
     """
     right = best_score / PERFECT
-    of_met = max(chance, 1 / (1 + odds * met))
-    return (questions - right) * of_met + right * max(chance, 1 / (1 + odds * known))
+    of_met, of_known = 1 / (1 + odds * met), 1 / (1 + odds * known)
+    if of_met < chance:
+        of_met = chance
+    if of_known < chance:
+        of_known = chance
+    return (questions - right) * of_met + right * of_known
 
 
 def predict(profile: Profile, pass_mark: float, questions: int, constants: Constants) -> Prediction:
@@ -344,19 +348,25 @@ def _expected(category: ExamCategory, profile: Profile, constants: Constants) ->
     """
     odds = math.exp(-profile.skill(category.name))
     met, known = _eased(profile.mean_memory(category), constants)
+    cells, questions_of, best_of = (
+        profile.exam.cells,
+        profile.practised.questions,
+        profile.practised.best_score,
+    )
     right = practised = 0.0
     scored = 0
+    # This is the innermost loop of every dashboard, so it compares instead of calling `max`.
     for position in category.cells:
-        _, asked_harder, total, chance = profile.exam.cells[position]
+        _, asked_harder, total, chance = cells[position]
         if not total:
             continue
         hard = odds * asked_harder
-        right += total * max(chance, 1 / (1 + hard))
-        questions = profile.practised.questions[position]
+        share = 1 / (1 + hard)
+        right += total * (share if share > chance else chance)
+        questions = questions_of[position]
         if questions:
-            best_score = profile.practised.best_score[position]
             scored += questions
-            practised += _remembered(hard, questions, best_score, chance, met, known)
+            practised += _remembered(hard, questions, best_of[position], chance, met, known)
     return right, scored, practised
 
 
