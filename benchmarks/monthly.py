@@ -35,7 +35,7 @@ WRITE_CAPACITY_HOUR = Price("DynamoDB", 0.00065, "provisioned write unit, for an
 READ_CAPACITY_HOUR = Price("DynamoDB", 0.00013, "provisioned read unit, for an hour")
 WARM_WRITE_UNIT = Price("DynamoDB", 0.00065, "write unit of warm throughput above the table's own, once")
 """AWS says that it is charged once, at the price of provisioned units. It does not say for how many hours."""
-MONITORING = 21
+MONITORING = 22
 """Dollars a month of alarms, metrics, dashboard and key (docs/operations.md), whatever the traffic."""
 
 HOURS = 730
