@@ -23,18 +23,18 @@ from benchmarks.dollars import (
     LAMBDA_GB_SECOND,
     LAMBDA_REQUEST,
     LOG_GB,
+    READ_CAPACITY_HOUR,
     READ_UNIT,
+    WRITE_CAPACITY_HOUR,
     WRITE_UNIT,
     Load,
     Price,
+    on_demand,
+    provisioned,
 )
 
 SNAPSHOT_GB_SECOND = Price("Lambda", 0.0000015046, "GB-second of a snapshot of SnapStart")
 TRACE = Price("X-Ray", 5.00e-6, "trace recorded")
-WRITE_CAPACITY_HOUR = Price("DynamoDB", 0.00065, "provisioned write unit, for an hour")
-READ_CAPACITY_HOUR = Price("DynamoDB", 0.00013, "provisioned read unit, for an hour")
-WARM_WRITE_UNIT = Price("DynamoDB", 0.00065, "write unit of warm throughput above the table's own, once")
-"""AWS says that it is charged once, at the price of provisioned units. It does not say for how many hours."""
 MONITORING = 22
 """Dollars a month of alarms, metrics, dashboard and key (docs/operations.md), whatever the traffic."""
 
@@ -102,28 +102,6 @@ def month(rate: float, door: str) -> dict[str, float]:
     return dollars
 
 
-class Capacity(NamedTuple):
-    """Dollars a month for the table's units, and the units."""
-
-    write_units: float
-    read_units: float
-    dollars: float
-
-
-def on_demand(rate: float) -> Capacity:
-    """Return what the table's units cost on demand at a steady rate."""
-    writes, reads = rate * LOAD.write_units, rate * LOAD.read_units
-    seconds = HOURS * 3600
-    return Capacity(writes, reads, seconds * (writes * WRITE_UNIT.dollars + reads * READ_UNIT.dollars))
-
-
-def provisioned(rate: float, utilization: float) -> Capacity:
-    """Return what they cost if they are provisioned and used to this share."""
-    writes, reads = (units / utilization for units in on_demand(rate)[:2])
-    hourly = writes * WRITE_CAPACITY_HOUR.dollars + reads * READ_CAPACITY_HOUR.dollars
-    return Capacity(writes, reads, HOURS * hourly)
-
-
 class Need(NamedTuple):
     """What a number of active learners needs at the peak of a day."""
 
@@ -176,15 +154,16 @@ def cost_table() -> str:
 
 def capacity_table() -> str:
     """Return dollars a month of the table's units at 10,000 interactions a second, by how they are bought."""
-    rate = 10_000
-    rows = [["on demand", *_capacity(on_demand(rate))]]
-    for utilization in (1.0, 0.7, 0.5):
-        rows.append([f"provisioned, {utilization:.0%} used", *_capacity(provisioned(rate, utilization))])
+    rate, units = 10_000, LOAD[:2]
+    rows = [["on demand", *_units(rate), f"{HOURS * on_demand(rate, *units):,.0f}"]]
+    for used in (1.0, 0.7, 0.5):
+        dollars = HOURS * provisioned(rate, *units, used)
+        rows.append([f"provisioned, {used:.0%} used", *_units(rate / used), f"{dollars:,.0f}"])
     return _table(["how", "write units", "read units", "dollars a month"], rows)
 
 
-def _capacity(capacity: Capacity) -> list[str]:
-    return [f"{capacity.write_units:,.0f}", f"{capacity.read_units:,.0f}", f"{capacity.dollars:,.0f}"]
+def _units(rate: float) -> list[str]:
+    return [f"{rate * LOAD.write_units:,.0f}", f"{rate * LOAD.read_units:,.0f}"]
 
 
 def needs_table() -> str:
@@ -208,9 +187,15 @@ def needs_table() -> str:
     return _table([*head, "concurrent: consumer + API", "write units a second", "dashboards a second"], rows)
 
 
-def warming(units: float) -> float:
-    """Return what it costs, once, to warm a new table on demand for this many write units a second."""
-    return max(0.0, units - 4_000) * WARM_WRITE_UNIT.dollars
+def warming(write_units: float, read_units: float) -> tuple[float, float]:
+    """Return what it costs, once, to warm a new table on demand for so many units a second: writes, reads.
+
+    AWS charges the difference once, at the price of provisioned units, which is that of an hour.
+    """
+    return (
+        max(0.0, write_units - 4_000) * WRITE_CAPACITY_HOUR.dollars,
+        max(0.0, read_units - 12_000) * READ_CAPACITY_HOUR.dollars,
+    )
 
 
 def tables() -> Iterator[tuple[str, str]]:

@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
+from threading import Lock
 from typing import Any, NamedTuple, cast
 
 from benchmarks.consumer import fill_catalog
@@ -73,6 +74,7 @@ class ForgetfulTable(CountedTable):
     """A table that counts write units and keeps only the catalog and the latest states."""
 
     users: dict[str, None] = field(default_factory=dict)
+    lock: Lock = field(default_factory=Lock)
 
     def scan(self, **_: Any) -> Item:
         """Return an empty page: the live generation has no learners from whom anything is taken along."""
@@ -88,6 +90,10 @@ class ForgetfulTable(CountedTable):
         if not key[0].startswith("USER#"):
             super()._write(item, factor)
             return
+        with self.lock:
+            self._count(key, item, factor)
+
+    def _count(self, key: tuple[str, str], item: Item, factor: int) -> None:
         size = item_bytes(item)
         units = factor * max(1, -(-max(size, self.sizes.get(key, 0)) // 1024))
         self.write_units += units

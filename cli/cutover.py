@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 import click
 from botocore.exceptions import ClientError
 
+from cli.compare import compare_generations
 from cli.lag import find_lag
-from cli.output import doing, print_json
+from cli.output import doing, print_json, progress_bar
 from cli.stack import Stack, ask_first, on_stack, yes_option
+from domain.comparing import Comparison
 from domain.generations import COLOURS, FIRST, Colour, Epoch, epochs_of, live_at, other, to_text
 from functions.errors import is_contention
 from functions.generations import LIVE
@@ -41,9 +43,7 @@ class _Control(NamedTuple):
 @click.option(
     "--to", type=click.Choice(COLOURS), help="The generation to make live.  [default: the other one]"
 )
-@click.option(
-    "--force", is_flag=True, help="Cut over although a check fails, to leave a generation that is wrong."
-)
+@click.option("--force", is_flag=True, help="Check nothing: to leave a generation that is wrong, at once.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @yes_option
 @on_stack
@@ -52,7 +52,7 @@ def cutover(stack: Stack, to: Colour | None, force: bool, as_json: bool, yes: bo
 
     Dashboards read it ten seconds later, all at once, and no interaction waits. The consumers of both
     generations go on, so the same command goes back. It refuses while the consumer of the other generation is
-    behind.
+    behind, and if `streakline compare` finds something wrong with it.
 
     Example: streakline cutover --to green
     """
@@ -64,12 +64,8 @@ def cutover(stack: Stack, to: Colour | None, force: bool, as_json: bool, yes: bo
         _report(control.epochs[-1], as_json, f"The {live} generation is live already.")
         return
     ask_first(stack, yes, f"This makes the {to} generation of the views the live one")
-    with doing(f"checking the {to} generation"):
-        problems = _problems(stack, live, to)
-    for problem in problems:
-        click.echo(problem, err=True)
-    if problems and not force:
-        raise click.ClickException(f"{live} stays live. If it is wrong, --force cuts over all the same.")
+    if not force:
+        _check(stack, live, to)
     epoch = _write(stack, control, to)
     with doing("waiting until it begins"):
         time.sleep(NOTICE_SECONDS)
@@ -84,14 +80,46 @@ def _check_possible(stack: Stack, control: _Control, live: Colour, to: Colour) -
         raise click.ClickException(f"a cutover to {last.live} begins at {_time(last)}; wait for it")
 
 
-def _problems(stack: Stack, live: Colour, to: Colour) -> list[str]:
-    """Return why the other generation should not become the live one."""
+def _check(stack: Stack, live: Colour, to: Colour) -> None:
+    """Raise click.ClickException if the other generation should not become the live one."""
     if live not in stack.colours:
-        return [
-            f"The {live} generation is live, but the stack has dropped it. {to} can't be compared with it."
-        ]
-    lag = find_lag(stack, live, to)
-    return [] if lag is None else [lag]
+        raise click.ClickException(
+            f"the {live} generation is live, but the stack has dropped it, so there is nothing to compare "
+            f"{to} with. --force does not compare"
+        )
+    with doing(f"checking whether the consumer of {to} is behind"):
+        lag = find_lag(stack, live, to)
+    if lag is not None:
+        raise click.ClickException(lag)
+    with progress_bar() as progress:
+        task = progress.add_task("comparing learners", total=None)
+        found = compare_generations(stack, on_progress=lambda: progress.advance(task))
+    problems = _problems(found)
+    if problems:
+        raise click.ClickException(
+            f"{to} does not become live: {'; '.join(problems)}. See streakline compare"
+        )
+    if found.unexplained:
+        click.echo(
+            f"{len(found.unexplained):,} learners have wrong views in {live} and right ones in {to}.",
+            err=True,
+        )
+
+
+def _problems(found: Comparison) -> list[str]:
+    """Return what is wrong with the generation that shall become live.
+
+    A learner whose live views alone differ from the log is none: that is what a rebuild repairs, and what a
+    cutover goes back from.
+    """
+    wrong = sum(one.wrong != "live" for one in found.unexplained)
+    counts = {
+        "learners differ without an explanation": wrong,
+        "due awards are missing": len(found.due_awards),
+        "learners can't be read": len(found.unreadable),
+    }
+    problems = [f"{count:,} {what}" for what, count in counts.items() if count]
+    return problems if found.is_catalog_equal else [*problems, "the catalogs differ"]
 
 
 def _read(stack: Stack) -> _Control:

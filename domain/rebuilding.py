@@ -18,13 +18,14 @@ from domain.retraction import Retraction
 
 PARTITION_BYTES = 32 * 1024 * 1024
 """The compressed bytes of the log that one partition should have. A million short lines fit into it."""
-BATCH_BYTES = 128 * 1024 * 1024
-"""The compressed bytes of the log that one invocation divides by learner."""
+BATCH_BYTES = 512 * 1024 * 1024
+"""The compressed bytes of the log that one invocation divides by learner: some minutes of work."""
 BATCH_OBJECTS = 1_000
 """The objects that one invocation divides at most."""
 BITS_PER_LEVEL = 8
 """The bits of the learner's hash by which one pass divides: it writes at most 256 files at once."""
-MAX_BITS = 24
+MAX_BITS = 16
+"""At most 65,536 partitions. Those of a log of more than 2 TB are larger, and the disk still holds them."""
 MAX_SEGMENTS = 100
 """The parts into which the live views are divided at most, to copy from them."""
 MAX_ATTEMPTS = 3

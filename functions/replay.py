@@ -20,6 +20,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from domain.generations import Colour, other
 from domain.rebuilding import (
+    FIRST,
     MAX_ATTEMPTS,
     MAX_SEGMENTS,
     REPORT,
@@ -201,7 +202,7 @@ class Replay:
             self.files.write_todo(step, names[-1], batch)
         self.files.write_items(step, names)
         self.files.write_seen(step.round, young)
-        must_cover = total(self.files.reports()).must_cover
+        must_cover = total(self.files.reports(FIRST)).must_cover
         run = replace(
             run,
             since=max(run.since, must_cover),
@@ -219,7 +220,7 @@ class Replay:
 
     def _end(self, run: Run) -> None:
         """Store the report of the whole rebuild, and let another one begin."""
-        report = total(self.files.reports())
+        report = total(self.files.reports(read_all=self.map_learners))
         self.files.write(f"{self.files.root}report.json", REPORT.dump_json(report))
         latest = self.runs.latest()
         if latest and latest.run == run.run and latest.finished_at is None:

@@ -26,6 +26,7 @@ from functions.errors import is_transient
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+type ReadAll = Callable[[Callable[[str], bytes | None], Iterable[str]], Iterable[bytes | None]]
 REBUILD = "rebuild/"
 MAX_DELETED = 1_000
 """Limit of one DeleteObjects call."""
@@ -85,10 +86,14 @@ class RunFiles:
         """Mark an item as done."""
         self.write(f"{self.root}done/{step.name}/{item}.json", REPORT.dump_json(report))
 
-    def reports(self) -> Iterator[Report]:
-        """Yield the reports of all items that are done."""
-        for one in self.list(f"{self.root}done/"):
-            if body := self.read(one.key):
+    def reports(self, step: Step | None = None, read_all: "ReadAll" = map) -> Iterator[Report]:
+        """Yield the reports of the items of a step that are done, or of all steps.
+
+        `read_all` is `map`, or `Executor.map` to read several at a time.
+        """
+        found = self.list(f"{self.root}done/" + ("" if step is None else f"{step.name}/"))
+        for body in read_all(self.read, (one.key for one in found)):
+            if body is not None:
                 yield REPORT.validate_json(body)
 
     def progress(self, step: Step, item: str) -> Any:

@@ -228,7 +228,7 @@ def ending(printed: str, code: int) -> Any:
             return status
         case {"records": list(records)}:
             return [record["result"] for record in records]
-        case None if code == 0:
+        case None | dict() if code == 0:
             return "done"
     return f"exit code {code} and {str(answer)[:100]}"
 

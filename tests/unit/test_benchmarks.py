@@ -1,7 +1,6 @@
 """The benchmarks' own arithmetic: capacity units, prices, plots and the baselines that they compare with."""
 
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -9,7 +8,7 @@ import pytest
 
 from benchmarks.counted_table import CountedTable
 from benchmarks.dashboards import recomputed
-from benchmarks.dollars import Load, by_api, by_bus, by_stream, of_dashboards, on_demand, provisioned
+from benchmarks.dollars import Load, by_api, by_bus, by_stream, of_dashboards
 from benchmarks.figures import Plot, Series, at_most, percentile
 from benchmarks.histories import contents, fixed, generated
 from benchmarks.naive import consume_one
@@ -77,19 +76,6 @@ def test_dollars_add_up_by_service_and_door() -> None:
     assert sum(by_bus(load).values()) == pytest.approx(sum(stream.values()) + 1)
     assert sum(by_api(load).values()) > sum(by_bus(load).values())
     assert of_dashboards(8)["DynamoDB"] == 1.0
-
-
-def test_the_documented_dollars_of_steady_load_are_those_of_the_prices() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
-    units = (10_000, 1.42, 1.5)
-    month = [
-        730 * on_demand(*units),
-        730 * provisioned(*units, used=1),
-        730 * provisioned(*units, used=0.7),
-    ]
-    for dollars in month:
-        assert f"{dollars:,.0f}" in text
-    assert f"about {100 * month[1] / month[0]:.0f} % of its peak" in " ".join(text.split())
 
 
 def test_a_figure_says_whether_it_is_within_its_limit() -> None:

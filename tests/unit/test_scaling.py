@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks import monthly
-from benchmarks.dollars import by_stream
+from benchmarks.dollars import by_stream, on_demand, provisioned
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "scaling.md").read_text()
+TEXT = " ".join(DOCUMENT.split())
 
 
 @pytest.mark.parametrize(("name", "table"), monthly.tables())
@@ -25,23 +26,21 @@ def test_what_an_interaction_costs_the_table_is_what_the_benchmark_measured() ->
 
 
 def test_the_examples_in_the_text_are_those_of_the_arithmetic() -> None:
-    def of(write_units: float, read_units: float) -> tuple[float, float]:
-        load = monthly.LOAD._replace(write_units=write_units, read_units=read_units)
-        with pytest.MonkeyPatch.context() as changed:
-            changed.setattr(monthly, "LOAD", load)
-            return monthly.on_demand(10_000).dollars, monthly.provisioned(10_000, 1).dollars
-
-    on_demand, provisioned = of(1.32, 2.0)
-    assert f"{on_demand:,.0f} and {provisioned:,.0f} dollars" in DOCUMENT
-    assert f"= {monthly.warming(20_000):.2f} dollars of write units" in DOCUMENT
-    assert f"= {13_000 * monthly.READ_CAPACITY_HOUR.dollars:.2f} dollars of read units" in DOCUMENT
-    ratio = monthly.provisioned(1, 1).dollars / monthly.on_demand(1).dollars
-    assert f"costs {ratio:.2f} of one on demand" in DOCUMENT
-    capacity = monthly.provisioned(10_000, 0.7)
+    statistics = (10_000, 1.42, 1.5)
+    month = [monthly.HOURS * on_demand(*statistics)]
+    month += [monthly.HOURS * provisioned(*statistics, used) for used in (1, 0.7)]
     assert (
-        f"ReadCapacityUnits={capacity.read_units:.0f},WriteCapacityUnits={capacity.write_units:.0f}"
-        in DOCUMENT
+        "{:,.0f} dollars on demand, {:,.0f} provisioned if all of them are used, and {:,.0f}".format(*month)
+        in TEXT
     )
+    writes, reads = monthly.warming(20_000, 25_000)
+    assert f"= {writes:.2f} dollars of write units" in TEXT
+    assert f"= {reads:.2f} dollars of read units" in TEXT
+    ratio = provisioned(1, 1.42, 1.5, 1) / on_demand(1, 1.42, 1.5)
+    assert f"costs {ratio:.2f} of one on demand" in TEXT
+    units = f"ReadCapacityUnits={20_000 / 0.7:.0f},WriteCapacityUnits={16_200 / 0.7:.0f}"
+    assert (monthly.LOAD.write_units, monthly.LOAD.read_units) == (1.62, 2.0)
+    assert units in TEXT
 
 
 @pytest.mark.parametrize("rate", [0.1, 1, 100, 700, 701, 10_000])
