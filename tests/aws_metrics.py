@@ -59,6 +59,9 @@ AWS_METRICS: dict[str, tuple[Source, ...]] = {
             "eventbridge/latest/userguide/eb-monitoring.html",
         ),
     ),
+    "AWS/States": (
+        _source("StateMachineArn", "ExecutionsFailed", "step-functions/latest/dg/procedure-cw-metrics.html"),
+    ),
     "AWS/SQS": (
         _source(
             "QueueName",

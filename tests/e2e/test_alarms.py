@@ -39,6 +39,9 @@ def existing(stack: Deployed) -> dict[str, set[str]]:
         "RuleName": {rule["Name"] for rule in rules},
         "ApiId": {one["ApiId"] for one in client("apigatewayv2").get_apis()["Items"]},
         "TableName": set(client("dynamodb").list_tables()["TableNames"]),
+        "StateMachineArn": {
+            one["stateMachineArn"] for one in client("stepfunctions").list_state_machines()["stateMachines"]
+        },
         "LogGroupName": {one["logGroupName"] for one in client("logs").describe_log_groups()["logGroups"]},
         "Stage": {"$default"},
         "service": {"streakline"},

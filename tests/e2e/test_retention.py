@@ -37,12 +37,14 @@ HOLDS_NONE = {
     # What they describe is in the event log's bucket.
     "AWS::Glue::Database",
     "AWS::Glue::Table",
+    "AWS::IAM::Policy",
     "AWS::IAM::Role",
     # It encrypts the alarms' topic only.
     "AWS::KMS::Key",
     # What it has not delivered yet is in the stream.
     "AWS::KinesisFirehose::DeliveryStream",
     "AWS::Lambda::Alias",
+    "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::EventSourceMapping",
     "AWS::Lambda::Function",
     "AWS::Lambda::Permission",
@@ -53,6 +55,8 @@ HOLDS_NONE = {
     "AWS::SNS::Topic",
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",
+    # Its executions name objects of the event log's bucket.
+    "AWS::StepFunctions::StateMachine",
     "AWS::WAFv2::WebACL",
 }
 

@@ -30,6 +30,7 @@ REACHING = {
     "Architecture",
     "DocsUi",
     "EventLog",
+    "GreenSince",
     "GroupsClaim",
     "JwtIssuer",
     "LearnerClaim",
@@ -217,7 +218,7 @@ def test_the_alarms_of_releases_watch_the_newest_version_of_every_function() -> 
     troubled = watched(template, "ReleaseTroublesLearners", "function", "version")
     assert troubled.items() <= newest.items()
     # Those that read learners' items, or answer a bug with a 500.
-    api = {"ReadFunction", "IngestFunction", "DocsFunction"}
+    api = {"ReadFunction", "IngestFunction", "DocsFunction", "EraseFunction", "ExportsFunction"}
     assert set(troubled) == {"ProjectFunction", "GreenProjectFunction", *api}
 
 

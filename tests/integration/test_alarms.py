@@ -1,5 +1,6 @@
 """The alarms and the dashboard: who is told, and whether what they watch exists."""
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import dollars
+from benchmarks import dollars, monthly
 from functions import announce, project
 from tests.aws_metrics import AWS_METRICS, is_emitted_by_aws
 from tests.integration.conftest import Context, World, interaction, stream_event
@@ -38,6 +39,7 @@ OWNERS = {
     "ApiId": "AWS::ApiGatewayV2::Api",
     "TableName": "AWS::DynamoDB::Table",
     "LogGroupName": "AWS::Logs::LogGroup",
+    "StateMachineArn": "AWS::StepFunctions::StateMachine",
 }
 """The type of the resource that each dimension names."""
 ADDED_UP = ("SUM(METRICS())", "SUM(FILL(METRICS(), 0))")
@@ -196,15 +198,28 @@ def test_every_dimension_names_a_resource_of_its_kind_that_the_stack_has(stack: 
                     assert kinds[value.removesuffix(".QueueName")] == OWNERS[dimension], watched
 
 
+def run_by(stack: Mapping[str, str], machine: str) -> set[str]:
+    """Return the functions that a state machine invokes, and invokes again if they fail."""
+    properties = json.dumps(deployed(**stack)[machine]["Properties"])
+    return {name for name in functions_of(stack) if f"<{name}.Alias>" in properties}
+
+
 @each_stack
 def test_every_function_and_every_stream_that_is_read_has_its_alarms(stack: dict[str, str]) -> None:
     functions, sources = functions_of(stack), event_sources(stack)
     # An alarm of a deployment watches one version only, and is not meant here.
     watched = [one for one in watched_by_alarms(stack) if "ExecutedVersion" not in one.dimensions]
     with_expressions = stack["AlarmsOnExpressions"] == "on"
-    for metric, needed in {"Errors": True, "Throttles": with_expressions}.items():
-        of_metric = [one.dimensions["FunctionName"] for one in watched if one.name == metric]
-        assert sorted(of_metric) == (sorted(functions) if needed else [])
+    failing = [one.dimensions["FunctionName"] for one in watched if one.name == "Errors"]
+    failing += [
+        function
+        for one in watched
+        if one.name == "ExecutionsFailed"
+        for function in run_by(stack, one.dimensions["StateMachineArn"])
+    ]
+    assert sorted(failing) == sorted(functions)
+    throttled = [one.dimensions["FunctionName"] for one in watched if one.name == "Throttles"]
+    assert sorted(throttled) == (sorted(functions) if with_expressions else [])
     for metric in ("DroppedEventCount", "OnFailureDestinationDeliveredEventCount"):
         of_metric = [one.dimensions["EventSourceMappingUUID"] for one in watched if one.name == metric]
         assert sorted(of_metric) == (sorted(sources) if with_expressions else [])
@@ -281,16 +296,18 @@ def number_of_metrics(**parameters: str) -> int:
 def test_the_documented_cost_counts_the_metrics_of_the_alarms() -> None:
     text = " ".join(OPERATIONS.read_text().split())
     match = re.search(
-        r"(\d+) metrics in alarms .*? (\d+) metrics of event sources .*? "
+        r"about (\d+) dollars a month for this: (\d+) metrics in alarms at 0.10, (\d+) metrics of the code "
+        r"at 0.30, the dashboard 3, the topic's key 1, and (\d+) metrics of event sources at 0.30.*? "
         r"gradual deployments add (\d+) metrics in alarms, and a second generation of the views (\d+) "
         r"and, if AWS charges them, (\d+) metrics of event sources",
         text,
     )
     assert match
+    month, in_alarms, of_code, of_sources, *more = map(int, match.groups())
     usual, sources = number_of_metrics(), len(event_sources({}))
-    assert [int(number) for number in match.groups()] == [
-        usual,
-        6 * sources,
+    assert (in_alarms, of_sources) == (usual, 6 * sources)
+    assert month == monthly.MONITORING == round(0.10 * in_alarms + 0.30 * (of_code + of_sources) + 3 + 1)
+    assert more == [
         number_of_metrics(GradualDeployment="true") - usual,
         number_of_metrics(Views="both") - usual,
         6 * (len(event_sources({"Views": "both"})) - sources),
