@@ -17,7 +17,7 @@ import pytest
 
 from cli.content import ensure_content
 from cli.logs import CatalogRow
-from cli.stack import LOCAL_ENVIRONMENT, ROOT, Stack, describe
+from cli.stack import ROOT, Stack, describe
 from cli.stream import Record, put_records
 from cli.token import id_token
 from domain.generations import Colour
@@ -93,14 +93,26 @@ def update(stack: Stack, views: str) -> Stack:
     return replace(stack, outputs=describe(stack.session, stack.endpoint_url, NAME))
 
 
-def cut_over(stack: Stack, *arguments: str) -> dict[str, Any]:
-    """Run the command as on AWS: it finds the stack by its name."""
-    environment = {**os.environ, **LOCAL_ENVIRONMENT, "AWS_ENDPOINT_URL": stack.endpoint_url or ""}
-    command = [sys.executable, "-m", "cli", "cutover", "--stack-name", NAME, "--yes", "--json", *arguments]
-    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    answer: dict[str, Any] = json.loads(ran.stdout)
-    return answer
+@pytest.fixture(scope="module")
+def cut_over(deployed: Stack, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, Any]]:
+    """Return a function that runs `streakline cutover`, for which this stack is the local one."""
+    local = tmp_path_factory.mktemp("second")
+    described = {
+        "endpoint_url": deployed.endpoint_url,
+        "api_url": deployed.api_url,
+        "outputs": deployed.outputs,
+    }
+    (local / "stack.json").write_text(json.dumps(described))
+
+    def run(*arguments: str) -> dict[str, Any]:
+        environment = {**os.environ, "STREAKLINE_LOCAL": str(local)}
+        command = [sys.executable, "-m", "cli", "cutover", "--json", *arguments]
+        ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stderr
+        answer: dict[str, Any] = json.loads(ran.stdout)
+        return answer
+
+    return run
 
 
 @dataclass
@@ -117,7 +129,7 @@ class Traffic:
     def write(self) -> None:
         """Emit interactions. A learner begins later than the one before, so awards come all the time."""
         began = time.monotonic()
-        start = datetime.now(UTC) - timedelta(days=5)
+        start = datetime.now(UTC) - timedelta(minutes=10)
         number = 0
         while not self.stopping.is_set():
             seconds = time.monotonic() - began
@@ -134,7 +146,7 @@ class Traffic:
                         content_id=f"{CODE}-{count % CONTENTS}",
                         interaction_type="completed",
                         certification_type=CODE,
-                        occurred_at=(start + timedelta(hours=min(count, 100), seconds=count)).isoformat(),
+                        occurred_at=(start + timedelta(seconds=count % 600)).isoformat(),
                         score=100,
                     )
                 )
@@ -231,14 +243,16 @@ def stored(stack: Stack, colour: Colour) -> dict[tuple[str, str], Any]:
     }
 
 
-def test_two_cutovers_under_load_fail_no_read_and_lose_and_double_nothing(deployed: Stack) -> None:
+def test_two_cutovers_under_load_fail_no_read_and_lose_and_double_nothing(
+    deployed: Stack, cut_over: Callable[..., dict[str, Any]]
+) -> None:
     queue = subscribe(deployed)
     began = time.monotonic()
     with traffic(deployed) as found:
-        assert cut_over(deployed)["live"] == "green"
+        assert cut_over()["live"] == "green"
         to_green = found.statuses.copy()
         time.sleep(3)
-        assert cut_over(deployed)["live"] == "blue"
+        assert cut_over()["live"] == "blue"
         time.sleep(3)
     seconds = time.monotonic() - began
     assert deployed.live == "blue"
@@ -272,8 +286,10 @@ def test_two_cutovers_under_load_fail_no_read_and_lose_and_double_nothing(deploy
     )
 
 
-def test_a_generation_is_dropped_by_a_parameter_and_its_table_is_kept(deployed: Stack) -> None:
-    assert cut_over(deployed, "--to", "green")["live"] == "green"
+def test_a_generation_is_dropped_by_a_parameter_and_its_table_is_kept(
+    deployed: Stack, cut_over: Callable[..., dict[str, Any]]
+) -> None:
+    assert cut_over("--to", "green")["live"] == "green"
     dropped = deployed.generation("blue").table
     left = update(deployed, "green")
     assert left.colours == ("green",)

@@ -52,6 +52,8 @@ def history_of_generations(seed: int) -> History:
         c,
         partitioned_by_learner=True,
         shards=1 if one_shard else c.shards,
+        # Some batches hold records from before and from after a cutover.
+        batch_size=max(16, c.batch_size),
         reshards=c.reshards and not one_shard,
         damaged_learners=0,
         erased_learners=0,
@@ -83,7 +85,7 @@ class Clock:
     def run(self) -> None:
         """Let time pass until every record has arrived."""
         while self.records and self.now < self.records[-1].arrived_at:
-            for _ in range(self.world.below(12)):
+            for _ in range(self.world.below(5)):
                 self.world.switch()
             self.now += 1
 
@@ -109,7 +111,7 @@ class Control:
     def cut_over(self, times: int) -> None:
         """Cut over so many times, each a while after the one before has begun."""
         for _ in range(times):
-            for _ in range(self.world.below(150)):
+            for _ in range(self.world.below(90)):
                 self.world.switch()
             begins = (self.clock.now + NOTICE_SECONDS) * 1000
             self.epochs = (*self.epochs, Epoch(other(self.epochs[-1].live), begins))

@@ -14,7 +14,7 @@ from tests.simulation import generations
 from tests.simulation.generations import history_of_generations, run_generations
 
 HISTORIES = 400
-MOST_UNTIL_FOUND = 400
+MOST_UNTIL_FOUND = 800
 
 MISJUDGED = ("arrived when it was not live", "is lost", "but quarantined for []", "is announced by")
 
