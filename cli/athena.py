@@ -1,5 +1,6 @@
 """Ask a stack's event log, by Athena on AWS and by its stand-in on the local stack."""
 
+import os
 from collections.abc import Iterator
 
 import click
@@ -25,7 +26,8 @@ def log_queries(stack: Stack) -> LogQueries:
         stack.outputs["EventLogDatabase"],
         stack.outputs["EventLogWorkGroup"],
         stack.outputs["EventLogBucket"],
-        "duckdb" if stack.endpoint_url else "athena",
+        # The variable leads a stack that is named as on AWS to an emulator, too.
+        "duckdb" if stack.endpoint_url or os.environ.get("AWS_ENDPOINT_URL") else "athena",
     )
 
 
