@@ -12,7 +12,7 @@ Every prediction is made from the earlier rows, and rates of right first answers
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 try:
@@ -21,9 +21,12 @@ try:
         InvalidLog,
         Log,
         certification_of,
+        groups_of,
         is_held_out,
+        left_out_of,
         read_log,
         require_answers,
+        times_differ,
         with_exams,
         with_rates,
     )
@@ -33,6 +36,9 @@ try:
         MIN_ITEMS,
         RATED,
         SHIPPED,
+        RealExam,
+        Told,
+        days_since_last,
         exam_case,
         next_answers,
         real_exams,
@@ -40,6 +46,7 @@ try:
         told_by,
     )
     from benchmarks.evaluation.report import (
+        Pair,
         answers_table,
         chance_floor,
         exams_table,
@@ -47,6 +54,7 @@ try:
         passing_table,
         real_exams_report,
         reliability_table,
+        repeats_table,
     )
     from benchmarks.evaluation.speed import time_assessment
     from benchmarks.evaluation.tuning import tuning_table
@@ -91,15 +99,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (InvalidLog, OSError) as error:
             print(f"Can't read the log {path}: {error}", file=sys.stderr)
             return 1
+        of_log: Log = {name: [row for row in rows if row.exam] for name, rows in log.items()}
         if exams is not None:
+            if times_differ(log, exams):
+                print(
+                    "Times of the log have no offset, or those of the exams: they are compared as they are.",
+                    file=sys.stderr,
+                )
             log = with_exams(log, exams)
+            of_log = {
+                name: [*of_log.get(name, ()), *exams.get(name, ())] for name in of_log.keys() | exams.keys()
+            }
         print(f"## {path.name}\n")
         tuning = {learner: rows for learner, rows in log.items() if not is_held_out(learner)}
         if options.tune:
             print(tuning_table(tuning, certification_of(log)), "", sep="\n")
         else:
             reported = log if options.all else {name: log[name] for name in log.keys() - tuning.keys()}
-            plotted += _report(log, tuning, dict(sorted(reported.items())))
+            plotted += _report(log, tuning, dict(sorted(reported.items())), of_log)
     if options.plot and plotted:
         options.plot.write_text(reliability_plot(plotted), "utf-8")
     if not options.tune:
@@ -108,30 +125,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _report(log: Log, tuning: Log, reported: Log) -> list[Outcome]:
-    """Print the tables of one log. Return the predictions of next answers."""
-    population = [tuning[name] for name in sorted(tuning)]
+def _report(log: Log, tuning: Log, reported: Log, results: Log) -> list[Outcome]:
+    """Print the tables of one log. Return the predictions of next answers.
+
+    `results`: the results of exams, also of learners who are not in the log.
+    """
     certification = certification_of(log)
-    catalogs = {SHIPPED: certification, RATED: with_rates(certification, population)}
-    others = baselines(population)
     _progress(f"{len(reported)} learners are reported, {len(tuning)} were for tuning; next answers")
-    histories = list(reported.values())
-    answers = next_answers(histories, catalogs, others)
-    if not answers[SHIPPED]:
+    answers: dict[str, list[Outcome]] = {}
+    ages: list[int | None] = []
+    real: list[RealExam] = []
+    models: dict[str, list[Told]] = {}
+    pairs: dict[str, list[Pair]] = {}
+    for group, population in groups_of(log, tuning, reported):
+        catalogs = {SHIPPED: certification, RATED: with_rates(certification, population)}
+        others = baselines(population)
+        _extend(answers, next_answers(group, catalogs, others))
+        ages += days_since_last(group)
+        real += real_exams(group, catalogs[RATED])
+        _progress("exams on items that were never practised")
+        cases = [case for history in group if (case := exam_case(history, certification))]
+        _extend(models, {name: [told(case, catalog) for case in cases] for name, catalog in catalogs.items()})
+        _extend(
+            pairs, {name: [(told_by(c, other), c.share) for c in cases] for name, other in others.items()}
+        )
+    if not answers.get(SHIPPED):
         print("None of the learners who are reported has an answer. With --all, all learners are reported.\n")
         return []
     print(f"{len(reported)} learners with {len(answers[SHIPPED])} answers; {len(tuning)} tuning learners\n")
     print(answers_table(answers), "", reliability_table(answers[SHIPPED], "right"), "", sep="\n")
-    if real := real_exams_report(real_exams(histories, catalogs[RATED])):
-        print(real, "", sep="\n")
-    _progress("exams on items that were never practised")
-    cases = [case for history in histories if (case := exam_case(history, certification))]
-    if not cases:
+    print(repeats_table(answers[SHIPPED], ages), "", sep="\n")
+    if any(row.exam for rows in results.values() for row in rows):
+        print(left_out_of(log, results, len(real), reported), "", sep="\n")
+    if found := real_exams_report(real):
+        print(found, "", sep="\n")
+    number = len(models[SHIPPED])
+    if not number:
         print(f"No learner has {MIN_ITEMS} items in the last third that they had never practised.")
         return answers[SHIPPED]
-    models = {name: [told(case, catalog) for case in cases] for name, catalog in catalogs.items()}
-    pairs = {name: [(told_by(c, other), c.share) for c in cases] for name, other in others.items()}
-    print(f"{len(cases)} learners with {MIN_ITEMS} or more items in the last third that are new to them\n")
+    print(f"{number} learners with {MIN_ITEMS} or more items in the last third that are new to them\n")
     floors = {name: f"{chance_floor(found):.1f}" for name, found in models.items()}
     print(exams_table(models, pairs), "", f"Error that chance alone leaves: {floors}", "", sep="\n")
     print(passing_table(models), "", sep="\n")
@@ -139,6 +171,11 @@ def _report(log: Log, tuning: Log, reported: Log) -> list[Outcome]:
     if chances:
         print(reliability_table(chances, "passed, marks of 50 to 80%, with rates"), "", sep="\n")
     return answers[SHIPPED]
+
+
+def _extend[T](all_of: dict[str, list[T]], more: Mapping[str, list[T]]) -> None:
+    for name, found in more.items():
+        all_of.setdefault(name, []).extend(found)
 
 
 def _progress(what: str) -> None:

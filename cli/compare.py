@@ -33,7 +33,6 @@ from domain.generations import Colour, other
 from domain.learner import Learner
 from functions import items
 from functions.errors import Unreadable
-from functions.generations import Generations
 from functions.store import Store
 
 READERS = 8
@@ -106,24 +105,40 @@ def _print(found: Comparison) -> None:
         click.echo("The catalogs differ.")
 
 
+def problems_of(found: Comparison) -> list[str]:
+    """Return why the built generation should not become the live one."""
+    problems = []
+    if found.unexplained:
+        one = found.unexplained[0].user_id
+        right = all(each.wrong == "live" for each in found.unexplained)
+        problems.append(
+            f"The views of {len(found.unexplained):,} learners differ without an explanation, those of {one} "
+            "for one. "
+            + (f"A fold of the event log differs from {found.live} for all of them. " if right else "")
+            + "`streakline compare` lists what differs."
+        )
+    if found.due_awards:
+        user_id, achievement = found.due_awards[0]
+        problems.append(
+            f"{found.built} lacks {len(found.due_awards):,} awards that are due, {achievement} of {user_id} "
+            "for one. `streakline rebuild` takes them along."
+        )
+    if found.unreadable:
+        problems.append(f"{len(found.unreadable):,} learners can't be read: {found.unreadable[0]}")
+    if not found.is_catalog_equal:
+        problems.append("The catalogs of the generations differ.")
+    return problems
+
+
 def compare_generations(
     stack: Stack, learners: Sequence[str] | None = None, on_progress: Callable[[], None] = lambda: None
 ) -> Comparison:
     """Compare all learners of a stack's generations, or some. Raise ClickException if there is only one."""
-    client = stack.client("dynamodb")
-    live = Generations(client, stack.outputs["ControlTableName"]).live()
-    stores = {}
-    for colour in (live, other(live)):
-        table = stack.outputs.get(f"{colour.capitalize()}ViewsTableName")
-        if table is None:
-            raise click.ClickException(
-                f"there is no {colour} generation to compare with; deploy the stack with Views=both"
-            )
-        stores[colour] = Store(client, table)
+    live = stack.live
     comparer = Comparer(
         live,
-        stores[live],
-        stores[other(live)],
+        stack.generation(live),
+        stack.generation(other(live)),
         stack.freezes,
         lambda users: events_of(stack, users),
         on_progress,
@@ -164,17 +179,36 @@ class Comparer:
         result = Comparison(self.colour, other(self.colour), is_catalog_equal=contents[0] == contents[1])
         left: list[str] = []
         with ThreadPoolExecutor(READERS) as pool:
-            for some in batched(self._all_learners() if learners is None else learners, READ_AT_ONCE):
-                for user_id, found in pool.map(self._look, some):
-                    self.on_progress()
-                    result = self._add(result, user_id, found, catalog)
-                    if isinstance(found, _Pair) and not _is_equal(found):
-                        left.append(user_id)
+            for user_id, found in self._settled(pool, learners):
+                result = self._add(result, user_id, found, catalog)
+                if isinstance(found, _Pair) and not _is_equal(found):
+                    left.append(user_id)
         for some in batched(left, EXPLAINED_AT_ONCE):
             log = self.log(some)
             for user_id in some:
                 result = self._explained(result, user_id, log.get(user_id, ()), catalog)
         return result
+
+    def _settled(
+        self, pool: ThreadPoolExecutor, learners: Sequence[str] | None
+    ) -> Iterator[tuple[str, _Pair | Unreadable]]:
+        """Yield learners in both generations, if possible after both have applied the same events."""
+        waiting: Iterable[str] = self._all_learners() if learners is None else learners
+        for attempt in range(MAX_LOOKS):
+            again: list[str] = []
+            for some in batched(waiting, READ_AT_ONCE):
+                for user_id, found in pool.map(self._look, some):
+                    if not attempt:
+                        self.on_progress()
+                    is_last = attempt == MAX_LOOKS - 1
+                    if isinstance(found, _Pair) and is_moving(found.live, found.built) and not is_last:
+                        again.append(user_id)
+                    else:
+                        yield user_id, found
+            if not again:
+                return
+            self.pause(PAUSE_SECONDS)
+            waiting = again
 
     def _add(
         self, result: Comparison, user_id: str, found: _Pair | Unreadable, catalog: Catalog
@@ -211,17 +245,11 @@ class Comparer:
     # -- reading -----------------------------------------------------------------------------------
 
     def _look(self, user_id: str) -> tuple[str, _Pair | Unreadable]:
-        """Return a learner in both generations, if possible after both have applied the same events."""
-        for attempt in range(MAX_LOOKS):
-            try:
-                pair = _Pair(user_id, self._read(self.live, user_id), self._read(self.built, user_id))
-            except Unreadable as error:
-                return user_id, error
-            if not is_moving(pair.live, pair.built):
-                break
-            if attempt < MAX_LOOKS - 1:
-                self.pause(PAUSE_SECONDS)
-        return user_id, pair
+        """Return a learner as they are in both generations now."""
+        try:
+            return user_id, _Pair(user_id, self._read(self.live, user_id), self._read(self.built, user_id))
+        except Unreadable as error:
+            return user_id, error
 
     def _read(self, store: Store, user_id: str) -> Side:
         """Return a learner as they were under one version: the state is read before and after the items."""

@@ -21,6 +21,7 @@ from domain.catalog import Catalog, UnknownCertification, UnknownContent
 from domain.correct_rates import CorrectRate, FirstAnswers, Subject, correct_rates, rates_of
 from domain.exam_results import is_exam
 from domain.interaction import Interaction, InvalidInteraction, parse
+from domain.retraction import is_retraction, parse_retraction
 from functions.first_answers_sql import SUMS
 from functions.log_views import with_views
 
@@ -119,6 +120,8 @@ def _reason(fault: Fault) -> str:
 def _interactions(logs: Iterable[Log], left_out: Counter[str]) -> Iterator[Interaction]:
     """Yield the valid interactions of the logs, and count the others by reason."""
     now = datetime.now(UTC)
+    logs = list(logs)
+    retracted = _retracted(logs, now, left_out)
     for log in logs:
         left_out.update(log.left_out)
         left_out.update(_reason(fault) for fault in log.faults)
@@ -126,10 +129,32 @@ def _interactions(logs: Iterable[Log], left_out: Counter[str]) -> Iterator[Inter
             if is_exam(fields):
                 left_out["results of exams"] += 1
                 continue
+            if is_retraction(fields):
+                continue
             try:
-                yield parse(fields, now)
+                interaction = parse(fields, now)
             except InvalidInteraction as error:
                 left_out[f"{error.code}: {error}"] += 1
+                continue
+            if (interaction.user_id, interaction.utc_day, interaction.event_id) in retracted:
+                left_out["interactions that were taken back"] += 1
+            else:
+                yield interaction
+
+
+def _retracted(logs: Iterable[Log], now: datetime, left_out: Counter[str]) -> set[tuple[str, int, str]]:
+    """Return the learner, UTC day and event_id of what the logs take back. Count retractions by validity."""
+    found: set[tuple[str, int, str]] = set()
+    for log in logs:
+        for fields in filter(is_retraction, log.interactions):
+            try:
+                retraction = parse_retraction(fields, now)
+            except InvalidInteraction as error:
+                left_out[f"{error.code}: {error}"] += 1
+                continue
+            found.add((retraction.user_id, retraction.utc_day, retraction.event_id))
+            left_out["retractions"] += 1
+    return found
 
 
 def _print(rates: Mapping[Subject, CorrectRate], left_out: Counter[str]) -> None:
@@ -144,7 +169,8 @@ def _print(rates: Mapping[Subject, CorrectRate], left_out: Counter[str]) -> None
             table.add_row(content, code or "–", f"{100 * rate.correct_rate:.1f} %", f"{rate.answered_by:,}")
         console.print(table)
         more = f", of which the hardest {LISTED} are shown" if len(rates) > LISTED else ""
-        click.echo(f"{len(rates):,} contents have scores{more}.")
+        have = "content has" if len(rates) == 1 else "contents have"
+        click.echo(f"{len(rates):,} {have} scores{more}.")
     for name, count in left_out.most_common():
         click.echo(f"  left out: {count:6,}  {name}")
 

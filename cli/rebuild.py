@@ -15,7 +15,6 @@ from cli.output import command, print_json
 from cli.stack import Stack, ask_first, on_stack, yes_option
 from domain.generations import Colour, other
 from domain.rebuilding import REPORT, Report, Run, total
-from functions.generations import Generations
 from functions.rebuild_runs import LatestRun, Runs
 from functions.run_files import RunFiles
 
@@ -137,12 +136,8 @@ class Rebuilds:
         return self.status()
 
     def _colour(self) -> Colour:
-        control = Generations(self.stack.client("dynamodb"), self.stack.outputs["ControlTableName"])
-        colour = other(control.epochs()[-1].live)
-        if f"{colour.capitalize()}ViewsTableName" not in self.stack.outputs:
-            raise click.ClickException(
-                f"there is no {colour} generation to build; deploy the stack with Views=both first"
-            )
+        colour = other(self.stack.generations.epochs()[-1].live)
+        self.stack.generation(colour)
         return colour
 
     def go_on(self, yes: bool, *, redrive: bool) -> Progressed:

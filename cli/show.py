@@ -171,9 +171,11 @@ def _readiness(code: str, progress: shapes.CertificationProgress) -> Text:
     else:
         sentences.append(f"Your estimated chance of passing is {chance:.0f} %.")
     if found["practice_score"] is not None:
+        # Memory is no reason if no more is expected of practised questions than of new ones.
+        known = found["practice_score"] > found["readiness_score"]
         sentences.append(
             f"You now get about {_whole(found['practice_score']):.0f} % of the questions right that you have "
-            "practised, partly because you know them."
+            f"practised{', partly because you know them' if known else ''}. It says nothing about an exam."
         )
     return Text.assemble((code, "bold"), "  ", " ".join(sentences))
 

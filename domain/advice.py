@@ -196,8 +196,7 @@ def _next_content(category: ExamCategory, profile: Profile) -> int:
 def _least_known(category: ExamCategory, profile: Profile, track: Track) -> int:
     """Return the ordinal of a category's content to repeat. Some content that the exam asks must be scored.
 
-    The memory of all contents of a category is equally old, so the least known is the one with the lowest
-    score. Of equal ones, it is the one whose first answer is the oldest.
+    It is the one with the lowest score. Of equal ones, it is the one whose first answer is the oldest.
     """
     best = profile.best
     scored = [ordinal for ordinal in category.ordinals if ordinal in best]

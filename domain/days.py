@@ -46,6 +46,11 @@ def start_of(utc_day: int) -> int:
     return (utc_day + _FIRST_DAY_SINCE_EPOCH) * _MICROSECONDS_PER_DAY
 
 
+def days_since_epoch(number: int) -> int:
+    """Return the days from 1970-01-01 to the day with this number."""
+    return number + _FIRST_DAY_SINCE_EPOCH
+
+
 def instant(at: int) -> datetime:
     """Return the UTC time that is `at` microseconds after 1970-01-01 UTC."""
     return _UNIX_EPOCH + timedelta(microseconds=at)

@@ -10,11 +10,11 @@ from struct import unpack
 from typing import NamedTuple
 
 from domain.catalog import Certification, Content
-from domain.content_set import ContentSet
+from domain.days import days_since_epoch
 from domain.exam import Exam, ExamCategory, exam_of, least_right
-from domain.first_answers import scores_of
+from domain.first_answers import MINUTES_PER_DAY, minutes_of, scores_of
 from domain.learner import Day, Track
-from domain.practice import Practice, practice_of, recent_days
+from domain.practice import LEFT, Practice, practice_of, recent_days
 from domain.skills import (
     CONSTANTS,
     INFORMATION,
@@ -30,6 +30,8 @@ HIGHEST = 0.95
 """Highest probability to report; the lowest is its complement. No exam result has been observed so far."""
 LEAST_EVIDENCE = 30
 """Number of contents that must have been answered before a probability is reported."""
+LEAST_MET = 0.1
+"""Share of the exam's questions, 0 to 1, whose category must have been practised, likewise."""
 
 _Z = NormalDist().inv_cdf(0.9)
 _NO_TALLY = Tally()
@@ -67,16 +69,18 @@ class Area(NamedTuple):
 
 
 class Practised(NamedTuple):
-    """Sums over the contents of a cell that the learner has a score of."""
+    """Sums over the contents of each cell that the learner has a score of, by cell of the exam."""
 
-    first: int = 0
+    first: Sequence[int]
     """Number of contents whose first answer is known."""
-    first_score: int = 0
+    first_score: Sequence[int]
     """Sum of the scores of these answers, in hundredths."""
-    questions: int = 0
+    questions: Sequence[int]
     """Number of questions of the active contents."""
-    best_score: int = 0
+    best_score: Sequence[int]
     """Sum of the best scores over these questions, in hundredths."""
+    left: Sequence[float]
+    """Sum over these questions of what is left of the memory of the first answer; 1 if that is unknown."""
 
 
 class Profile(NamedTuple):
@@ -85,8 +89,7 @@ class Profile(NamedTuple):
     exam: Exam
     best: Mapping[int, int]
     """Best scores by ordinal, in hundredths; without the contents that were never scored."""
-    practised: Sequence[Practised]
-    """By cell of the exam."""
+    practised: Practised
     scored: Mapping[str, int]
     """Number of scored answers, ever, by category; without the categories that have none."""
     answers: Mapping[str, Answers]
@@ -99,6 +102,27 @@ class Profile(NamedTuple):
     def skill(self, category: str) -> float:
         """Return the skill in a category, in logits."""
         return self.skills.categories.get(category, self.skills.learner)
+
+    def memory(self, category: ExamCategory, first: float) -> float:
+        """Return what is left of the memory of a content, 0 to 1, if `first` is left of its first answer.
+
+        Nobody knows which contents were repeated. The more repeats a category has, the more likely it is that
+        this one was repeated, and as late as the category was practised last.
+        """
+        last = self.practice.memory(category.name)
+        # A first answer is never later than the last practice, but UTC days differ from the learner's.
+        first = min(first, last)
+        answers = self.answers.get(category.name)
+        if answers is None or not answers.repeats:
+            return first
+        number = sum(self.practised.first[category.cells.start : category.cells.stop])
+        return first + (last - first) * answers.repeats / (answers.repeats + number)
+
+    def mean_memory(self, category: ExamCategory) -> float:
+        """Return what is left of the memory of a category's practised questions on average, 0 to 1."""
+        start, stop = category.cells.start, category.cells.stop
+        questions = sum(self.practised.questions[start:stop])
+        return self.memory(category, sum(self.practised.left[start:stop]) / questions) if questions else 0.0
 
 
 class Prediction(NamedTuple):
@@ -123,50 +147,61 @@ def profile_of(
 ) -> Profile:
     """Infer a learner's skills. The arguments are those of `domain.readiness.assess`."""
     exam = exam_of(certification)
-    best = dict(_by_ordinal(track.scored, unpack(f">{len(track.scored)}H", track.best), exam))
-    practised = _practised(exam, track, best)
+    scores = zip(track.scored, unpack(f">{len(track.scored)}H", track.best), strict=True)
+    best = dict(scores)
+    if track.scored.bits >> len(exam.cell_of):
+        # The catalog that was read does not have this content yet.
+        best = {ordinal: score for ordinal, score in best.items() if ordinal < len(exam.cell_of)}
+    practised = _practised(exam, track, best, today)
     answers = _answers(exam, track, practised)
     scored = {name: tally.scored for name, tally in track.tallies.categories.items() if tally.scored}
     practice = practice_of(recent_days(certification.code, days, today), len(scored))
     skills = infer_skills(answers, len(best), exam.prior, constants)
-    evidence = sum(map(exam.counts_for.__getitem__, best))
     # Parts of contents add up to whole ones but for rounding.
-    is_enough = evidence >= LEAST_EVIDENCE - 1e-9
+    is_enough = exam.evidence(track.first_of) >= LEAST_EVIDENCE - 1e-9
     return Profile(exam, best, practised, scored, answers, practice, skills, is_enough)
 
 
-def _by_ordinal(contents: ContentSet, scores: Iterable[int], exam: Exam) -> Iterable[tuple[int, int]]:
-    """Return ordinals with their scores, without contents that the catalog does not have yet."""
-    found = zip(contents, scores, strict=True)
-    if contents.bits >> len(exam.cell_of):
-        return [(ordinal, score) for ordinal, score in found if ordinal < len(exam.cell_of)]
-    return found
-
-
-def _practised(exam: Exam, track: Track, best: Mapping[int, int]) -> list[Practised]:
+def _practised(exam: Exam, track: Track, best: Mapping[int, int], today: int) -> Practised:
     cells, questions = exam.cell_of, exam.questions
     first, first_score, asked, best_score = ([0] * len(exam.cells) for _ in range(4))
-    for ordinal, score in _by_ordinal(track.first_of, scores_of(track.first), exam):
+    left = [0.0] * len(exam.cells)
+    now, oldest = days_since_epoch(today), len(LEFT) - 1
+    # There are fewer days than answers, so what is left is looked up once a day. A learner's today can be the
+    # day before the UTC day.
+    days = [minute // MINUTES_PER_DAY for minute in minutes_of(track.first)]
+    left_of = {day: LEFT[min(max(0, now - day), oldest)] for day in set(days)}
+    found: Iterable[tuple[int, int, int, int]]
+    if track.first_of.bits == track.scored.bits and len(best) == len(days):
+        found = zip(best, best.values(), scores_of(track.first), days, strict=True)
+    else:
+        answers = zip(track.first_of, scores_of(track.first), days, strict=True)
+        found = [(n, best[n], score, day) for n, score, day in answers if n in best]
+        for ordinal in best.keys() - {n for n, *_ in found}:
+            cell, weight = cells[ordinal], questions[ordinal]
+            asked[cell] += weight
+            best_score[cell] += weight * best[ordinal]
+            left[cell] += weight
+    for ordinal, highest, score, day in found:
         cell = cells[ordinal]
+        weight = questions[ordinal]
         first[cell] += 1
         first_score[cell] += score
-    for ordinal, score in best.items():
-        weight = questions[ordinal]
-        cell = cells[ordinal]
         asked[cell] += weight
-        best_score[cell] += weight * score
-    return list(map(Practised, first, first_score, asked, best_score))
+        best_score[cell] += weight * highest
+        left[cell] += weight * left_of[day]
+    return Practised(first, first_score, asked, best_score, left)
 
 
-def _answers(exam: Exam, track: Track, practised: Sequence[Practised]) -> dict[str, Answers]:
+def _answers(exam: Exam, track: Track, practised: Practised) -> dict[str, Answers]:
     """Return the evidence by category: the first answers, and the sums of the others."""
     answers: dict[str, Answers] = {}
     for category in exam.categories:
         tally = track.tallies.categories.get(category.name, _NO_TALLY)
         first = [
-            (found.first, found.first_score / PERFECT, exam.cells[cell].harder)
+            (count, practised.first_score[cell] / PERFECT, exam.cells[cell].harder)
             for cell in category.cells
-            if (found := practised[cell]).first
+            if (count := practised.first[cell])
         ]
         # Content that has moved to another category can leave fewer answers there than first answers.
         repeats = max(0, tally.scored - sum([count for count, _, _ in first]))
@@ -196,7 +231,11 @@ def content_share(
     best = profile.best.get(content.ordinal)
     if best is None:
         return max(cell.chance, 1 / (1 + odds))
-    met, known = _eased(profile.practice.memory(content.category), constants)
+    minutes = dict(zip(track.first_of, minutes_of(track.first), strict=True))
+    minute = minutes.get(content.ordinal)
+    age = 0 if minute is None else max(0, days_since_epoch(today) - minute // MINUTES_PER_DAY)
+    category = next(each for each in profile.exam.categories if each.name == content.category)
+    met, known = _eased(profile.memory(category, LEFT[min(age, len(LEFT) - 1)]), constants)
     return _remembered(odds, 1, best, cell.chance, met, known)
 
 
@@ -207,13 +246,14 @@ def recall(category: ExamCategory, profile: Profile, constants: Constants) -> tu
     of the category that the exam asks must have been scored.
     """
     odds = math.exp(-profile.skill(category.name))
-    now = _eased(profile.practice.memory(category.name), constants)
+    now = _eased(profile.mean_memory(category), constants)
     fresh = _eased(1.0, constants)
     right_now = right_fresh = 0.0
     scored = 0
     for position in category.cells:
-        _, _, questions, best_score = profile.practised[position]
+        questions = profile.practised.questions[position]
         if questions:
+            best_score = profile.practised.best_score[position]
             cell = profile.exam.cells[position]
             hard = odds * cell.asked_harder
             scored += questions
@@ -254,7 +294,7 @@ def predict(profile: Profile, pass_mark: float, questions: int, constants: Const
     # Sums over the categories: the expected share, the variance that each adds on its own, how far they
     # all follow the overall skill, the questions whose content was scored, and those of them known by now.
     share = own_variance = follows_learner = practised = 0.0
-    scored_questions = 0
+    scored_questions = met_questions = 0
     for category in profile.exam.categories:
         if not category.total:
             continue
@@ -262,15 +302,20 @@ def predict(profile: Profile, pass_mark: float, questions: int, constants: Const
         p = right / category.total
         weight = category.total / total
         # How far the category's skill follows the overall one: 1 without answers, towards 0 with many.
-        follows = 1 / (1 + INFORMATION * numbers.get(category.name, 0.0) * between)
+        number = numbers.get(category.name, 0.0)
+        follows = 1 / (1 + INFORMATION * number * between)
+        # Without an answer, the category may also be harder than the others, unless rates say how hard it is.
+        own = between * follows if number else between + constants.unmet * category.unknown
+        if number:
+            met_questions += category.total
         share += weight * p
-        own_variance += weight * weight * between * follows
+        own_variance += weight * weight * own
         follows_learner += weight * follows
         scored_questions += met
         practised += known
         estimate, interval = None, _WHOLE_RANGE
         if has_evidence:
-            variance = between * follows + follows * follows * variance_of_learner
+            variance = own + follows * follows * variance_of_learner
             estimate = 100 * p
             interval = _interval(p, math.sqrt(_spread(p) * (INFORMATION * variance + constants.drift)))
         answers = profile.scored.get(category.name, 0)
@@ -283,9 +328,11 @@ def predict(profile: Profile, pass_mark: float, questions: int, constants: Const
     variance += constants.drift + 1 / questions
     deviation = math.sqrt(_spread(share) * variance)
     probability = None
-    if profile.is_enough:
+    if profile.is_enough and met_questions >= LEAST_MET * total:
         needed = least_right(pass_mark, questions) / questions
-        probability = _pass_probability(share, deviation, needed, questions)
+        # The chance may use the variance of a low share: it rises with each right answer all the same.
+        deviation_of_result = math.sqrt(share * (1 - share) * variance)
+        probability = _pass_probability(share, deviation_of_result, needed, questions)
     return Prediction(100 * share, _interval(share, deviation), probability, practice, coverage, tuple(areas))
 
 
@@ -296,7 +343,7 @@ def _expected(category: ExamCategory, profile: Profile, constants: Constants) ->
     content was scored, and the third the number of these that are expected right with the memory of them.
     """
     odds = math.exp(-profile.skill(category.name))
-    met, known = _eased(profile.practice.memory(category.name), constants)
+    met, known = _eased(profile.mean_memory(category), constants)
     right = practised = 0.0
     scored = 0
     for position in category.cells:
@@ -305,8 +352,9 @@ def _expected(category: ExamCategory, profile: Profile, constants: Constants) ->
             continue
         hard = odds * asked_harder
         right += total * max(chance, 1 / (1 + hard))
-        _, _, questions, best_score = profile.practised[position]
+        questions = profile.practised.questions[position]
         if questions:
+            best_score = profile.practised.best_score[position]
             scored += questions
             practised += _remembered(hard, questions, best_score, chance, met, known)
     return right, scored, practised

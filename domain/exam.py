@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from domain.catalog import KNOWN, Certification, Content
-from domain.difficulty import POPULATION, easiness, learners_behind
+from domain.content_set import ContentSet
+from domain.difficulty import POPULATION, SHRINKAGE, easiness, learners_behind
 
 PASS_MARKS: Mapping[str, float] = {
     "foundational": 70.0,
@@ -19,11 +20,14 @@ DEFAULT_PASS_MARK = 70.0
 """Percentage needed to pass a certification of unknown level."""
 EXAM_QUESTIONS = 65
 """Default number of questions in the exam that is predicted."""
-PULL_UP = 0.75
+PULL_UP = 1.0
 """How far the skill expected of a learner goes from the population's rates up to `POPULATION`, 0 to 1, if
 content is hard as a whole. Rates are of first answers, and practised learners are better than these say."""
 PULL_DOWN = 0.25
 """The same down to `POPULATION` if content is easy as a whole."""
+PULLED_BELOW = (60, 200)
+"""Up to the first number of learners behind the average rate, the skill goes so far, and from the second on
+nowhere: so many learners have practised themselves. The logs have 1 and 50 of them, and a simulation 200."""
 RATED_CONTENT = 3
 """So many contents count for one whose difficulty is known."""
 _LEARNERS_OF_RATED = 15
@@ -58,6 +62,8 @@ class ExamCategory(NamedTuple):
     """Number of questions of all active contents."""
     harder: float
     """How hard the contents are: e to the power of minus their mean easiness."""
+    unknown: float
+    """How little is known of its difficulty: 1 if nobody's answers are known, towards 0 with many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +84,14 @@ class Exam:
     """Where to expect the skill of a learner who has practised enough, in logits."""
     largest: int
     """The most questions that one active content has; 0 without any."""
-    counts_for: Sequence[float]
-    """How many contents without a rate each content counts for, by ordinal: 1 to `RATED_CONTENT`."""
+    counts_for: Mapping[float, int]
+    """How many contents without a rate a content counts for, 1 to `RATED_CONTENT`. By each such number: the
+    bitmap of the contents, as `ContentSet.bits`."""
+
+    def evidence(self, contents: ContentSet) -> float:
+        """Return the number of contents without a rate that say as much as these contents do."""
+        bits = contents.bits
+        return sum([count * (of_count & bits).bit_count() for count, of_count in self.counts_for.items()])
 
 
 # The cache holds each certification beside its exam: the identity check below would be unsafe if a
@@ -127,6 +139,7 @@ def _index(contents: Sequence[Content]) -> Exam:
                 range(start, len(cells)),
                 sum(content.questions for content in group if content.active),
                 math.exp(-math.fsum(easy[content.ordinal] for content in group) / len(group)),
+                SHRINKAGE / (SHRINKAGE + sum(map(learners_behind, group))),
             )
         )
     return Exam(
@@ -135,16 +148,29 @@ def _index(contents: Sequence[Content]) -> Exam:
         sum(category.total for category in categories),
         cell_of,
         [content.questions if content.active else 0 for content in contents],
-        _prior(easy),
+        _prior(contents, easy),
         max((content.questions for content in contents if content.active), default=0),
-        [1 + (RATED_CONTENT - 1) * min(1.0, learners_behind(c) / _LEARNERS_OF_RATED) for c in contents],
+        _counts_for(contents),
     )
 
 
-def _prior(easy: Sequence[float]) -> float:
+def _counts_for(contents: Sequence[Content]) -> dict[float, int]:
+    groups: dict[float, list[int]] = {}
+    for content in contents:
+        known = min(1.0, learners_behind(content) / _LEARNERS_OF_RATED)
+        groups.setdefault(1 + (RATED_CONTENT - 1) * known, []).append(content.ordinal)
+    return {count: ContentSet.of(ordinals).bits for count, ordinals in groups.items()}
+
+
+def _prior(contents: Sequence[Content], easy: Sequence[float]) -> float:
     """Return the skill to expect of a learner who has practised enough, given the contents' easiness."""
-    harder = POPULATION - math.fsum(easy) / len(easy) if easy else 0.0
-    return harder * (PULL_UP if harder > 0 else PULL_DOWN)
+    if not contents:
+        return 0.0
+    harder = POPULATION - math.fsum(easy) / len(easy)
+    learners = sum(map(learners_behind, contents)) / len(contents)
+    whole, none = PULLED_BELOW
+    pulled = min(1.0, max(0.0, (none - learners) / (none - whole)))
+    return harder * pulled * (PULL_UP if harder > 0 else PULL_DOWN)
 
 
 def _cell(contents: Sequence[Content], choices: int | None, easy: Sequence[float]) -> Cell:

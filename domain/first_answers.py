@@ -13,6 +13,7 @@ from domain.content_set import pack_scores, unpack_scores
 _ANSWER = Struct(">IH")
 ANSWER_BYTES = _ANSWER.size
 _MICROSECONDS_PER_MINUTE = 60_000_000
+MINUTES_PER_DAY = 1_440
 _LATEST_MINUTE = (1 << 32) - 1
 
 

@@ -1,7 +1,5 @@
-"""When a learner last practised each category, and how much of their memory of its contents is left."""
+"""When a learner last practised each category and content, and how much of their memory of these is left."""
 
-import math
-from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import NamedTuple
@@ -12,6 +10,12 @@ from domain.tally import Breakdown
 RECENT_DAYS = 31
 """Number of days, today included, whose buckets are read. What is left of a memory after them stays: 0.18,
 which would fall to 0.10 by day 90. Reading three months instead would double a dashboard's read units."""
+
+_REMEMBERED_DAYS = 365
+"""What is left of a memory after so many days stays."""
+LEFT: Sequence[float] = [(1 + days) ** -0.5 for days in range(_REMEMBERED_DAYS + 1)]
+"""How much is left of a memory, 0 to 1, by its age in days. In the practice logs, a power of the days fits
+better than any half-life."""
 
 _AGE = itemgetter(0)
 
@@ -29,9 +33,8 @@ class Practice(NamedTuple):
         return self.ages.get(category, RECENT_DAYS)
 
     def memory(self, category: str) -> float:
-        """Return how much is left of the memory of a category's contents, 0 to 1."""
-        # In the practice logs, a power of the days fits better than any half-life.
-        return 1 / math.sqrt(1 + self.age(category))
+        """Return how much is left of the memory of what was practised last in a category, 0 to 1."""
+        return LEFT[self.age(category)]
 
 
 type RecentDay = tuple[int, Breakdown]
@@ -40,15 +43,12 @@ type RecentDay = tuple[int, Breakdown]
 
 def recent_days(code: str, days: Iterable[Day], today: int) -> list[RecentDay]:
     """Return the last `RECENT_DAYS` up to `today` with activity in a certification, newest first."""
-    aged = sorted(
-        (
-            (today - day.number, day.tallies[code])
-            for day in days
-            if code in day.tallies and day.number <= today
-        ),
-        key=_AGE,
-    )
-    return aged[: bisect_left(aged, RECENT_DAYS, key=_AGE)]
+    aged = [
+        (today - day.number, day.tallies[code])
+        for day in days
+        if today - RECENT_DAYS < day.number <= today and code in day.tallies
+    ]
+    return sorted(aged, key=_AGE)
 
 
 def practice_of(recent: Sequence[RecentDay], categories: int) -> Practice:
@@ -61,7 +61,10 @@ def practice_of(recent: Sequence[RecentDay], categories: int) -> Practice:
     # Days are sorted newest first, so the first day with a scored answer is the most recent one.
     for age, of_day in recent:
         tallies = of_day.categories
-        days += any(tally.scored for tally in tallies.values())
+        for tally in tallies.values():
+            if tally.scored:
+                days += 1
+                break
         if len(ages) < categories:
             for name, tally in tallies.items():
                 if tally.scored and name not in ages:

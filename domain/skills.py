@@ -18,6 +18,8 @@ class Constants(NamedTuple):
     """Variance of the learners' skills around the prior."""
     between_categories: float = 0.15
     """Variance of a learner's skills in the categories around their overall skill."""
+    unmet: float = 0.2
+    """Variance of the difficulty of categories. It matters for categories without any answer."""
     repeat: float = 0.3
     """Weight of a learner's first repeated answer, if repeats are better than expected and the first answers
     say much about the skill."""

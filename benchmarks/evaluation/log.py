@@ -31,7 +31,7 @@ class Row(NamedTuple):
     """One row of a log."""
 
     at: datetime
-    """Local time, without a zone."""
+    """UTC if the log's times have an offset, else the wall clock; without a zone in both cases."""
     item: str
     topic: str
     difficulty: str
@@ -40,6 +40,8 @@ class Row(NamedTuple):
     seconds: int
     exam: "Taken | None" = None
     """The result of an exam; None if the row is about an item."""
+    in_utc: bool = False
+    """Whether the time is UTC."""
 
 
 class Taken(NamedTuple):
@@ -65,14 +67,21 @@ class InvalidLog(ValueError):
 def read_log(path: Path) -> Log:
     """Read a log, compressed or not. Raise InvalidLog or OSError if that is impossible.
 
-    Rows with an unknown outcome are left out.
+    Rows with an unknown outcome are left out. Times with an offset become UTC. All times of a log must have
+    one, or none.
     """
     with path.open("rb") as file:
         compressed = file.read(2) == b"\x1f\x8b"
     log: Log = defaultdict(list)
-    with gzip.open(path, "rt", encoding="utf-8") if compressed else path.open(encoding="utf-8") as lines:
+    with (
+        gzip.open(path, "rt", encoding="utf-8-sig")
+        if compressed
+        else path.open(encoding="utf-8-sig") as lines
+    ):
         for learner, row in _rows(lines):
             log[learner].append(row)
+    if len({row.in_utc for history in log.values() for row in history}) > 1:
+        raise InvalidLog("some of its times have an offset and others have none")
     for history in log.values():
         history.sort(key=lambda row: row.at)
     return dict(log)
@@ -94,7 +103,9 @@ def _rows(lines: Iterable[str]) -> Iterator[tuple[str, Row]]:
 
 def _row(fields: dict[str, str], outcome: str, line: int) -> Row:
     try:
-        at = datetime.fromisoformat(fields["time"]).replace(tzinfo=None)
+        time = datetime.fromisoformat(fields["time"])
+        in_utc = time.tzinfo is not None
+        at = (time.astimezone(UTC) if in_utc else time).replace(tzinfo=None)
         seconds = round(float(fields.get("duration_seconds") or 0))
     except (ValueError, OverflowError) as error:
         raise InvalidLog(f"line {line}: {error}") from error
@@ -108,6 +119,7 @@ def _row(fields: dict[str, str], outcome: str, line: int) -> Row:
         _ANSWERS.get(outcome),
         min(MAX_SECONDS, max(0, seconds)),
         _taken(fields, _EXAMS[outcome], line) if outcome in _EXAMS else None,
+        in_utc,
     )
 
 
@@ -116,7 +128,9 @@ def _taken(fields: dict[str, str], passed: bool, line: int) -> Taken:
         _number(fields, *limits, line)
         for limits in (("score", 0, 100), ("pass_mark", 0, 100), ("questions", 1, MAX_QUESTIONS))
     )
-    return Taken(passed, score, mark, None if questions is None else round(questions))
+    if questions is not None and questions != int(questions):
+        raise InvalidLog(f"line {line}: questions: {questions:g} is no whole number")
+    return Taken(passed, score, mark, None if questions is None else int(questions))
 
 
 def _number(fields: dict[str, str], column: str, least: float, most: float, line: int) -> float | None:
@@ -149,6 +163,27 @@ def with_exams(log: Log, exams: Log) -> Log:
     }
 
 
+def left_out_of(log: Log, exams: Log, compared: int, reported: Log) -> str:
+    """Return how many results of exams were compared with what was told before, and why others were not."""
+    numbers = {name: sum(row.exam is not None for row in rows) for name, rows in exams.items()}
+    unknown = sum(number for name, number in numbers.items() if name not in log)
+    tuning = sum(number for name, number in numbers.items() if name in log and name not in reported)
+    before = sum(numbers.values()) - unknown - tuning - compared
+    parts = (
+        (unknown, "of learners without rows in the log"),
+        (tuning, "of tuning learners"),
+        (before, "before any answer"),
+    )
+    reasons = "".join(f", {number} {reason}" for number, reason in parts if number)
+    return f"{sum(numbers.values())} results of exams: {compared} compared{reasons}"
+
+
+def times_differ(log: Log, exams: Log) -> bool:
+    """Return whether the times of only one of the two are UTC."""
+    kinds = [{row.in_utc for rows in each.values() for row in rows} for each in (log, exams)]
+    return all(kinds) and kinds[0] != kinds[1]
+
+
 def is_held_out(learner: str) -> bool:
     """Return whether no constant was chosen on this learner. That is about every second one, by a hash."""
     return sha256(learner.encode()).digest()[0] >= 128
@@ -157,6 +192,25 @@ def is_held_out(learner: str) -> bool:
 def is_second_half(learner: str) -> bool:
     """Return whether a learner is in the second half of a set of learners, by another hash."""
     return sha256(learner.encode()).digest()[1] >= 128
+
+
+type Histories = list[list[Row]]
+
+
+def groups_of(log: Log, tuning: Log, reported: Log) -> list[tuple[Histories, Histories]]:
+    """Return the histories to report, with those of the learners whose rates are known meanwhile.
+
+    Nobody is in both. If tuning learners are reported as well, the rates of each half come from the other.
+    """
+    if not tuning.keys() & reported.keys():
+        return [(list(reported.values()), [tuning[name] for name in sorted(tuning)])]
+    return [
+        (
+            [rows for name, rows in reported.items() if is_second_half(name) == second],
+            [log[name] for name in sorted(log) if is_second_half(name) != second],
+        )
+        for second in (False, True)
+    ]
 
 
 def certification_of(log: Log) -> Certification:

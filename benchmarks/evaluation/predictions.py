@@ -50,6 +50,22 @@ def next_answers(
     return found
 
 
+def days_since_last(histories: Iterable[Sequence[Row]]) -> list[int | None]:
+    """Return the days since the last answer to the same item, for each answer that `next_answers` predicts.
+
+    None: the answer is the first one to its item.
+    """
+    found: list[int | None] = []
+    for history in histories:
+        last: dict[str, int] = {}
+        for row in history:
+            if row.right is not None:
+                today = day_number(row.at.date())
+                found.append(today - last[row.item] if row.item in last else None)
+                last[row.item] = today
+    return found
+
+
 @dataclass(frozen=True)
 class ExamCase:
     """A learner whose answers to items that they had never practised are taken as an exam."""

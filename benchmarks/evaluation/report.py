@@ -48,6 +48,27 @@ def reliability_table(outcomes: Sequence[Outcome], event: str) -> str:
     )
 
 
+_AGES = ((0, 0, "the same day"), (1, 3, "1–3 days"), (4, 13, "4–13 days"), (14, None, "14 days or more"))
+
+
+def repeats_table(outcomes: Sequence[Outcome], ages: Sequence[int | None]) -> str:
+    """Return how often repeated answers were predicted and found right, by days since the item's last answer.
+
+    `ages`: of each outcome; None for a first answer, which is left out.
+    """
+    rows = []
+    for low, high, name in _AGES:
+        group = [
+            outcome
+            for outcome, age in zip(outcomes, ages, strict=True)
+            if age is not None and age >= low and (high is None or age <= high)
+        ]
+        if group:
+            told, right = fmean(o.predicted for o in group), fmean(o.happened for o in group)
+            rows.append((name, str(len(group)), f"{told:.0%}", f"{right:.0%}"))
+    return table(("the item was last answered", "answers", "told", "right"), rows)
+
+
 type Pair = tuple[float, float]
 """An expected share and the share of right answers, 0 to 1."""
 

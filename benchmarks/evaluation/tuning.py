@@ -22,6 +22,7 @@ TRIED = {
     "unpractised": (-1.0, 0.0),
     "between_learners": (0.3, 1.0),
     "between_categories": (0.05, 0.3),
+    "unmet": (0.0, 0.4),
     "repeat": (0.0, 0.4),
     "worse_repeat": (0.0, 0.3),
     "met": (0.5, 1.5),

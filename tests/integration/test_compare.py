@@ -193,4 +193,4 @@ def test_the_command_says_that_there_is_only_one_generation(
     monkeypatch.setattr(cli_stack, "connect", lambda name, region: one)
     ran = CliRunner().invoke(main, ["compare"])
     assert ran.exit_code == 1
-    assert "there is no green generation to compare with" in ran.output
+    assert "has no green generation" in ran.output

@@ -219,3 +219,21 @@ def test_a_generation_that_was_dropped_while_it_was_live_can_be_left(stack: Stac
     assert result.exit_code == 1
     assert "the stack has dropped it" in result.output
     assert run("--to", "green", "--force").exit_code == 0
+
+
+def test_a_cutover_to_views_that_differ_without_an_explanation_is_refused(
+    stack: Stack, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.compare.PAUSE_SECONDS", 0)
+    records = emit(interaction("a"), interaction("b", user_id="bob"))
+    fold(world, "blue", records)
+    fold(world, "green", records)
+    key = {"pk": {"S": "USER#bob"}, "sk": {"S": "STATE"}}
+    state = aws.dynamodb().get_item(TableName=GREEN, Key=key)["Item"]
+    wrong = {**state, "plain_offset": {"S": '[1772348400000000,"+05:00"]'}}
+    aws.dynamodb().put_item(TableName=GREEN, Item=wrong)
+    refused = run()
+    assert refused.exit_code == 1
+    assert "1 learners differ without an explanation" in refused.output
+    assert epochs() == ()
+    assert run("--force").exit_code == 0

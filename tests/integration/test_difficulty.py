@@ -158,3 +158,21 @@ def test_a_file_that_is_no_log_ends_in_a_message(tmp_path: Path, content: str) -
     result = run(path)
     assert result.exit_code == 1
     assert f"{path}:1: it is not " in result.output
+
+
+def test_what_a_log_takes_back_does_not_count(tmp_path: Path) -> None:
+    taken_back = {
+        "event_id": LOG[1]["event_id"],
+        "user_id": "ann",
+        "retracted_on": "2026-03-01",
+    }
+    log = tmp_path / "log.jsonl"
+    # A retraction can be in the file before what it takes back.
+    log.write_text("".join(f"{json.dumps(one)}\n" for one in (taken_back, *LOG)), "utf-8")
+    printed = run(log).stdout
+    assert "left out:      1  retractions" in printed
+    assert "left out:      1  interactions that were taken back" in printed
+    assert "invalid" not in printed
+    assert "1 content has scores." in printed
+    [rate] = json.loads(run(log, "--json").stdout)["rates"]
+    assert (rate["correct_rate"], rate["answered_by"]) == (0.25, 2)

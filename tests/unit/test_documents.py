@@ -105,6 +105,7 @@ UNITS: dict[str, Callable[[int], object]] = {
     "MiB": lambda number: number * 1024 * 1024,
     "minutes": lambda number: timedelta(minutes=number),
     "days": lambda number: timedelta(days=number),
+    "percent": lambda number: number / 100,
 }
 LIMITS = re.findall(
     r"^\| [^|]+ \| ([0-9,]+) ?(\w*)[^|]* \| [^|]+ \| `([\w.]+)([.#])(\w+)` \|$",

@@ -13,8 +13,12 @@ from benchmarks.evaluation.log import (
     Row,
     Taken,
     certification_of,
+    groups_of,
+    is_held_out,
+    left_out_of,
     read_log,
     require_answers,
+    times_differ,
     with_exams,
     with_rates,
 )
@@ -22,13 +26,14 @@ from benchmarks.evaluation.measures import Outcome, auc, bootstrap, brier, expec
 from benchmarks.evaluation.predictions import (
     SHIPPED,
     Told,
+    days_since_last,
     exam_case,
     next_answers,
     real_exams,
     told,
     told_by,
 )
-from benchmarks.evaluation.report import exams_table, passing_table, real_exams_report
+from benchmarks.evaluation.report import exams_table, passing_table, real_exams_report, repeats_table
 from benchmarks.evaluation.tuning import tuning_table
 from domain.catalog import NO_DIFFICULTY
 from domain.readiness import Readiness
@@ -54,12 +59,12 @@ def test_a_log_is_read_in_order_of_time_with_the_results_of_exams(tmp_path: Path
     lines = [
         "learner,time,item,topic,outcome,score,pass_mark,questions",
         "a,2026-01-03T10:00:00Z,,,FAILED,,,",
-        "a,2026-01-02T10:00:00,,,PASSED,81.5,65,40",
-        "a,2026-01-01T10:00:00,i,t,INCORRECT",
-        "a,2026-01-01T09:00:00,i,t,STUDY",
-        "a,2026-01-01T09:00:00,i,t,HINT",
+        "a,2026-01-02T10:00:00Z,,,PASSED,81.5,65,40",
+        "a,2026-01-01T02:00:00-08:00,i,t,INCORRECT",
+        "a,2026-01-01T11:00:00+02:00,i,t,STUDY",
+        "a,2026-01-01T09:00:00Z,i,t,HINT",
     ]
-    with gzip.open(path, "wt", encoding="utf-8") as file:
+    with gzip.open(path, "wt", encoding="utf-8-sig") as file:
         file.write("\n".join(lines))
     [history] = read_log(path).values()
     assert [(found.right, found.exam) for found in history] == [
@@ -79,6 +84,8 @@ def test_a_log_is_read_in_order_of_time_with_the_results_of_exams(tmp_path: Path
         "learner,time,item,topic,outcome,score\na,2026-01-02T10:00:00,,,PASSED,101\n",
         "learner,time,item,topic,outcome,pass_mark\na,2026-01-02T10:00:00,,,PASSED,high\n",
         "learner,time,item,topic,outcome,questions\na,2026-01-02T10:00:00,,,PASSED,0\n",
+        "learner,time,item,topic,outcome,questions\na,2026-01-02T10:00:00,,,PASSED,1.5\n",
+        "learner,time,item,topic,outcome\na,2026-01-02T10:00:00,i,t,CORRECT\na,2026-01-02T10:00:00Z,i,t,CORRECT\n",
     ],
 )
 def test_a_file_that_is_no_log_is_refused(tmp_path: Path, text: str) -> None:
@@ -245,3 +252,42 @@ def test_only_marks_that_some_but_not_all_pass_are_listed() -> None:
     assert "30%" not in listed
     assert "80%" not in listed
     assert "readiness" in exams_table({SHIPPED: cases}, {"constant": [(0.5, 0.5), (0.5, 0.7)]})
+
+
+def test_repeated_answers_are_compared_by_the_age_of_their_own_item() -> None:
+    history = [
+        row(0, "a", True),
+        row(2, "b", True),
+        row(5, "a", False),
+        row(5, "a", True),
+        row(30, "b", True),
+    ]
+    ages = days_since_last([history, [row(9, "a", True)]])
+    assert ages == [None, None, 5, 0, 28, None]
+    outcomes = [Outcome(0.75, each.right is True) for each in history] + [Outcome(0.5, True)]
+    listed = repeats_table(outcomes, ages)
+    assert "| the same day | 1 | 75% | 100% |" in listed
+    assert "| 4–13 days | 1 | 75% | 0% |" in listed
+    assert "1–3 days" not in listed
+
+
+def test_it_is_said_which_results_of_exams_were_not_compared() -> None:
+    exam = exam_row(1, Taken(True))
+    log = {"a": practice(3), "tuning": practice(3)}
+    exams = {"a": [exam, exam], "tuning": [exam], "unknown": [exam, exam, exam]}
+    said = left_out_of(log, exams, 1, {"a": log["a"]})
+    assert said == (
+        "6 results of exams: 1 compared, 3 of learners without rows in the log, 1 of tuning learners, "
+        "1 before any answer"
+    )
+    assert times_differ(log, {"a": [exam._replace(in_utc=True)]})
+    assert not times_differ(log, exams)
+
+
+def test_nobody_is_predicted_with_rates_of_their_own_answers() -> None:
+    log = {f"u{n}": practice(3) for n in range(40)}
+    tuning = {name: rows for name, rows in log.items() if not is_held_out(name)}
+    groups = groups_of(log, tuning, log)
+    assert sum(len(group) for group, _ in groups) == len(log)
+    for group, population in groups:
+        assert not {id(rows) for rows in group} & {id(rows) for rows in population}

@@ -120,3 +120,48 @@ def test_an_average_near_the_mark_is_not_told_to_pass_for_sure() -> None:
     assert 0.3 < found.pass_probability < 0.7
     assert found.practice is not None
     assert found.practice > 90
+
+
+def test_practising_other_content_of_a_category_does_not_refresh_what_was_answered_long_ago() -> None:
+    old = [Answer(n, PERFECT * (n % 2), 30, n) for n in range(11)]
+    idle, busy, repeated = (
+        State().after([*old, *more], CATALOG).share(1, CATALOG)
+        for more in ([], [Answer(11, 0)], [Answer(n, PERFECT * (n % 2)) for n in range(11)])
+    )
+    assert busy == pytest.approx(idle, abs=0.03)
+    assert repeated > idle + 0.1
+
+
+def test_the_practice_score_is_that_of_content_as_old_as_its_own_answers() -> None:
+    first = [Answer(n, PERFECT * (n % 3 > 0), 4 * (n % 12), n) for n in EACH_ONCE]
+    state = State().after(first, CATALOG)
+    found = state.assess(CATALOG)
+    shares = [state.share(content.ordinal, CATALOG) * content.questions for content in CATALOG.contents]
+    mean = 100 * sum(shares) / sum(content.questions for content in CATALOG.contents)
+    assert found.practice == pytest.approx(mean, abs=1)
+    assert found.practice is not None
+    assert found.estimate is not None
+    assert found.practice < found.estimate + 20
+
+
+def test_no_chance_is_told_if_nothing_of_the_exam_was_practised() -> None:
+    retired_rows = [ContentMetadata(c.content_id, active=False) for c in CATALOG.contents]
+    new = [ContentMetadata(f"new-{n}", "new") for n in range(40)]
+    state = State().after([Answer(n) for n in EACH_ONCE], CATALOG)
+    found = state.assess(assign(CATALOG, [*retired_rows, *new], 1))
+    assert (found.evidence.coverage, found.pass_probability, found.confidence) == (0, None, "low")
+    assert found.interval.width > 18
+
+
+def test_no_chance_is_told_for_twelve_categories_after_practice_in_one() -> None:
+    twelve = make_certification(categories=12, each=30)
+    assert assess_answers([Answer(n) for n in range(30)], twelve).pass_probability is None
+    assert assess_answers([Answer(n * 11) for n in range(30)], twelve).pass_probability is not None
+
+
+def test_a_category_never_met_is_less_certain_unless_rates_say_how_hard_it_is() -> None:
+    practised = State().after([Answer(n, PERFECT * (n % 2)) for n in range(36)], CATALOG)
+    known = tuple(c._replace(correct_rate=0.5, answered_by=500) for c in CATALOG.contents)
+    plain, rated = (practised.assess(each) for each in (CATALOG, Certification("SAA", 1, known)))
+    widths = [found.areas[5].interval.width for found in (plain, rated)]
+    assert widths[0] > widths[1] + 3
