@@ -74,7 +74,9 @@ def test_every_file_that_a_document_names_exists(path: Path) -> None:
 def test_the_design_has_every_function_of_the_template() -> None:
     design = (ROOT / "docs" / "design.md").read_text()
     parts = design.partition("\n| part | code |")[2].partition("\n\n")[0]
-    handlers = re.findall(r"^ +Handler: functions\.(\w+)\.handler$", (ROOT / "template.yaml").read_text(), re.M)
+    handlers = re.findall(
+        r"^ +Handler: functions\.(\w+)\.handler$", (ROOT / "template.yaml").read_text(), re.M
+    )
     assert handlers
     for module in handlers:
         assert f"`functions/{module}.py`" in parts, module
