@@ -95,8 +95,9 @@ build-%:
 invoke: $(RUN) $(TOOLS) ## Send every payload in events/ through sam local invoke, where Docker answers
 	$(BIN)/python scripts/invoke.py
 
-schemas: $(RUN) ## Write the JSON Schemas in events/schemas
+schemas: $(DEV) ## Write events/schemas, docs/openapi.json and docs/parameters.md
 	$(BIN)/python -m cli.schemas
+	$(BIN)/python -m cli.parameters
 
 lock: ## Write the lock files after a change of requirements; UPGRADE=1 also takes newer versions
 	@scripts/lock.sh $(if $(UPGRADE),--upgrade)

@@ -1,7 +1,9 @@
 """The metrics of the functions, with their dimensions, and the request that a line of the log is about."""
 
 import json
+import re
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,13 +11,14 @@ import pytest
 from domain.fold import Change
 from functions import aws, project, read
 from functions.batch_report import MAX_LAGS, sample
-from functions.observability import logger
+from functions.observability import TROUBLES, logger
 from functions.store import Store
 from tests.integration.conftest import ARRIVAL, GREEN, Context, World, interaction, stream_event
 from tests.integration.emitted import Emitted, emitted
 from tests.integration.http_events import claims, http_event
 
 THIS_STACK = {"service": "streakline"}
+ROOT = Path(__file__).parents[2]
 
 
 def of(output: list[Emitted], name: str, **dimensions: str) -> list[float]:
@@ -163,3 +166,13 @@ def test_log_lines_carry_the_id_of_their_invocation_or_request(
         ("batch", "request-1"),
         ("request", event["requestContext"]["requestId"]),
     ]
+
+
+def test_every_metric_of_the_code_is_described(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "functions").glob("*.py"))
+    names = set(re.findall(r"\b(?:add_metric|single_metric)\(\s*\"(\w+)\"", sources)) | {*TROUBLES.values()}
+    names |= {one.name for one in consume(capsys, interaction("a"), b"{")}
+    text = (ROOT / "docs" / "operations.md").read_text()
+    table = text.partition("\n**Metrics** ")[2].partition("\n**Logs** ")[0]
+    cells = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+    assert {name for cell in cells for name in re.findall(r"`([A-Z]\w+)`", cell)} == names

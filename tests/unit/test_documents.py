@@ -71,6 +71,17 @@ def test_every_file_that_a_document_names_exists(path: Path) -> None:
         assert not FILE.fullmatch(span) or (ROOT / span).exists(), span
 
 
+def test_the_design_has_every_function_of_the_template() -> None:
+    design = (ROOT / "docs" / "design.md").read_text()
+    parts = design.partition("\n| part | code |")[2].partition("\n\n")[0]
+    handlers = re.findall(
+        r"^ +Handler: functions\.(\w+)\.handler$", (ROOT / "template.yaml").read_text(), re.M
+    )
+    assert handlers
+    for module in handlers:
+        assert f"`functions/{module}.py`" in parts, module
+
+
 def test_the_contributors_guide_names_tests_that_exist() -> None:
     tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     named_tests = [span for span in code(ROOT / "CONTRIBUTING.md") if re.fullmatch(r"test_\w+", span)]
