@@ -152,6 +152,8 @@ def passes(invocation: dict[str, Any], stack: dict[str, Any], throttled_port: in
     environment = json.loads((LOCAL / "env.json").read_text())
     for variables in environment.values():
         variables["AWS_ENDPOINT_URL"] = endpoint
+        # Only the local stack knows a learner by the user's name.
+        variables["LEARNER_CLAIM"] = "sub"
     # The samples name tables of their own.
     event = (EVENTS / invocation["event"]).read_text()
     event = event.replace(":table/views/", f":table/{stack['outputs']['ViewsTableName']}/")

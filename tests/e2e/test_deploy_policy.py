@@ -36,6 +36,7 @@ NOT_USED = {
     "AWS::DynamoDB::Table": "iam:* kms:* logs:* s3:*",  # replicas, a key of one's own, imports
     "AWS::Events::EventBus": "kms:*",
     "AWS::Glue::Database": "lakeformation:*",
+    "AWS::IAM::Policy": "iam:*UserPolicy iam:*GroupPolicy",  # the template's are of roles
     "AWS::IAM::Role": "iam:*RolePermissionsBoundary",
     "AWS::KinesisFirehose::DeliveryStream": "kms:*",
     "AWS::Lambda::EventSourceMapping": "kms:*",
