@@ -1,4 +1,4 @@
-"""The `aws` commands in the documents exist, and so do their options: botocore has the same models as the CLI."""
+"""The `aws` commands in the documents exist with their options: botocore has the models of the CLI."""
 
 import re
 import shlex
