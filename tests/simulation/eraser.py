@@ -76,7 +76,7 @@ def refold(
 
     Not those with an ambiguous identity: the log has another variant first, and awards of the other stay.
     """
-    users = _unambiguous(source)
+    users = unambiguous_users(source)
     if not users:
         return
     client: Any = dynamo.client_of("a refold")
@@ -117,7 +117,8 @@ def _damage(dynamo: Dynamo, user: str) -> None:
         dynamo.items[key] = {**state, "exams": {"M": {}}}
 
 
-def _unambiguous(source: EventSource) -> list[str]:
+def unambiguous_users(source: EventSource) -> list[str]:
+    """Return the learners of whom no two different events with the same identity were sent."""
     variants: dict[Identity, list[Event]] = {}
     for record in source.sent.values():
         event = read(record)
