@@ -39,8 +39,7 @@ def main(functions: Sequence[str]) -> int:
     if why := without_docker():
         print(f"SKIPPED: {why}. No function was invoked.")
         return 0
-    invocations = tomllib.loads((EVENTS / "invocations.toml").read_text())["invocation"]
-    chosen = [one for one in invocations if not functions or one["function"] in functions]
+    chosen = [one for one in invocations() if not functions or one["function"] in functions]
     if not chosen:
         print(f"events/invocations.toml has no payloads for {', '.join(functions)}", file=sys.stderr)
         return 2
@@ -61,6 +60,12 @@ Linux, allow it until the next start of the machine. Containers then reach every
   sudo iptables -t nat -I PREROUTING -i docker0 -p tcp -d 172.17.0.1 -j DNAT --to-destination 127.0.0.1
 
 172.17.0.1 is the address that `ip address show docker0` prints."""
+
+
+def invocations() -> list[dict[str, Any]]:
+    """Return the rows of events/invocations.toml."""
+    listed: list[dict[str, Any]] = tomllib.loads((EVENTS / "invocations.toml").read_text())["invocation"]
+    return listed
 
 
 def without_docker() -> str | None:
@@ -219,8 +224,10 @@ def invoke(function: str, event: Path, variables: Path, endpoint: str) -> tuple[
 def ending(printed: str, code: int) -> Any:
     """Return how a function ended, from what `sam local invoke` printed: its answer, as the last line."""
     lines = [line for line in printed.splitlines() if re.match(r'[{\["n]', line)]
+    if not lines:
+        return f"exit code {code} and no answer"
     try:
-        answer = json.loads(lines[-1]) if lines else None
+        answer = json.loads(lines[-1])
     except ValueError:
         return f"an answer that is no JSON: {lines[-1][:100]}"
     match answer:

@@ -101,7 +101,7 @@ def test_the_topic_hears_when_an_alarm_begins_and_when_it_ends(
             sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
             told = json.loads(json.loads(message["Body"])["Message"])
             assert (told["AlarmName"], told["NewStateValue"]) == (alarm["AlarmName"], state)
-            assert told["AlarmDescription"].endswith("See docs/operations.md#quarantineisnotempty")
+            assert told["AlarmDescription"].endswith("See docs/alarms.md#quarantineisnotempty")
     finally:
         sns.unsubscribe(SubscriptionArn=subscribed["SubscriptionArn"])
         sqs.delete_queue(QueueUrl=queue)

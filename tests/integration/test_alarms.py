@@ -28,7 +28,9 @@ from tests.integration.watched import (
     watched_by_dashboard,
 )
 
-OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+DOCUMENTS = Path(__file__).parents[2] / "docs"
+ALARMS = DOCUMENTS / "alarms.md"
+OPERATIONS = DOCUMENTS / "operations.md"
 OWNERS = {
     "FunctionName": "AWS::Serverless::Function",
     "StreamName": "AWS::Kinesis::Stream",
@@ -88,8 +90,8 @@ def test_cloudwatch_may_publish_to_the_topic_and_use_its_key() -> None:
 
 @each_alarm
 def test_every_alarm_has_a_page_that_its_description_names(name: str) -> None:
-    assert alarms()[name]["Properties"]["AlarmDescription"].endswith(f"See docs/operations.md#{name.lower()}")
-    page = OPERATIONS.read_text().partition(f"\n### {name}\n")[2].partition("\n#")[0]
+    assert alarms()[name]["Properties"]["AlarmDescription"].endswith(f"See docs/alarms.md#{name.lower()}")
+    page = ALARMS.read_text().partition(f"\n## {name}\n")[2].partition("\n#")[0]
     parts = re.findall(r"^\*\*(.+?)\*\*", page, re.MULTILINE)
     assert parts == ["It means:", "Look at:", "Do:"]
 
@@ -99,8 +101,7 @@ def test_a_stack_with_everything_has_every_alarm() -> None:
 
 
 def test_there_is_no_page_of_an_alarm_that_does_not_exist() -> None:
-    pages = OPERATIONS.read_text().partition("\n## Alarms\n")[2].partition("\n## ")[0]
-    assert sorted(re.findall(r"^### (.+)$", pages, re.MULTILINE)) == sorted(alarms())
+    assert sorted(re.findall(r"^## (.+)$", ALARMS.read_text(), re.MULTILINE)) == sorted(alarms())
 
 
 # -- what they watch -------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""What `make` calls. Each script also runs by itself."""
