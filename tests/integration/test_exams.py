@@ -80,7 +80,7 @@ def test_a_result_that_is_refused_goes_to_quarantine(world: World, fields: dict[
 
 
 def test_the_rules_of_the_bus_and_of_its_local_stand_in_pass_results_on(world: World) -> None:
-    [rule] = [r for r in template()["Resources"].values() if r["Type"] == "AWS::Events::Rule"]
+    rule = template()["Resources"]["BusToStream"]
     pattern = rule["Properties"]["EventPattern"]
     assert set(pattern["detail-type"]) == {"interaction.recorded", "exam.taken", "interaction.retracted"}
     clients = {"sqs": aws.sqs(), "events": aws.eventbridge()}

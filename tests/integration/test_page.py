@@ -155,6 +155,7 @@ def test_cloudfront_is_made_only_if_it_is_asked_for() -> None:
         "Distribution": "WithCdn",
         "AssetsCache": "WithCdn",
         "CdnLogs": "WithCdn",
+        "CdnLogsPolicy": "WithCdn",
         "WebAcl": "WithWaf",
     }
     [assets] = template()["Resources"]["Distribution"]["Properties"]["DistributionConfig"]["CacheBehaviors"]
