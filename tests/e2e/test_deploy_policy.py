@@ -12,8 +12,6 @@ from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 
-import pytest
-
 from cli.local import TOOLS
 from cli.stack import ROOT
 from gates.checks import GATES
@@ -111,7 +109,6 @@ def test_roles_can_be_made_and_passed_on_only_under_the_stacks_name() -> None:
     assert trusted <= services
 
 
-@pytest.mark.skipif(not GATES.exists(), reason="parliament is not installed; `make lint` does that")
 def test_parliament_finds_no_unknown_action_in_the_policy() -> None:
     # It knows no transforms, whose account is AWS's.
     policy = json.dumps(POLICY).replace(":aws:transform", ":123456789012:transform")

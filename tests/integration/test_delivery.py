@@ -49,7 +49,7 @@ def put(*names: str) -> None:
         {"Data": json.dumps(make_interaction(event_id=name)).encode(), "PartitionKey": "ann"}
         for name in names
     ]
-    aws.kinesis().put_records(StreamName=STREAM, Records=entries)  # type: ignore[arg-type]
+    aws.kinesis().put_records(StreamName=STREAM, Records=entries)  # type: ignore[arg-type]  # dicts with these keys
 
 
 def in_log(prefix: str) -> list[LogLine | BadLine]:

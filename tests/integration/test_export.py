@@ -142,7 +142,7 @@ def test_an_export_is_a_job_that_ends_in_a_link(world: World, invoked: list[dict
     assert (status, asked["status"], asked["url"]) == (202, "running", None)
     assert look(asked["job"])[1] == asked
     [event] = invoked
-    export.handler(event, Context())  # type: ignore[arg-type]
+    export.handler(event, Context())  # type: ignore[arg-type]  # the parts that it reads
     status, ready, _ = look(asked["job"])
     assert (status, ready["status"]) == (200, "ready")
     link = urlparse(ready["url"])
@@ -167,7 +167,7 @@ def test_a_failed_export_is_reported_and_can_be_asked_for_again(
     with monkeypatch.context() as patch:
         patch.setattr(export, "make_export", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            export.handler(invoked[0], Context())  # type: ignore[arg-type]
+            export.handler(invoked[0], Context())  # type: ignore[arg-type]  # the parts that it reads
     assert look(asked["job"])[1]["status"] == "failed"
     assert ask()[1]["job"] != asked["job"]
 
@@ -196,10 +196,10 @@ def test_an_erasure_deletes_exports_and_one_that_is_being_made_is_not_kept(
 ) -> None:
     jobs = ExportJobs(aws.dynamodb(), CONTROL, aws.s3(), BUCKET)
     asked = ask()[1]
-    export.handler(invoked[0], Context())  # type: ignore[arg-type]
+    export.handler(invoked[0], Context())  # type: ignore[arg-type]  # the parts that it reads
     assert aws.s3().list_objects_v2(Bucket=BUCKET)["KeyCount"] == 1
     jobs.forget("ann")
     assert aws.s3().list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
-    export.handler(invoked[0], Context())  # type: ignore[arg-type]
+    export.handler(invoked[0], Context())  # type: ignore[arg-type]  # the parts that it reads
     assert aws.s3().list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
     assert look(asked["job"])[0] == 404
