@@ -115,8 +115,7 @@ class Profile(NamedTuple):
         answers = self.answers.get(category.name)
         if answers is None or not answers.repeats:
             return first
-        number = sum(self.practised.first[category.cells.start : category.cells.stop])
-        return first + (last - first) * answers.repeats / (answers.repeats + number)
+        return first + (last - first) * answers.repeats / (answers.repeats + answers.first_number)
 
     def mean_memory(self, category: ExamCategory) -> float:
         """Return what is left of the memory of a category's practised questions on average, 0 to 1."""
@@ -198,17 +197,22 @@ def _answers(exam: Exam, track: Track, practised: Practised) -> dict[str, Answer
     answers: dict[str, Answers] = {}
     for category in exam.categories:
         tally = track.tallies.categories.get(category.name, _NO_TALLY)
-        first = [
-            (count, practised.first_score[cell] / PERFECT, exam.cells[cell].harder)
-            for cell in category.cells
-            if (count := practised.first[cell])
-        ]
+        first = []
+        number = first_score = 0
+        for cell in category.cells:
+            count = practised.first[cell]
+            if count:
+                score = practised.first_score[cell]
+                first.append((count, score / PERFECT, exam.cells[cell].harder))
+                number += count
+                first_score += score
         # Content that has moved to another category can leave fewer answers there than first answers.
-        repeats = max(0, tally.scored - sum([count for count, _, _ in first]))
+        repeats = max(0, tally.scored - number)
         if first or repeats:
-            score = tally.score / PERFECT - sum([right for _, right, _ in first])
-            score = min(max(0.0, score), repeats)
-            answers[category.name] = Answers(first, repeats, score, category.harder)
+            repeats_score = min(max(0, tally.score - first_score) / PERFECT, repeats)
+            answers[category.name] = Answers(
+                first, number, first_score / PERFECT, repeats, repeats_score, category.harder
+            )
     return answers
 
 

@@ -60,6 +60,9 @@ _CONVERGED = 2e-3
 """Largest step, in logits, at which to stop. Newton's steps square their error: the next is negligible."""
 _CURVATURE_CONVERGED = 1e-4
 """The same if the curvature is needed, because it is that before the last step."""
+_CERTAINTY = 2.0
+"""A step of one logit changes p(1-p) by a factor of e at most. What is left to go after a step is shorter
+than the step, so twice its length bounds both together."""
 _LONGEST_STEP = 2.0
 _MAX_STEPS = 50
 
@@ -70,6 +73,10 @@ class Answers(NamedTuple):
     first: Sequence[tuple[float, float, float]]
     """First answers to contents that are equally hard: their number, the sum of their scores (a perfect one
     is 1), and how hard the contents are (e to the power of minus their easiness)."""
+    first_number: int
+    """Number of all first answers."""
+    first_score: float
+    """Sum of their scores."""
     repeats: int
     """Number of the other scored answers."""
     repeats_score: float
@@ -81,7 +88,7 @@ class Answers(NamedTuple):
     def number(self) -> float:
         """The number of first answers that say as much as all answers do."""
         counted = self.repeats * _REPEATS_TO_HALVE / (_REPEATS_TO_HALVE + self.repeats)
-        return sum([count for count, _, _ in self.first]) + CONSTANTS.worse_repeat * counted
+        return self.first_number + CONSTANTS.worse_repeat * counted
 
 
 class Skills(NamedTuple):
@@ -106,19 +113,17 @@ def infer_skills(answers: Mapping[str, Answers], contents: int, prior: float, co
     """
     prior += constants.unpractised * max(0.0, 1 - contents / _CONTENTS_TO_BE_PRACTISED)
     repeats = sum([found.repeats for found in answers.values()])
+    better = constants.repeat * min(1.0, contents / _CONTENTS_FOR_REPEATS)
     found = _Found(prior, [0.0] * len(answers), 0.0)
-    right = [sum([score for _, score, _ in each.first]) for each in answers.values()]
-    without = [
-        (score, each.first, 0, 0.0, 0.0, 0.0, 0.0)
-        for score, each in zip(right, answers.values(), strict=True)
+    without: list[_Terms] = [
+        (each.first_score, each.first, 0, 0.0, 0.0, 0.0, 0.0) for each in answers.values()
     ]
-    found = _solve(without, found, prior, constants, _CURVATURE_CONVERGED if repeats else _CONVERGED)
-    if repeats:
-        better = constants.repeat * min(1.0, contents / _CONTENTS_FOR_REPEATS)
+    if not repeats:
+        found = _solve(without, found, prior, constants, _CONVERGED)
+    else:
+        found = _solve(without, found, prior, constants, _CURVATURE_CONVERGED, better / _MOST_BY_REPEAT)
         better = min(better, _MOST_BY_REPEAT * found.curvature)
-        found = _solve(
-            _terms(answers, right, better, repeats, constants), found, prior, constants, _CONVERGED
-        )
+        found = _solve(_terms(answers, better, repeats, constants), found, prior, constants, _CONVERGED)
     return Skills(
         {name: found.learner + offset for name, offset in zip(answers, found.offsets, strict=True)},
         found.learner,
@@ -141,18 +146,16 @@ type _Terms = tuple[float, Sequence[tuple[float, float, float]], int, float, flo
 repeats, how hard these are, and their weights if they are better and if they are worse than expected."""
 
 
-def _terms(
-    answers: Mapping[str, Answers], right: Sequence[float], better: float, repeats: int, constants: Constants
-) -> list[_Terms]:
+def _terms(answers: Mapping[str, Answers], better: float, repeats: int, constants: Constants) -> list[_Terms]:
     """Return what each category adds to the slope.
 
-    `right`: the score of the first answers by category. `better`: the weight of a first repeat that is better
-    than expected. `repeats`: the number of repeats in all categories.
+    `better`: the weight of a first repeat that is better than expected. `repeats`: the number of repeats in
+    all categories.
     """
     easier = math.exp(-constants.met)
     halving = repeats / _REPEATS_OF_LEARNER_TO_HALVE
     terms: list[_Terms] = []
-    for of_first, (first, number, score, harder) in zip(right, answers.values(), strict=True):
+    for first, _, of_first, number, score, harder in answers.values():
         # Only the better weight falls with repeats in other categories. If the worse one did, a wrong answer
         # in one category would raise the skill in another.
         crowding = 1 + number / _REPEATS_TO_HALVE
@@ -162,9 +165,18 @@ def _terms(
 
 
 def _solve(
-    terms: Sequence[_Terms], begin: _Found, prior: float, constants: Constants, converged: float
+    terms: Sequence[_Terms],
+    begin: _Found,
+    prior: float,
+    constants: Constants,
+    converged: float,
+    enough: float = math.inf,
 ) -> _Found:
-    """Return the most probable skills by Newton's method. `converged`: the largest step at which to stop."""
+    """Return the most probable skills by Newton's method.
+
+    `converged`: the largest step at which to stop. `enough`: stop earlier once the curvature of the most
+    probable skills is certainly above this.
+    """
     learners, categories = constants.between_learners, constants.between_categories
     learner, offsets, _ = begin
     offsets = list(offsets)
@@ -204,7 +216,7 @@ def _solve(
             if size > _LONGEST_STEP:
                 move *= _LONGEST_STEP / size
             offsets[n] += move
-        if largest < converged:
+        if largest < converged or curvature > enough * exp(_CERTAINTY * largest):
             break
     return _Found(learner, offsets, curvature)
 
