@@ -126,8 +126,8 @@ def test_the_deployed_functions_emit_what_is_watched_of_them(
 
 def from_the_log(stack: Deployed) -> list[Emitted]:
     """Return the metrics in the functions' log group. CloudWatch reads them there; MiniStack does not."""
-    logs = stack.stack.client("logs")
-    names = [one["logGroupName"] for one in logs.describe_log_groups()["logGroups"]]
-    [group] = [name for name in names if not name.startswith("/aws/vendedlogs/")]
-    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+    group = stack.stack.client("cloudformation").describe_stack_resource(
+        StackName="streakline", LogicalResourceId="Logs"
+    )["StackResourceDetail"]["PhysicalResourceId"]
+    pages = stack.stack.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
     return emitted("\n".join(event["message"].strip() for page in pages for event in page["events"]))

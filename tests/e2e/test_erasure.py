@@ -57,7 +57,7 @@ def fill(stack: Deployed, users: tuple[str, str]) -> None:
         to_text(line_for(record, NOW, "shardId-000000000000", str(n), 0))
         for n, record in enumerate(records.values())
     ]
-    key = f"log/{NOW:%Y/%m/%d}/{secrets.token_hex(4)}"
+    key = f"log/{NOW:%Y/%m/%d}/{secrets.token_hex(4)}.gz"
     client("s3").put_object(Bucket=bucket, Key=key, Body=gzip.compress("\n".join(lines).encode()))
     batch = [
         {

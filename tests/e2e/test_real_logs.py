@@ -194,7 +194,7 @@ def items(stack: Deployed) -> dict[tuple[str, str], Row]:
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
         found = items_now(stack)
-        learners = {pk for pk, sk in found if sk == "STATE"}
+        learners = {pk for (pk, sk), item in found.items() if sk == "STATE" and "erased_at" not in item}
         counted = {pk for pk, sk in found if sk == "COUNTED"}
         waiting = [key for key, item in found.items() if "award" in item and not item.keys() & {"counted"}]
         if learners == counted and not waiting:
