@@ -43,12 +43,8 @@ class ContentSet:
         # On long bitmaps, string search is faster than arithmetic.
         text = f"{self.bits:b}"[::-1]
         if _DENSE * len(self) > len(text):
-            yield from compress(range(len(text)), text.encode().translate(_POSITIONS))
-            return
-        ordinal = text.find("1")
-        while ordinal >= 0:
-            yield ordinal
-            ordinal = text.find("1", ordinal + 1)
+            return compress(range(len(text)), text.encode().translate(_POSITIONS))
+        return _ones(text)
 
     @classmethod
     def of(cls, ordinals: Iterable[int]) -> "ContentSet":
@@ -88,6 +84,14 @@ class ContentSet:
         if data[0] == _GAPS:
             return cls(cls.of(_ordinals(data[1:])).bits, data)
         raise ValueError(f"a set of contents can't have the form {data[0]}")
+
+
+def _ones(text: str) -> Iterator[int]:
+    """Yield the positions of the ones in a text of zeros and ones."""
+    position = text.find("1")
+    while position >= 0:
+        yield position
+        position = text.find("1", position + 1)
 
 
 def _gaps(contents: ContentSet) -> bytes:

@@ -75,12 +75,12 @@ class Practised(NamedTuple):
     """Number of contents whose first answer is known."""
     first_score: Sequence[int]
     """Sum of the scores of these answers, in hundredths."""
-    questions: Sequence[int]
-    """Number of questions of the active contents."""
+    contents: Sequence[int]
+    """Number of contents."""
     best_score: Sequence[int]
-    """Sum of the best scores over these questions, in hundredths."""
+    """Sum of their best scores, in hundredths."""
     left: Sequence[float]
-    """Sum over these questions of what is left of the memory of the first answer; 1 if that is unknown."""
+    """Sum of what is left of the memory of their first answers; 1 for each that is unknown."""
 
 
 class Profile(NamedTuple):
@@ -119,9 +119,15 @@ class Profile(NamedTuple):
 
     def mean_memory(self, category: ExamCategory) -> float:
         """Return what is left of the memory of a category's practised questions on average, 0 to 1."""
-        start, stop = category.cells.start, category.cells.stop
-        questions = sum(self.practised.questions[start:stop])
-        return self.memory(category, sum(self.practised.left[start:stop]) / questions) if questions else 0.0
+        contents, left_of, cells = self.practised.contents, self.practised.left, self.exam.cells
+        questions = 0
+        left = 0.0
+        for position in category.cells:
+            if contents[position]:
+                each = cells[position].questions
+                questions += each * contents[position]
+                left += each * left_of[position]
+        return self.memory(category, left / questions) if questions else 0.0
 
 
 class Prediction(NamedTuple):
@@ -137,6 +143,8 @@ class Prediction(NamedTuple):
     """Expected percentage of right answers to the content that was scored at least once."""
     coverage: float | None
     """Share of the questions, 0 to 1, whose content was scored at least once; None without active content."""
+    effective_answers: float
+    """Number of first answers that say as much as all answers do."""
     areas: tuple[Area, ...]
     """The categories of the exam, by name."""
 
@@ -162,41 +170,41 @@ def profile_of(
 
 
 def _practised(exam: Exam, track: Track, best: Mapping[int, int], today: int) -> Practised:
-    cells, questions = exam.cell_of, exam.questions
-    first, first_score, asked, best_score = ([0] * len(exam.cells) for _ in range(4))
+    cell_of = exam.cell_of
+    first, first_score, best_score = ([0] * len(exam.cells) for _ in range(3))
     left = [0.0] * len(exam.cells)
     now, oldest = days_since_epoch(today), len(LEFT) - 1
-    # There are fewer days than answers, so what is left is looked up once a day. A learner's today can be the
-    # day before the UTC day.
-    days = [minute // MINUTES_PER_DAY for minute in minutes_of(track.first)]
-    left_of = {day: LEFT[min(max(0, now - day), oldest)] for day in set(days)}
+    ages = [now - minute // MINUTES_PER_DAY for minute in minutes_of(track.first)]
+    if ages and (min(ages) < 0 or max(ages) > oldest):
+        # A learner's today can be the day before the UTC day.
+        ages = [min(max(0, age), oldest) for age in ages]
+    others: Iterable[int] = ()
     found: Iterable[tuple[int, int, int, int]]
-    if track.first_of.bits == track.scored.bits and len(best) == len(days):
-        found = zip(best, best.values(), scores_of(track.first), days, strict=True)
+    if track.first_of.bits == track.scored.bits and len(best) == len(ages):
+        found = zip(best, best.values(), scores_of(track.first), ages, strict=True)
     else:
-        answers = zip(track.first_of, scores_of(track.first), days, strict=True)
-        found = [(n, best[n], score, day) for n, score, day in answers if n in best]
-        for ordinal in best.keys() - {n for n, *_ in found}:
-            cell, weight = cells[ordinal], questions[ordinal]
-            asked[cell] += weight
-            best_score[cell] += weight * best[ordinal]
-            left[cell] += weight
-    for ordinal, highest, score, day in found:
-        cell = cells[ordinal]
-        weight = questions[ordinal]
+        answers = zip(track.first_of, scores_of(track.first), ages, strict=True)
+        found = [(n, best[n], score, age) for n, score, age in answers if n in best]
+        others = best.keys() - {n for n, *_ in found}
+    for ordinal, highest, score, age in found:
+        cell = cell_of[ordinal]
         first[cell] += 1
         first_score[cell] += score
-        asked[cell] += weight
-        best_score[cell] += weight * highest
-        left[cell] += weight * left_of[day]
-    return Practised(first, first_score, asked, best_score, left)
+        best_score[cell] += highest
+        left[cell] += LEFT[age]
+    contents = first.copy()
+    for ordinal in others:
+        cell = cell_of[ordinal]
+        contents[cell] += 1
+        best_score[cell] += best[ordinal]
+        left[cell] += 1
+    return Practised(first, first_score, contents, best_score, left)
 
 
 def _answers(exam: Exam, track: Track, practised: Practised) -> dict[str, Answers]:
     """Return the evidence by category: the first answers, and the sums of the others."""
     answers: dict[str, Answers] = {}
     for category in exam.categories:
-        tally = track.tallies.categories.get(category.name, _NO_TALLY)
         first = []
         number = first_score = 0
         for cell in category.cells:
@@ -206,6 +214,7 @@ def _answers(exam: Exam, track: Track, practised: Practised) -> dict[str, Answer
                 first.append((count, score / PERFECT, exam.cells[cell].harder))
                 number += count
                 first_score += score
+        tally = track.tallies.categories.get(category.name, _NO_TALLY)
         # Content that has moved to another category can leave fewer answers there than first answers.
         repeats = max(0, tally.scored - number)
         if first or repeats:
@@ -255,14 +264,14 @@ def recall(category: ExamCategory, profile: Profile, constants: Constants) -> tu
     right_now = right_fresh = 0.0
     scored = 0
     for position in category.cells:
-        questions = profile.practised.questions[position]
-        if questions:
+        cell = profile.exam.cells[position]
+        contents = profile.practised.contents[position]
+        if contents and cell.questions:
             best_score = profile.practised.best_score[position]
-            cell = profile.exam.cells[position]
-            hard = odds * cell.asked_harder
-            scored += questions
-            right_now += _remembered(hard, questions, best_score, cell.chance, *now)
-            right_fresh += _remembered(hard, questions, best_score, cell.chance, *fresh)
+            hard = odds * cell.harder
+            scored += cell.questions * contents
+            right_now += cell.questions * _remembered(hard, contents, best_score, cell.chance, *now)
+            right_fresh += cell.questions * _remembered(hard, contents, best_score, cell.chance, *fresh)
     return 100 * right_now / scored, 100 * right_fresh / scored
 
 
@@ -275,9 +284,9 @@ def _eased(memory: float, constants: Constants) -> tuple[float, float]:
 
 
 def _remembered(
-    odds: float, questions: int, best_score: int, chance: float, met: float, known: float
+    odds: float, contents: int, best_score: int, chance: float, met: float, known: float
 ) -> float:
-    """Return how many questions are expected right of contents that were scored before.
+    """Return the share expected right of contents that were scored before, summed over the contents.
 
     `best_score`: the sum of their best scores, in hundredths. `met`, `known`: the factors by which the odds
     of a wrong answer are less if a content was answered before, and if it was answered right.
@@ -288,7 +297,7 @@ def _remembered(
         of_met = chance
     if of_known < chance:
         of_known = chance
-    return (questions - right) * of_met + right * of_known
+    return (contents - right) * of_met + right * of_known
 
 
 def predict(profile: Profile, pass_mark: float, questions: int, constants: Constants) -> Prediction:
@@ -330,8 +339,9 @@ def predict(profile: Profile, pass_mark: float, questions: int, constants: Const
         areas.append(Area(category.name, weight, answers, met / category.total, estimate, interval))
     coverage = scored_questions / total if total else None
     practice = 100 * practised / scored_questions if scored_questions else None
+    effective = sum(numbers.values())
     if not has_evidence:
-        return Prediction(None, _WHOLE_RANGE, None, practice, coverage, tuple(areas))
+        return Prediction(None, _WHOLE_RANGE, None, practice, coverage, effective, tuple(areas))
     variance = INFORMATION * (own_variance + follows_learner * follows_learner * variance_of_learner)
     variance += constants.drift + 1 / questions
     deviation = math.sqrt(_spread(share) * variance)
@@ -341,7 +351,8 @@ def predict(profile: Profile, pass_mark: float, questions: int, constants: Const
         # The chance may use the variance of a low share: it rises with each right answer all the same.
         deviation_of_result = math.sqrt(share * (1 - share) * variance)
         probability = _pass_probability(share, deviation_of_result, needed, questions)
-    return Prediction(100 * share, _interval(share, deviation), probability, practice, coverage, tuple(areas))
+    interval = _interval(share, deviation)
+    return Prediction(100 * share, interval, probability, practice, coverage, effective, tuple(areas))
 
 
 def _expected(category: ExamCategory, profile: Profile, constants: Constants) -> tuple[float, int, float]:
@@ -352,25 +363,21 @@ def _expected(category: ExamCategory, profile: Profile, constants: Constants) ->
     """
     odds = math.exp(-profile.skill(category.name))
     met, known = _eased(profile.mean_memory(category), constants)
-    cells, questions_of, best_of = (
-        profile.exam.cells,
-        profile.practised.questions,
-        profile.practised.best_score,
-    )
+    cells, contents_of, best_of = profile.exam.cells, profile.practised.contents, profile.practised.best_score
     right = practised = 0.0
     scored = 0
     # This is the innermost loop of every dashboard, so it compares instead of calling `max`.
     for position in category.cells:
-        _, asked_harder, total, chance = cells[position]
+        harder, questions, total, chance = cells[position]
         if not total:
             continue
-        hard = odds * asked_harder
+        hard = odds * harder
         share = 1 / (1 + hard)
         right += total * (share if share > chance else chance)
-        questions = questions_of[position]
-        if questions:
-            scored += questions
-            practised += _remembered(hard, questions, best_of[position], chance, met, known)
+        contents = contents_of[position]
+        if contents:
+            scored += questions * contents
+            practised += questions * _remembered(hard, contents, best_of[position], chance, met, known)
     return right, scored, practised
 
 
@@ -384,8 +391,11 @@ def _interval(p: float, deviation: float) -> Interval:
 
     At 0 the interval is moved up rather than cut off, so that it does not get wider as a low p rises.
     """
-    low = max(0.0, p - _Z * deviation)
-    return Interval(100 * low, 100 * min(1.0, low + 2 * _Z * deviation))
+    low = p - _Z * deviation
+    if low < 0:
+        low = 0.0
+    high = low + 2 * _Z * deviation
+    return Interval(100 * low, 100 * high if high < 1 else 100.0)
 
 
 def _pass_probability(share: float, deviation: float, needed: float, questions: int) -> float:

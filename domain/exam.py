@@ -35,17 +35,18 @@ _LEARNERS_OF_RATED = 15
 
 
 class Cell(NamedTuple):
-    """Contents of one category that are about equally easy and have equally many choices.
+    """Contents of one category that are about equally easy, and have equally many choices and questions.
 
-    Inactive contents are included: the exam does not ask them, but learners may have answered them.
+    Inactive contents have cells of their own: the exam does not ask them, but learners may have answered
+    them.
     """
 
     harder: float
     """How hard its contents are: e to the power of minus their mean easiness."""
-    asked_harder: float
-    """The same of its active contents, weighted by questions."""
+    questions: int
+    """Number of questions of each content; 0 if it is inactive."""
     total: int
-    """Number of questions of its active contents."""
+    """Number of questions of all its contents."""
     chance: float
     """Share of them that guessing gets right, 0 to 1; 0 if that is unknown."""
 
@@ -78,8 +79,6 @@ class Exam:
     """Number of questions of all active contents."""
     cell_of: Sequence[int]
     """The position of each content's cell, by ordinal."""
-    questions: Sequence[int]
-    """The number of questions of each content, by ordinal; 0 for inactive ones."""
     prior: float
     """Where to expect the skill of a learner who has practised enough, in logits."""
     largest: int
@@ -124,14 +123,18 @@ def _index(contents: Sequence[Content]) -> Exam:
     cell_of = [0] * len(contents)
     for name, group in sorted(groups.items()):
         # Cells are one logit wide. Narrower ones take longer and change an estimate by less than a point.
-        alike: dict[tuple[int, int | None], list[Content]] = {}
+        alike: dict[tuple[int, int | None, int], list[int]] = {}
         for content in group:
-            alike.setdefault((round(easy[content.ordinal]), content.choices), []).append(content)
+            questions = content.questions if content.active else 0
+            key = round(easy[content.ordinal]), content.choices, questions
+            alike.setdefault(key, []).append(content.ordinal)
         start = len(cells)
-        for (_, choices), members in alike.items():
-            for content in members:
-                cell_of[content.ordinal] = len(cells)
-            cells.append(_cell(members, choices, easy))
+        for (_, choices, questions), members in alike.items():
+            for ordinal in members:
+                cell_of[ordinal] = len(cells)
+            mean = math.fsum(easy[ordinal] for ordinal in members) / len(members)
+            chance = 1 / choices if choices else 0.0
+            cells.append(Cell(math.exp(-mean), questions, questions * len(members), chance))
         categories.append(
             ExamCategory(
                 name,
@@ -147,7 +150,6 @@ def _index(contents: Sequence[Content]) -> Exam:
         cells,
         sum(category.total for category in categories),
         cell_of,
-        [content.questions if content.active else 0 for content in contents],
         _prior(contents, easy),
         max((content.questions for content in contents if content.active), default=0),
         _counts_for(contents),
@@ -171,16 +173,6 @@ def _prior(contents: Sequence[Content], easy: Sequence[float]) -> float:
     whole, none = PULLED_BELOW
     pulled = min(1.0, max(0.0, (none - learners) / (none - whole)))
     return harder * pulled * (PULL_UP if harder > 0 else PULL_DOWN)
-
-
-def _cell(contents: Sequence[Content], choices: int | None, easy: Sequence[float]) -> Cell:
-    total = sum(content.questions for content in contents if content.active)
-    mean = math.fsum(easy[content.ordinal] for content in contents) / len(contents)
-    asked = mean
-    if total:
-        weighted = (easy[c.ordinal] * c.questions for c in contents if c.active)
-        asked = math.fsum(weighted) / total
-    return Cell(math.exp(-mean), math.exp(-asked), total, 1 / choices if choices else 0.0)
 
 
 def pass_mark_of(certification: Certification) -> float:

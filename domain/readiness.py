@@ -114,7 +114,7 @@ def assess(
         evidence=Evidence(
             sum(profile.scored.values()),
             len(profile.best),
-            sum(found.number for found in profile.answers.values()),
+            prediction.effective_answers,
             profile.practice.days,
             prediction.coverage,
         ),
