@@ -95,6 +95,8 @@ class Profile(NamedTuple):
     answers: Mapping[str, Answers]
     """The evidence, by category."""
     practice: Practice
+    variance: float
+    """Of the overall skill around the prior, without any answer."""
     skills: Skills
     is_enough: bool
     """Whether enough different contents were answered for a probability of passing."""
@@ -163,10 +165,11 @@ def profile_of(
     answers = _answers(exam, track, practised)
     scored = {name: tally.scored for name, tally in track.tallies.categories.items() if tally.scored}
     practice = practice_of(recent_days(certification.code, days, today), len(scored))
-    skills = infer_skills(answers, len(best), exam.prior, constants)
+    variance = constants.between_learners + constants.between_catalogs * exam.unknown
+    skills = infer_skills(answers, len(best), exam.prior, variance, constants)
     # Parts of contents add up to whole ones but for rounding.
     is_enough = exam.evidence(track.first_of) >= LEAST_EVIDENCE - 1e-9
-    return Profile(exam, best, practised, scored, answers, practice, skills, is_enough)
+    return Profile(exam, best, practised, scored, answers, practice, variance, skills, is_enough)
 
 
 def _practised(exam: Exam, track: Track, best: Mapping[int, int], today: int) -> Practised:
@@ -306,7 +309,7 @@ def predict(profile: Profile, pass_mark: float, questions: int, constants: Const
     has_evidence = bool(total and profile.answers)
     between = constants.between_categories
     numbers = {name: found.number for name, found in profile.answers.items()}
-    variance_of_learner = learner_variance(list(numbers.values()), constants)
+    variance_of_learner = learner_variance(list(numbers.values()), profile.variance, constants)
     areas: list[Area] = []
     # Sums over the categories: the expected share, the variance that each adds on its own, how far they
     # all follow the overall skill, the questions whose content was scored, and those of them known by now.

@@ -81,6 +81,9 @@ class Exam:
     """The position of each content's cell, by ordinal."""
     prior: float
     """Where to expect the skill of a learner who has practised enough, in logits."""
+    unknown: float
+    """How little is known of the catalog's difficulty: 1 if nobody's answers are known, towards 0 with
+    many."""
     largest: int
     """The most questions that one active content has; 0 without any."""
     counts_for: Mapping[float, int]
@@ -142,7 +145,7 @@ def _index(contents: Sequence[Content]) -> Exam:
                 range(start, len(cells)),
                 sum(content.questions for content in group if content.active),
                 math.exp(-math.fsum(easy[content.ordinal] for content in group) / len(group)),
-                SHRINKAGE / (SHRINKAGE + sum(map(learners_behind, group))),
+                _unknown(group),
             )
         )
     return Exam(
@@ -151,9 +154,14 @@ def _index(contents: Sequence[Content]) -> Exam:
         sum(category.total for category in categories),
         cell_of,
         _prior(contents, easy),
+        _unknown(contents),
         max((content.questions for content in contents if content.active), default=0),
         _counts_for(contents),
     )
+
+
+def _unknown(contents: Sequence[Content]) -> float:
+    return SHRINKAGE / (SHRINKAGE + sum(map(learners_behind, contents)))
 
 
 def _counts_for(contents: Sequence[Content]) -> dict[float, int]:

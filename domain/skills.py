@@ -14,8 +14,10 @@ class Constants(NamedTuple):
 
     unpractised: float = -0.5
     """How much the skill expected of a learner without any answer differs from that of others."""
-    between_learners: float = 0.6
-    """Variance of the learners' skills around the prior."""
+    between_learners: float = 0.5
+    """Variance of the learners' skills around that of the population."""
+    between_catalogs: float = 0.1
+    """Variance of the population's skill around the prior, if nobody's answers to the catalog are known."""
     between_categories: float = 0.15
     """Variance of a learner's skills in the categories around their overall skill."""
     unmet: float = 0.2
@@ -100,11 +102,13 @@ class Skills(NamedTuple):
     """The overall skill, which is also the skill in every category without answers."""
 
 
-def infer_skills(answers: Mapping[str, Answers], contents: int, prior: float, constants: Constants) -> Skills:
+def infer_skills(
+    answers: Mapping[str, Answers], contents: int, prior: float, variance: float, constants: Constants
+) -> Skills:
     """Return the most probable skills, given the answers by category.
 
     `contents`: the number of contents with a scored answer. `prior`: the overall skill that is expected of a
-    learner who has practised enough.
+    learner who has practised enough. `variance`: that of the overall skill around the prior.
 
     The overall skill is drawn from around the prior, and each category's from around the overall skill. First
     answers are right or wrong with the probability that the skill gives. Repeated answers are expected to be
@@ -115,15 +119,16 @@ def infer_skills(answers: Mapping[str, Answers], contents: int, prior: float, co
     repeats = sum([found.repeats for found in answers.values()])
     better = constants.repeat * min(1.0, contents / _CONTENTS_FOR_REPEATS)
     found = _Found(prior, [0.0] * len(answers), 0.0)
+    expected = prior, variance
     without: list[_Terms] = [
         (each.first_score, each.first, 0, 0.0, 0.0, 0.0, 0.0) for each in answers.values()
     ]
     if not repeats:
-        found = _solve(without, found, prior, constants, _CONVERGED)
+        found = _solve(without, found, expected, constants, _CONVERGED)
     else:
-        found = _solve(without, found, prior, constants, _CURVATURE_CONVERGED, better / _MOST_BY_REPEAT)
+        found = _solve(without, found, expected, constants, _CURVATURE_CONVERGED, better / _MOST_BY_REPEAT)
         better = min(better, _MOST_BY_REPEAT * found.curvature)
-        found = _solve(_terms(answers, better, repeats, constants), found, prior, constants, _CONVERGED)
+        found = _solve(_terms(answers, better, repeats, constants), found, expected, constants, _CONVERGED)
     return Skills(
         {name: found.learner + offset for name, offset in zip(answers, found.offsets, strict=True)},
         found.learner,
@@ -167,17 +172,19 @@ def _terms(answers: Mapping[str, Answers], better: float, repeats: int, constant
 def _solve(
     terms: Sequence[_Terms],
     begin: _Found,
-    prior: float,
+    expected_of_learner: tuple[float, float],
     constants: Constants,
     converged: float,
     enough: float = math.inf,
 ) -> _Found:
     """Return the most probable skills by Newton's method.
 
-    `converged`: the largest step at which to stop. `enough`: stop earlier once the curvature of the most
+    `expected_of_learner`: the prior and the variance of the overall skill around it. `converged`: the largest
+    step at which to stop. `enough`: stop earlier once the curvature of the most
     probable skills is certainly above this.
     """
-    learners, categories = constants.between_learners, constants.between_categories
+    prior, learners = expected_of_learner
+    categories = constants.between_categories
     learner, offsets, _ = begin
     offsets = list(offsets)
     curvature = 0.0
@@ -221,9 +228,12 @@ def _solve(
     return _Found(learner, offsets, curvature)
 
 
-def learner_variance(answers: Sequence[float], constants: Constants) -> float:
-    """Return the variance of the overall skill, given the number of answers in each category."""
-    precision = 1 / constants.between_learners
+def learner_variance(answers: Sequence[float], variance: float, constants: Constants) -> float:
+    """Return the variance of the overall skill, given the number of answers in each category.
+
+    `variance`: that without any answer.
+    """
+    precision = 1 / variance
     for count in answers:
         information = INFORMATION * count
         precision += information / (1 + information * constants.between_categories)

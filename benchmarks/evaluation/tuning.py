@@ -21,6 +21,7 @@ from domain.skills import CONSTANTS, Constants
 TRIED = {
     "unpractised": (-1.0, 0.0),
     "between_learners": (0.3, 1.0),
+    "between_catalogs": (0.0, 0.3),
     "between_categories": (0.05, 0.3),
     "unmet": (0.0, 0.4),
     "repeat": (0.0, 0.4),
