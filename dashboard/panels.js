@@ -177,6 +177,8 @@ function Certification({ words, to, code, both }) {
   const chance = found.predicted_pass_probability;
   const done = analytics.completion_rate;
   const exam = found.last_exam;
+  // Memory is no reason if no more is expected of practised questions than of new ones.
+  const known = found.readiness_score !== null && found.practice_score > found.readiness_score;
   return html`<article class="certification">
     <header>
       <h3><bdi>${code}</bdi></h3>
@@ -201,7 +203,7 @@ function Certification({ words, to, code, both }) {
     ${found.practice_score !== null &&
     html`<p class="practice">
       <strong>${words.percent(found.practice_score)}</strong>${" "}
-      <span>${to("readiness.practice", { score: words.percent(found.practice_score) })}</span>
+      <span>${to(known ? "readiness.practice_known" : "readiness.practice")}</span>
     </p>`}
     <p class="quiet">
       ${found.estimated_study_time_hours &&

@@ -35,6 +35,21 @@ def test_a_certification_without_content_is_not_said_to_lack_answers(world: Worl
     assert "DVA  It has no content any more, so nothing says how ready you are." in printed.getvalue()
 
 
+@pytest.mark.parametrize(("rate", "is_said"), [(0.9, True), (0.1, False)])
+def test_memory_is_a_reason_only_if_more_is_expected_of_practised_questions(
+    world: World, rate: float, is_said: bool
+) -> None:
+    """Questions that are harder than the others are not known better after one wrong answer."""
+    practised = ContentMetadata("saa-1", "Compute", "beginner", correct_rate=rate, answered_by=500)
+    others = [ContentMetadata(f"saa-{n}", "Compute", "beginner", correct_rate=0.9) for n in range(2, 9)]
+    CatalogWriter(world.store).update({"SAA": [practised, *others]}, CATALOG_TIME)
+    world.project(interaction("a", content_id="saa-1", score=0))
+    printed = StringIO()
+    render(Console(file=printed, width=400), make_stack(world), "ann", date(2026, 3, 1))
+    assert "of the questions right that you have practised" in printed.getvalue()
+    assert ("partly because you know them" in printed.getvalue()) is is_said
+
+
 def test_nothing_is_wider_than_80_columns(world: World) -> None:
     world.project(
         *[

@@ -153,6 +153,27 @@ def test_offline_the_page_keeps_what_it_has_and_catches_up_when_there_is_a_conne
         expect(offline).to_have_count(0)
 
 
+@pytest.mark.parametrize(("practised", "is_said"), [(91.0, True), (40.0, False)])
+def test_memory_is_a_reason_only_if_more_is_expected_of_practised_questions(
+    browser: Browser, url: str, practised: float, is_said: bool
+) -> None:
+    def answer(route: Route) -> None:
+        view = route.fetch().json()
+        for progress in view["certification_progress"].values():
+            progress["readiness"].update(
+                readiness_score=62.0, interval_80=[48.0, 75.0], practice_score=practised
+            )
+        route.fulfill(json=view)
+
+    with visit(browser, url, at=TODAY) as seen:
+        seen.page.route("**/progress/*/dashboard*", answer)
+        seen.sign_in(LEARNER)
+        panel = seen.panel("How ready you are")
+        expect(panel).to_contain_text(f"{practised:.0f}")
+        expect(panel).to_contain_text("It says nothing about an exam.")
+        assert ("partly because you know them" in (panel.text_content() or "")) is is_said
+
+
 def test_a_learner_without_data_is_told_how_to_begin(browser: Browser, url: str) -> None:
     with visit(browser, url, color_scheme="dark") as seen:
         seen.sign_in(NEWCOMER)
