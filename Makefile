@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo up down test lint format unit integration simulation e2e deployments coverage simulate mutate \
+.PHONY: help setup demo up down test lint format unit integration simulation e2e deployments long coverage simulate mutate \
 	bench schemas lock clean browser invoke
 
 # To use another Python than the newest that is found: make PYTHON=/path/to/python3.12
@@ -64,13 +64,17 @@ integration: $(DEV) ## Test the functions and commands on an emulated AWS in the
 	$(BIN)/python -m pytest tests/integration -n 2
 
 simulation: $(DEV) ## Test 20,000 random histories with faults against recomputation
-	$(BIN)/python -m pytest tests/simulation
+	$(BIN)/python -m pytest tests/simulation -n 2 -k "not 20000"
+	$(BIN)/python -m pytest tests/simulation -k 20000
 
 e2e: $(DEV) $(TOOLS_DEV) $(GATES) browser ## Test the deployed local stack
-	$(BIN)/python -m pytest tests/e2e
+	$(BIN)/python -m pytest tests/e2e -n 2 --dist loadfile
 
 deployments: $(DEV) $(TOOLS_DEV) ## Deploy the local stack with every combination of yes/no parameters; takes minutes
 	$(BIN)/python -m pytest tests/deployments
+
+long: $(DEV) $(TOOLS_DEV) ## Rebuild, cut over and go back under load, on a local stack; takes minutes
+	$(BIN)/python -m pytest tests/long -s
 
 coverage: $(DEV) ## Measure branch coverage of domain and functions; fail below 95 %
 	$(BIN)/python -m pytest tests/unit tests/integration -n 2 --cov

@@ -1,13 +1,20 @@
 """Another stack on the session's MiniStack: the same template and code, deployed with other parameters."""
 
+import json
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from cli.cors import set_cors
-from cli.stack import Stack, describe
+from cli.stack import ROOT, Stack, describe
 
 SECONDS = 60
 """How long CloudFormation may take to create or delete the stack. It takes about one second."""
@@ -28,6 +35,39 @@ def update(first: Stack, name: str, **parameters: str) -> str:
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
     return str(_final_status(first, name))
+
+
+def with_views(stack: Stack, name: str, views: str) -> Stack:
+    """Update a stack to these generations of the views, and return it with its new outputs."""
+    assert update(stack, name, Views=views) == "UPDATE_COMPLETE"
+    return replace(stack, outputs=describe(stack.session, stack.endpoint_url, name))
+
+
+type Command = Callable[..., dict[str, Any]]
+"""Runs `streakline ARGUMENTS --json`, checks its exit code, and returns what it printed; {} for nothing."""
+
+
+def commands(stack: Stack, local: Path) -> Command:
+    """Return what runs the commands on a stack as if it was this checkout's. `local`: an empty directory."""
+    described = {"endpoint_url": stack.endpoint_url, "api_url": stack.api_url, "outputs": stack.outputs}
+    (local / "stack.json").write_text(json.dumps(described))
+
+    def run(*arguments: str, exit_code: int = 0) -> dict[str, Any]:
+        ran = subprocess.run(
+            [sys.executable, "-m", "cli", *arguments, "--json"],
+            cwd=ROOT,
+            env={**os.environ, "STREAKLINE_LOCAL": str(local)},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == exit_code, (
+            f"{' '.join(arguments)} exited with {ran.returncode}: {ran.stdout}"
+        )
+        answer: dict[str, Any] = json.loads(ran.stdout or "{}")
+        return answer
+
+    return run
 
 
 @contextmanager
