@@ -124,10 +124,17 @@ def test_the_deployed_functions_emit_what_is_watched_of_them(
     assert {one.dimensions["service"] for one in from_the_log(stack)} == {"streakline"}
 
 
-def from_the_log(stack: Deployed) -> list[Emitted]:
-    """Return the metrics in the functions' log group. CloudWatch reads them there; MiniStack does not."""
+def from_the_log(stack: Deployed, since: float = 0) -> list[Emitted]:
+    """Return the metrics in the functions' log group. CloudWatch reads them there; MiniStack does not.
+
+    `since`: a Unix time.
+    """
     group = stack.stack.client("cloudformation").describe_stack_resource(
         StackName="streakline", LogicalResourceId="Logs"
     )["StackResourceDetail"]["PhysicalResourceId"]
-    pages = stack.stack.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
+    pages = (
+        stack.stack.client("logs")
+        .get_paginator("filter_log_events")
+        .paginate(logGroupName=group, startTime=int(1000 * since))
+    )
     return emitted("\n".join(event["message"].strip() for page in pages for event in page["events"]))
