@@ -15,6 +15,7 @@ from cli.exam_results import exam_results
 from cli.export import export
 from cli.local import down, up
 from cli.migrate import migrate
+from cli.practice_log import practice_log
 from cli.quarantine_commands import quarantine
 from cli.query import query
 from cli.rebuild import rebuild
@@ -59,6 +60,7 @@ COMMANDS = (
     cutover,
     difficulty,
     exam_results,
+    practice_log,
     migrate,
     query,
     token,
