@@ -68,7 +68,7 @@ simulation: $(DEV) ## Test 20,000 random histories with faults against recomputa
 	$(BIN)/python -m pytest tests/simulation -k 20000
 
 e2e: $(DEV) $(TOOLS_DEV) $(GATES) browser ## Test the deployed local stack
-	$(BIN)/python -m pytest tests/e2e -n 2 --dist loadfile
+	$(BIN)/python -m pytest tests/e2e -n 2 --dist loadfile --no-loadscope-reorder
 
 deployments: $(DEV) $(TOOLS_DEV) ## Deploy the local stack with every combination of yes/no parameters; takes minutes
 	$(BIN)/python -m pytest tests/deployments

@@ -26,6 +26,9 @@ def test_a_learner_fetches_everything_by_a_link(stack: Deployed, tmp_path: Path)
         return int(stack.call("GET", "/progress/me/analytics", token)[1]["total_interactions"])
 
     assert eventually(total, 1) == 1
+    # The log follows the views, by minutes if other tests have just filled the stream.
+    asked_log = eventually(lambda: len(stack.streakline("query", "interactions", "--user", user)), 1, 240)
+    assert asked_log == 1
     status, asked, _ = stack.call("POST", "/progress/me/export", token)
     assert status == 202
     job = made(stack, token, asked["job"])
