@@ -402,7 +402,7 @@ def test_the_command_prints_rows_of_the_local_stacks_own_log(stack: Deployed) ->
         "score": 50,
     }
     put(stack.stack, [json.dumps(fields).encode(), b"no JSON"])
-    eventually(lambda: ask("interactions", "--user", user) != [], True)
+    eventually(lambda: ask("interactions", "--user", user) != [], True, 240)
     assert [(row["event_id"], row["score"]) for row in ask("interactions", "--user", user)] == [("e1", 50.0)]
     sql = f"WITH own AS (SELECT * FROM events WHERE user_id = '{user}') SELECT count(*) AS n FROM own"
     assert ask("--sql", sql) == [{"n": 1}]

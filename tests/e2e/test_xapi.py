@@ -64,7 +64,7 @@ def test_a_statement_that_an_admin_voids_is_taken_back(stack: Deployed) -> None:
         object={"objectType": "StatementRef", "id": taken_back["id"]},
     )
     assert stack.call("POST", "/xapi/statements", admin, voiding, HEADERS)[0] == 200
-    eventually(lambda: len(stack.streakline("query", "interactions", "--user", user)), 2)
+    eventually(lambda: len(stack.streakline("query", "interactions", "--user", user)), 2, 240)
     result = stack.streakline("retract", "--voided")
     assert [(one["user_id"], one["event_id"]) for one in result["retracted"]] == [(user, taken_back["id"])]
     assert (result["failed"], interactions()) == ({}, 1)
