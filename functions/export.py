@@ -132,8 +132,6 @@ def lines_of(queries: LogQueries, objects: Objects, user_id: str) -> Iterator[Lo
     QueryFailed if the query fails.
     """
     for row in queries.run(lines_of_learners([user_id], queries.engine)):
-        if "line" not in row:
-            raise QueryFailed("the answer has no lines: MiniStack makes one up if DuckDB is not installed")
         line = line_of(str(row["line"]).encode())
         # An early release's line has no time. It arrived long ago, so no event in it was too early.
         yield line._replace(arrived_at=line.arrived_at or datetime.now(UTC))

@@ -37,9 +37,12 @@ def update(first: Stack, name: str, **parameters: str) -> str:
     return str(_final_status(first, name))
 
 
-def with_views(stack: Stack, name: str, views: str) -> Stack:
-    """Update a stack to these generations of the views, and return it with its new outputs."""
-    assert update(stack, name, Views=views) == "UPDATE_COMPLETE"
+def with_views(stack: Stack, name: str, views: str, green_since: int = 0) -> Stack:
+    """Update a stack to these generations of the views, and return it with its new outputs.
+
+    `green_since`: from when the green generation reads the stream. MiniStack takes every time but 0 as now.
+    """
+    assert update(stack, name, Views=views, GreenSince=str(green_since)) == "UPDATE_COMPLETE"
     return replace(stack, outputs=describe(stack.session, stack.endpoint_url, name))
 
 

@@ -1,14 +1,14 @@
 """A real log is rebuilt into another generation of the views, which becomes the live one under load."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cli.stack import Stack
 from tests.e2e.conftest import Deployed
-from tests.e2e.second_stack import Command, commands, with_views
+from tests.e2e.interactions import eventually
+from tests.e2e.second_stack import commands, with_views
 from tests.e2e.test_real_logs import MOODLE, emit_and_wait, log
 from tests.e2e.traffic import LEARNERS, check_exactly_once, ensure_contents, subscribe, traffic
 
@@ -16,29 +16,26 @@ RATE = 500
 """Interactions a second."""
 LIVE_SECONDS = 20
 """How long each generation is live under load."""
+LOG_SECONDS = 300
+"""How long the log may take to have all that is in the views."""
 
 
-@pytest.fixture(scope="module")
-def both(stack: Deployed) -> Iterator[Stack]:
-    """The session's stack with both generations, and with one again at the end."""
-    yield with_views(stack.stack, "streakline", "both")
-    with_views(stack.stack, "streakline", "blue")
-
-
-@pytest.fixture
-def command(both: Stack, tmp_path: Path) -> Command:
-    return commands(both, tmp_path)
+def lines_in_log(stack: Deployed) -> int:
+    rows: Any = stack.streakline("query", "--sql", "SELECT count(*) AS number FROM events")
+    return int(rows[0]["number"])
 
 
 @pytest.mark.parametrize(("path", "rows", "learners"), [log(MOODLE, 88_818, 130)], ids=["moodle"])
 def test_a_real_log_is_rebuilt_and_two_cutovers_under_load_lose_and_double_nothing(
-    request: pytest.FixtureRequest, stack: Deployed, path: Path, rows: int, learners: int
+    stack: Deployed, tmp_path: Path, path: Path, rows: int, learners: int
 ) -> None:
     emitted = emit_and_wait(stack, str(path), "--format", "moodle", "--door", "stream")
     assert (emitted["in_views"], emitted["learners"]) == (rows, learners)
-    # The green generation begins here, so the stream brings it nothing of the log.
-    both: Stack = request.getfixturevalue("both")
-    command: Command = request.getfixturevalue("command")
+    in_log = eventually(lambda: lines_in_log(stack), rows, LOG_SECONDS)
+    assert in_log == rows
+    # The green generation begins to read the stream now, so only a rebuild can bring it what was before.
+    both = with_views(stack.stack, "streakline", "both", int(time.time()) - 24 * 3600)
+    command = commands(both, tmp_path)
     began = time.monotonic()
     rebuilt = command("rebuild", "--yes")
     seconds = time.monotonic() - began
@@ -70,3 +67,4 @@ def test_a_real_log_is_rebuilt_and_two_cutovers_under_load_lose_and_double_nothi
         f"{found.sent.total()} interactions in {found.seconds:.0f} s ({written:.0f} a second), "
         f"{found.statuses.total()} reads, the slowest in {found.slowest:.2f} s; {awards} awards"
     )
+    with_views(stack.stack, "streakline", "blue")

@@ -1,5 +1,6 @@
 """The SQL that asks the event log. tests/e2e/test_query.py runs it."""
 
+from collections.abc import Sequence
 from datetime import date
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,7 +13,7 @@ from cli.named_queries import QUERIES
 from cli.query import chosen
 from cli.stack import Stack
 from functions.log_query import LogQueries, QueryFailed
-from functions.log_views import NoQuery, lines_of_learners, with_views
+from functions.log_views import Engine, NoQuery, lines_of_learners, with_views
 
 
 @pytest.mark.parametrize(
@@ -88,9 +89,22 @@ def test_every_named_query_fits_the_views(name: str, engine: Any) -> None:
 class FakeAthena:
     """Answers as Athena does: states one after the other, and rows in pages."""
 
-    def __init__(self, states: list[dict[str, Any]], pages: list[list[list[str | None]]]) -> None:
+    COLUMNS = (
+        {"Name": "n", "Type": "bigint"},
+        {"Name": "r", "Type": "double"},
+        {"Name": "t", "Type": "varchar"},
+        {"Name": "b", "Type": "boolean"},
+    )
+
+    def __init__(
+        self,
+        states: list[dict[str, Any]],
+        pages: list[list[list[str | None]]],
+        columns: Sequence[dict[str, str]] = COLUMNS,
+    ) -> None:
         self.states = states
         self.pages = pages
+        self.columns = list(columns)
         self.stopped = 0
 
     def start_query_execution(self, **arguments: Any) -> dict[str, str]:
@@ -109,16 +123,10 @@ class FakeAthena:
         return self
 
     def paginate(self, **_: Any) -> list[dict[str, Any]]:
-        columns = [
-            {"Name": "n", "Type": "bigint"},
-            {"Name": "r", "Type": "double"},
-            {"Name": "t", "Type": "varchar"},
-            {"Name": "b", "Type": "boolean"},
-        ]
         return [
             {
                 "ResultSet": {
-                    "ResultSetMetadata": {"ColumnInfo": columns},
+                    "ResultSetMetadata": {"ColumnInfo": self.columns},
                     "Rows": [
                         {"Data": [{} if cell is None else {"VarCharValue": cell} for cell in row]}
                         for row in page
@@ -143,10 +151,8 @@ class FakeS3:
 SUCCEEDED = {"State": "SUCCEEDED"}
 
 
-def queries(athena: FakeAthena, s3: FakeS3, pauses: list[float]) -> LogQueries:
-    return LogQueries(
-        athena, cast(Any, s3), "streakline", "streakline-log", "bucket", "athena", pauses.append
-    )
+def queries(athena: FakeAthena, s3: FakeS3, pauses: list[float], engine: Engine = "athena") -> LogQueries:
+    return LogQueries(athena, cast(Any, s3), "streakline", "streakline-log", "bucket", engine, pauses.append)
 
 
 def test_rows_of_all_pages_have_their_types_and_the_answer_is_deleted() -> None:
@@ -170,6 +176,20 @@ def test_rows_of_all_pages_have_their_types_and_the_answer_is_deleted() -> None:
 def test_a_query_that_fails_says_why(state: dict[str, Any], message: str) -> None:
     with pytest.raises(QueryFailed, match=message):
         list(queries(FakeAthena([state], []), FakeS3(), []).run("SELECT 1"))
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows"),
+    [([], [[]]), ([{"Name": "result", "Type": "varchar"}], [["result"], ["mock_value"]])],
+    ids=["WITH", "SELECT"],
+)
+def test_an_answer_that_the_local_stack_makes_up_is_refused(
+    columns: list[dict[str, str]], rows: list[list[str | None]]
+) -> None:
+    """MiniStack answers so if DuckDB is not installed beside it."""
+    athena = FakeAthena([SUCCEEDED], [rows], columns)
+    with pytest.raises(QueryFailed, match="make setup"):
+        list(queries(athena, FakeS3(), [], "duckdb").run("SELECT 1"))
 
 
 def test_a_query_that_is_interrupted_is_stopped() -> None:
