@@ -58,6 +58,10 @@ AWS_METRICS: dict[str, tuple[Source, ...]] = {
             "FailedInvocations Invocations InvocationsFailedToBeSentToDlq",
             "eventbridge/latest/userguide/eb-monitoring.html",
         ),
+        # A rule on the account's own bus, as a schedule is.
+        _source(
+            "RuleName", "FailedInvocations Invocations", "eventbridge/latest/userguide/eb-monitoring.html"
+        ),
     ),
     "AWS/States": (
         _source("StateMachineArn", "ExecutionsFailed", "step-functions/latest/dg/procedure-cw-metrics.html"),
