@@ -200,7 +200,13 @@ def kept_of(stored: StoredLearner) -> Kept:
     if isinstance(learner, LaterFormat):
         raise learner
     if isinstance(learner, Unreadable):
-        learner = Learner(stored.user_id, _version(stored.state))
+        # The fold of the log begins anew, but an erasure and a new start are in no log.
+        learner = Learner(
+            stored.user_id,
+            _version(stored.state),
+            erased_at=_number(stored.state, "erased_at"),
+            starts_at=_number(stored.state, "starts_at"),
+        )
     earned = {sk.removeprefix(items.AWARD_PREFIX) for sk in stored.items if sk.startswith(items.AWARD_PREFIX)}
     applied = {}
     for sk, item in stored.items.items():
@@ -225,10 +231,15 @@ def _without_version(state: Item | None) -> Item:
 
 def _version(state: Item | None) -> int:
     """Return a state's version; 0 without a state, or if it has none that can be read."""
+    return max(0, _number(state, "version") or 0)
+
+
+def _number(state: Item | None, name: str) -> int | None:
+    """Return a number of a state; None without a state, or if it has none that can be read."""
     try:
-        return max(0, int((state or {})["version"]["N"]))
+        return int((state or {})[name]["N"])
     except (KeyError, TypeError, ValueError):
-        return 0
+        return None
 
 
 def unchanged(state: Item | None) -> dict[str, Any]:

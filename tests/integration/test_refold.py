@@ -16,6 +16,7 @@ from domain.days import day_number
 from domain.interaction import digest_of
 from domain.log_line import LogLine, line_for
 from functions import aws, items
+from functions.errors import Unreadable
 from functions.log_objects import read_line
 from functions.records import Received
 from functions.refold import (
@@ -202,6 +203,28 @@ def test_an_erased_learner_is_not_refolded(world: World) -> None:
     state = items.learner_of(world.item("ann", "STATE") or {})
     tombstone = items.state_item(state._replace(version=2, erased_at=1_772_000_000_000_000))
     aws.dynamodb().put_item(TableName=VIEWS, Item=tombstone)
+    with pytest.raises(Erased):
+        refolder(world).refold(refolder(world).read("ann"), log(interaction("a")))
+
+
+def test_a_new_start_outlives_a_state_that_cant_be_read(world: World) -> None:
+    """Interactions before the new start stay dropped, although the log has them."""
+    world.project(interaction("a"))
+    state = items.learner_of(world.item("ann", "STATE") or {})
+    started_again = items.state_item(state._replace(starts_at=1_772_000_000_000_000))
+    aws.dynamodb().put_item(TableName=VIEWS, Item={**started_again, "calendar": {"B": b"\x03"}})
+    assert isinstance(refolder(world).read("ann").learner(), Unreadable)
+    mend(world, interaction("a"))
+    mended = items.learner_of(world.item("ann", "STATE") or {})
+    assert mended.starts_at == 1_772_000_000_000_000
+
+
+def test_an_erased_learner_whose_tombstone_cant_be_read_is_not_refolded(world: World) -> None:
+    world.project(interaction("a"))
+    state = items.learner_of(world.item("ann", "STATE") or {})
+    tombstone = items.state_item(state._replace(version=2, erased_at=1_772_000_000_000_000))
+    aws.dynamodb().put_item(TableName=VIEWS, Item={**tombstone, "version": {"S": "damaged"}})
+    assert isinstance(refolder(world).read("ann").learner(), Unreadable)
     with pytest.raises(Erased):
         refolder(world).refold(refolder(world).read("ann"), log(interaction("a")))
 
