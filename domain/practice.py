@@ -43,10 +43,11 @@ type RecentDay = tuple[int, Breakdown]
 
 def recent_days(code: str, days: Iterable[Day], today: int) -> list[RecentDay]:
     """Return the last `RECENT_DAYS` up to `today` with activity in a certification, newest first."""
+    first = today - RECENT_DAYS
     aged = [
         (today - day.number, day.tallies[code])
         for day in days
-        if today - RECENT_DAYS < day.number <= today and code in day.tallies
+        if first < day.number <= today and code in day.tallies
     ]
     return sorted(aged, key=_AGE)
 
