@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
+from cli.api_client import post_interactions
 from cli.content import ensure_content
 from cli.doors import DOORS, Door, deliver
 from cli.logs import CatalogRow
@@ -82,7 +83,13 @@ class Load:
             )
             for user, number in zip(users, numbers, strict=True)
         ]
-        for delivery in deliver(self.stack.stack, door, interactions):
+        sent = (
+            # `deliver` would ask for a token each time.
+            post_interactions(self.stack.api_url, self.token, interactions)
+            if door == "api"
+            else deliver(self.stack.stack, door, interactions)
+        )
+        for delivery in sent:
             self.refused += delivery.refused
 
     def _next(self, user: str) -> int:
