@@ -25,6 +25,7 @@ CHOICES = {
 }
 """The parameters with two values, without those for which MiniStack lacks a part: GradualDeployment needs
 CodeDeploy, AlarmsOnExpressions needs alarms on expressions, and Cdn=with-waf a web ACL for CloudFront."""
+PACKAGES = "streakline-packages"
 COMBINATIONS = [dict(zip(CHOICES, values, strict=True)) for values in product(*CHOICES.values())]
 CONFIGURATION: dict[str, Any] = tomllib.loads((ROOT / "samconfig.toml").read_text())
 
@@ -66,11 +67,20 @@ def overrides(environment: str, **parameters: str) -> list[str]:
     return [f"{name}={value}" for name, value in merged.items()]
 
 
-def deploy(stack: Deployed, name: str, environment: str, **parameters: str) -> str:
+def deploy(stack: Deployed, name: str, environment: str, *options: str, **parameters: str) -> str:
     """Create or update a stack, and return its status."""
-    arguments = ["--stack-name", name, "--no-progressbar", "--parameter-overrides"]
+    arguments = ["--stack-name", name, "--no-progressbar", *options, "--parameter-overrides"]
     sam(stack, "deploy", "--config-env", environment, *arguments, *overrides(environment, **parameters))
     return status(stack, name)
+
+
+@pytest.fixture(scope="module")
+def packaged(stack: Deployed, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the path of the template whose functions are in a bucket: packing them takes a minute."""
+    path = str(tmp_path_factory.mktemp("packaged") / "template.yaml")
+    stack.stack.client("s3").create_bucket(Bucket=PACKAGES)
+    sam(stack, "package", "--s3-bucket", PACKAGES, "--output-template-file", path, "--region", "us-east-1")
+    return path
 
 
 def status(stack: Deployed, name: str) -> str:
@@ -91,7 +101,7 @@ def delete(stack: Deployed, name: str) -> None:
 
 @pytest.mark.parametrize("combination", COMBINATIONS, ids=lambda given: "-".join(given.values()))
 def test_a_stack_is_created_updated_to_the_opposite_and_deleted(
-    stack: Deployed, combination: dict[str, str]
+    stack: Deployed, packaged: str, combination: dict[str, str]
 ) -> None:
     name = "combination"
     opposite = {
@@ -99,8 +109,8 @@ def test_a_stack_is_created_updated_to_the_opposite_and_deleted(
         for parameter, value in combination.items()
     }
     try:
-        assert deploy(stack, name, "local", **combination) == "CREATE_COMPLETE"
-        assert deploy(stack, name, "local", **opposite) == "UPDATE_COMPLETE"
+        assert deploy(stack, name, "local", "--template-file", packaged, **combination) == "CREATE_COMPLETE"
+        assert deploy(stack, name, "local", "--template-file", packaged, **opposite) == "UPDATE_COMPLETE"
         outputs = describe(stack.stack.session, stack.stack.endpoint_url, name)
         assert ("CdnUrl" in outputs) == (opposite["Cdn"] == "on")
     finally:
