@@ -11,6 +11,7 @@ import click
 from cli.log_lines import lines_of
 from cli.output import doing, print_json
 from cli.stack import Stack, ask_first, on_stack, yes_option
+from domain.retraction import Retraction
 from functions.errors import LaterFormat, TooLarge, Unreadable
 from functions.log_objects import read_line
 from functions.project import Projector
@@ -54,6 +55,8 @@ class Corrected(NamedTuple):
     """The events that the log has besides, and that were not stored; those that would be, in a dry run."""
     refused: tuple[str, ...]
     """Why others of them are not applied now."""
+    in_log: frozenset[tuple[int, str]] = frozenset()
+    """The UTC day and the event_id of each interaction and exam result in the log, retracted or not."""
 
 
 def report(user_id: str, result: Corrected, *, dry_run: bool, as_json: bool) -> None:
@@ -144,14 +147,20 @@ def refold_learner(log: Log, user_id: str, *, dry_run: bool = False) -> Correcte
             log.pause(min(POLL_SECONDS, log.lag - waited))
             continue
         try:
-            folded = refolder.refold(stored, log.received(user_id), dry_run=dry_run)
-            return _with_the_rest(log, folded, dry_run)
+            received = log.received(user_id)
+            folded = refolder.refold(stored, received, dry_run=dry_run)
+            return _with_the_rest(log, folded, dry_run)._replace(in_log=_facts(received))
         except (LogLags, OvertakenRefold) as error:
             if waited >= log.lag:
                 raise click.ClickException(f"{error}; nothing was replaced") from error
         except (Erased, LaterFormat, TooLarge) as error:
             raise click.ClickException(f"{error}; nothing was replaced") from error
         log.pause(POLL_SECONDS)
+
+
+def _facts(received: Iterable[Received]) -> frozenset[tuple[int, str]]:
+    events = (one.interaction for one in received)
+    return frozenset((one.utc_day, one.event_id) for one in events if not isinstance(one, Retraction))
 
 
 def _with_the_rest(log: Log, folded: Refolded, dry_run: bool) -> Corrected:

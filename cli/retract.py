@@ -1,11 +1,12 @@
 """`streakline retract`: take back interactions that should not count."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import click
 
 from cli.output import doing
-from cli.refold import Log, refold_learner, report
+from cli.refold import Corrected, Log, refold_learner, report
 from cli.retractions import emit_retractions, wait_until_retracted
 from cli.stack import Stack, ask_first, on_stack, yes_option
 from cli.voided import retract_voided
@@ -55,6 +56,17 @@ def retract(
     with doing(f"folding {user_id} from the event log"):
         result = refold_learner(log, user_id)
     report(user_id, result, dry_run=False, as_json=as_json)
+    for event_id in unknown(event_ids, day_number(day.date()), result):
+        click.echo(
+            f"The event log has no event {event_id} of {user_id} on {day:%Y-%m-%d} (UTC). "
+            "If one comes, it is left out.",
+            err=True,
+        )
+
+
+def unknown(event_ids: Iterable[str], utc_day: int, result: Corrected) -> list[str]:
+    """Return the ids that no interaction or exam result in the log has on a UTC day."""
+    return [event_id for event_id in event_ids if (utc_day, event_id) not in result.in_log]
 
 
 def check_ids(user_id: str, event_ids: tuple[str, ...]) -> None:

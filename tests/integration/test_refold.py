@@ -11,6 +11,7 @@ import pytest
 
 from cli import refold as refold_command
 from cli.refold import Log, refold_learner, valid_of
+from cli.retract import unknown
 from cli.stack import Stack
 from domain.days import day_number
 from domain.interaction import digest_of
@@ -273,6 +274,20 @@ def test_the_command_gives_up_and_says_that_nothing_was_replaced(
     with pytest.raises(click.ClickException, match=r"lacks 1 .*nothing was replaced"):
         refold_learner(Stopwatch().log(world), "ann")
     assert world.items() == before
+
+
+def test_the_command_tells_which_retracted_events_the_log_does_not_have(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistyped id takes nothing back."""
+    world.project(interaction("a"), interaction("b"), RETRACTION)
+    give(
+        monkeypatch, lines(interaction("a"), interaction("b"), RETRACTION, {**RETRACTION, "event_id": "typo"})
+    )
+    result = refold_learner(Stopwatch().log(world), "ann")
+    day = day_number(date(2026, 3, 1))
+    assert unknown(["b", "typo"], day, result) == ["typo"]
+    assert unknown(["b"], day + 1, result) == ["b"]
 
 
 def test_a_state_that_cant_be_read_is_mended_only_after_the_log_has_had_time(
