@@ -47,6 +47,7 @@ NOT_USED = {
 """Actions for properties that the template does not have."""
 
 _HERE = f"{REGION}:{ACCOUNT}"
+LINKED = "iam:CreateServiceLinkedRole"
 OF_NAMES = {
     "AWS::Athena::WorkGroup": ("athena:CreateWorkGroup", f"arn:aws:athena:{_HERE}:workgroup/", "Name"),
     "AWS::CloudWatch::Alarm": (
@@ -186,6 +187,14 @@ def test_whoever_has_the_policy_may_follow_and_repeat_executions_of_the_state_ma
         assert may("states:ListExecutions", machine)
 
 
+def test_whoever_has_the_policy_may_create_the_first_api_of_an_account_and_look_at_the_dashboard() -> None:
+    roles = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role"
+    assert may(LINKED, f"{roles}/ops.apigateway.amazonaws.com/AWSServiceRoleForAPIGateway")
+    assert not may(LINKED, f"{roles}/ecs.amazonaws.com/AWSServiceRoleForECS")
+    assert may("cloudwatch:GetMetricData", "*")
+    assert may("cloudwatch:GetDashboard", f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/streakline")
+
+
 def test_the_policy_fits_into_one_managed_policy() -> None:
     assert len(re.sub(r"\s", "", json.dumps(POLICY))) <= MAX_CHARACTERS
 
@@ -193,7 +202,8 @@ def test_the_policy_fits_into_one_managed_policy() -> None:
 def test_roles_can_be_made_and_passed_on_only_under_the_stacks_name() -> None:
     for statement in POLICY["Statement"]:
         actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
-        if any(action.startswith("iam:") for action in actions):
+        # AWS says what a role linked to a service may do.
+        if any(action.startswith("iam:") for action in actions) and actions != [LINKED]:
             assert statement["Resource"] == "arn:aws:iam::*:role/streakline*"
     [passing] = [one for one in POLICY["Statement"] if one["Action"] == "iam:PassRole"]
     services = set(passing["Condition"]["StringEquals"]["iam:PassedToService"])
