@@ -88,11 +88,6 @@ def test_cloudwatch_may_publish_to_the_topic_and_use_its_key() -> None:
     ]
 
 
-def test_the_documentation_says_how_long_the_topics_key_outlives_the_stack() -> None:
-    [days] = re.findall(r"the key of the topic for (\d+) days", (DOCUMENTS / "deploy.md").read_text())
-    assert int(days) == template()["Resources"]["AlarmKey"]["Properties"]["PendingWindowInDays"]
-
-
 @each_alarm
 def test_every_alarm_has_a_page_that_its_description_names(name: str) -> None:
     assert alarms()[name]["Properties"]["AlarmDescription"].endswith(f"See docs/alarms.md#{name.lower()}")
