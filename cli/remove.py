@@ -86,7 +86,8 @@ def _remove(session: Any, stack_name: str, yes: bool) -> None:
     cloudformation = session.client("cloudformation")
     [stack] = cloudformation.describe_stacks(StackName=stack_name)["Stacks"]
     parameters = {one["ParameterKey"]: one["ParameterValue"] for one in stack.get("Parameters", [])}
-    if parameters.get("KeepData") != "no":
+    # A stack whose first change set failed or was never run has no resources yet, and maybe no parameters.
+    if parameters.get("KeepData") != "no" and stack["StackStatus"] != "REVIEW_IN_PROGRESS":
         raise click.ClickException(
             f"{stack['StackName']} keeps its data. To remove both, deploy it with KeepData=no first."
         )

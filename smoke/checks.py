@@ -234,12 +234,13 @@ def pages_can_read_the_gateways_errors(smoke: Smoke) -> str:
 
 def too_many_requests_are_refused(smoke: Smoke) -> str:
     """Check that the limit of a route without a token is in force."""
-    with ThreadPoolExecutor(40) as threads:
+    # A new account may have ten concurrent executions: more callers would get 503 for want of them.
+    with ThreadPoolExecutor(8) as threads:
         statuses = list(threads.map(lambda _: smoke.call("GET", "/openapi.json")[0], range(100)))
     refused = statuses.count(429)
     if not refused or set(statuses) - {200, 429}:
-        raise Failed(f"100 requests at once were answered {sorted(set(statuses))}, {refused} of them 429")
-    return f"{refused} of 100 requests at once were answered 429"
+        raise Failed(f"100 quick requests were answered {sorted(set(statuses))}, {refused} of them 429")
+    return f"{refused} of 100 quick requests were answered 429"
 
 
 def an_alarm_reaches_the_topic(smoke: Smoke) -> str:

@@ -14,7 +14,8 @@ from typing import Any
 
 from cli.local import TOOLS
 from cli.stack import ROOT
-from gates.checks import GATES
+from gates.checks import DEPLOYMENTS, GATES
+from gates.resolve import ACCOUNT, REGION, Resolver
 from tests.e2e.transformed import transformed
 
 POLICY: dict[str, Any] = json.loads((ROOT / "docs" / "deploy-policy.json").read_text())
@@ -44,6 +45,48 @@ NOT_USED = {
     "AWS::StepFunctions::StateMachine": "kms:* s3:*",
 }
 """Actions for properties that the template does not have."""
+
+_HERE = f"{REGION}:{ACCOUNT}"
+LINKED = "iam:CreateServiceLinkedRole"
+OF_NAMES = {
+    "AWS::Athena::WorkGroup": ("athena:CreateWorkGroup", f"arn:aws:athena:{_HERE}:workgroup/", "Name"),
+    "AWS::CloudWatch::Alarm": (
+        "cloudwatch:PutMetricAlarm",
+        f"arn:aws:cloudwatch:{_HERE}:alarm:",
+        "AlarmName",
+    ),
+    "AWS::CloudWatch::Dashboard": (
+        "cloudwatch:PutDashboard",
+        f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/",
+        "DashboardName",
+    ),
+    "AWS::CodeDeploy::Application": (
+        "codedeploy:CreateApplication",
+        f"arn:aws:codedeploy:{_HERE}:application:",
+        "ApplicationName",
+    ),
+    "AWS::DynamoDB::Table": ("dynamodb:CreateTable", f"arn:aws:dynamodb:{_HERE}:table/", "TableName"),
+    "AWS::Events::EventBus": ("events:CreateEventBus", f"arn:aws:events:{_HERE}:event-bus/", "Name"),
+    "AWS::Events::Rule": ("events:PutRule", f"arn:aws:events:{_HERE}:rule/", "Name"),
+    "AWS::IAM::Role": ("iam:CreateRole", f"arn:aws:iam::{ACCOUNT}:role/", "RoleName"),
+    "AWS::Kinesis::Stream": ("kinesis:CreateStream", f"arn:aws:kinesis:{_HERE}:stream/", "Name"),
+    "AWS::KinesisFirehose::DeliveryStream": (
+        "firehose:CreateDeliveryStream",
+        f"arn:aws:firehose:{_HERE}:deliverystream/",
+        "DeliveryStreamName",
+    ),
+    "AWS::Lambda::Function": ("lambda:CreateFunction", f"arn:aws:lambda:{_HERE}:function:", "FunctionName"),
+    "AWS::Logs::LogGroup": ("logs:CreateLogGroup", f"arn:aws:logs:{_HERE}:log-group:", "LogGroupName"),
+    "AWS::S3::Bucket": ("s3:CreateBucket", "arn:aws:s3:::", "BucketName"),
+    "AWS::SNS::Topic": ("sns:CreateTopic", f"arn:aws:sns:{_HERE}:", "TopicName"),
+    "AWS::SQS::Queue": ("sqs:CreateQueue", f"arn:aws:sqs:{_HERE}:", "QueueName"),
+    "AWS::StepFunctions::StateMachine": (
+        "states:CreateStateMachine",
+        f"arn:aws:states:{_HERE}:stateMachine:",
+        "StateMachineName",
+    ),
+}
+"""What creates each type that the policy limits to names, its ARN up to the name, and the name's property."""
 
 
 @cache
@@ -89,6 +132,69 @@ def test_whoever_has_the_policy_may_do_what_cloudformation_does_for_each_type_of
     assert missing == set()
 
 
+def statements() -> Iterator[tuple[list[str], list[str]]]:
+    """Yield the actions and the resources of each statement of the policy."""
+    for statement in POLICY["Statement"]:
+        actions, resources = statement["Action"], statement["Resource"]
+        yield (
+            [actions] if isinstance(actions, str) else actions,
+            [resources] if isinstance(resources, str) else resources,
+        )
+
+
+def may(action: str, arn: str) -> bool:
+    """Return whether the policy allows an action on a resource."""
+    return any(
+        any(matches(pattern, action) for pattern in actions)
+        and any(fnmatchcase(arn, pattern) for pattern in resources)
+        for actions, resources in statements()
+    )
+
+
+def made_up_name(logical_id: str, kind: str) -> str:
+    """Return a name as CloudFormation gives it to a resource that has none of its own."""
+    if kind == "AWS::StepFunctions::StateMachine":
+        return f"{logical_id}-3ypO3dryEmXE"
+    name = f"streakline-{logical_id}-3ypO3dryEmXE"
+    return name.lower() if kind == "AWS::S3::Bucket" else name
+
+
+def created() -> Iterator[tuple[str, str]]:
+    """Yield what a deployment does to create each resource with a name, and the resource's ARN."""
+    parameters = {**DEPLOYMENTS["with all options"], "EventLog": "on"}
+    resources = Resolver(transformed(GradualDeployment="true"), parameters).resources()
+    for logical_id, resource in resources.items():
+        if resource["Type"] in OF_NAMES:
+            action, arn, name = OF_NAMES[resource["Type"]]
+            given = resource["Properties"].get(name) or made_up_name(logical_id, resource["Type"])
+            yield action, f"{arn}{given}"
+
+
+def test_whoever_has_the_policy_may_create_each_resource_under_the_name_that_it_gets() -> None:
+    wanted = set(created())
+    assert {action for action, _ in wanted} == {action for action, _, _ in OF_NAMES.values()}
+    assert {(action, arn) for action, arn in wanted if not may(action, arn)} == set()
+
+
+def test_whoever_has_the_policy_may_follow_and_repeat_executions_of_the_state_machines() -> None:
+    machines = [arn for action, arn in created() if action == "states:CreateStateMachine"]
+    assert len(machines) == 2
+    for machine in machines:
+        execution = f"{machine.replace(':stateMachine:', ':execution:')}:run"
+        for action in ("states:DescribeExecution", "states:RedriveExecution", "states:StopExecution"):
+            assert may(action, execution), (action, execution)
+        assert may("states:StartExecution", machine)
+        assert may("states:ListExecutions", machine)
+
+
+def test_whoever_has_the_policy_may_create_the_first_api_of_an_account_and_look_at_the_dashboard() -> None:
+    roles = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role"
+    assert may(LINKED, f"{roles}/ops.apigateway.amazonaws.com/AWSServiceRoleForAPIGateway")
+    assert not may(LINKED, f"{roles}/ecs.amazonaws.com/AWSServiceRoleForECS")
+    assert may("cloudwatch:GetMetricData", "*")
+    assert may("cloudwatch:GetDashboard", f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/streakline")
+
+
 def test_the_policy_fits_into_one_managed_policy() -> None:
     assert len(re.sub(r"\s", "", json.dumps(POLICY))) <= MAX_CHARACTERS
 
@@ -96,7 +202,8 @@ def test_the_policy_fits_into_one_managed_policy() -> None:
 def test_roles_can_be_made_and_passed_on_only_under_the_stacks_name() -> None:
     for statement in POLICY["Statement"]:
         actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
-        if any(action.startswith("iam:") for action in actions):
+        # AWS says what a role linked to a service may do.
+        if any(action.startswith("iam:") for action in actions) and actions != [LINKED]:
             assert statement["Resource"] == "arn:aws:iam::*:role/streakline*"
     [passing] = [one for one in POLICY["Statement"] if one["Action"] == "iam:PassRole"]
     services = set(passing["Condition"]["StringEquals"]["iam:PassedToService"])

@@ -1,89 +1,29 @@
 """Each thing that the gates are there for: taken out of the template, a gate must find it missing."""
 
 import copy
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import cache
-from typing import Any
 
 import pytest
 
 from gates.checks import CONTROL_TOWER, DEPLOYMENTS, audit, guard, lint, transformed
 from gates.findings import Finding
 from gates.resolve import Resolver
+from tests.e2e.mutants import (
+    OWN,
+    TRUST,
+    Mutant,
+    adding,
+    allowing,
+    attribute,
+    removing,
+    setting,
+    without,
+    without_rule,
+)
+from tests.e2e.policy_mutants import POLICY_MUTANTS
 
 GATES = {"cfn-guard": guard, "cfn-lint": lint, "parliament": audit}
-Resources = dict[str, Any]
-Change = Callable[[Resources], object]
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """A change of the transformed template's resources, and the finding it must lead to."""
-
-    name: str
-    change: Change
-    gate: str
-    rule: str
-    resource: str
-
-
-def without(resource: str, *path: str | int) -> Change:
-    """Return a change that takes out a property. The path starts at the resource's properties."""
-
-    def change(resources: Resources) -> None:
-        within = resources[resource]["Properties"]
-        for key in path[:-1]:
-            within = within[key]
-        del within[path[-1]]
-
-    return change
-
-
-def without_rule(bucket: str, name: str) -> Change:
-    """Return a change that takes out a rule of a bucket's lifecycle."""
-
-    def change(resources: Resources) -> None:
-        rules = resources[bucket]["Properties"]["LifecycleConfiguration"]["Rules"]
-        [found] = [one for one in rules if one.get("Id") == name]
-        rules.remove(found)
-
-    return change
-
-
-def setting(value: Any, resource: str, *path: str | int) -> Change:
-    """Return a change that sets a property."""
-
-    def change(resources: Resources) -> None:
-        within = resources[resource]["Properties"]
-        for key in path[:-1]:
-            within = within[key]
-        within[path[-1]] = value
-
-    return change
-
-
-def allowing(role: str, action: str, **members: Any) -> Change:
-    """Return a change of the statement of a role that allows an action."""
-
-    def change(resources: Resources) -> None:
-        statements = resources[role]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
-        [found] = [one for one in statements if action in one["Action"]]
-        found.update(members)
-
-    return change
-
-
-def removing(resource: str) -> Change:
-    return lambda resources: resources.pop(resource)
-
-
-def attribute(resource: str, name: str) -> Change:
-    return lambda resources: resources[resource].pop(name)
-
-
-TRUST = ("AssumeRolePolicyDocument", "Statement", 0)
-OWN = "cfn-guard"
 
 MUTANTS = [
     Mutant(
@@ -333,6 +273,79 @@ MUTANTS = [
         OWN,
         "functions_log_to_the_stacks_group_and_are_traced",
         "ReadFunction",
+    ),
+    *POLICY_MUTANTS,
+    Mutant(
+        "an alarm whose list of actions is empty",
+        setting([], "CatalogFails", "AlarmActions"),
+        OWN,
+        "cloudwatch_alarm_action_check",
+        "CatalogFails",
+    ),
+    Mutant(
+        "the topic that an alarm tells",
+        setting(["arn:aws:sns:us-east-1:111122223333:other"], "CatalogFails", "AlarmActions"),
+        OWN,
+        "alarms_tell_the_stacks_topic",
+        "CatalogFails",
+    ),
+    Mutant(
+        "the end of an alarm",
+        without("CatalogFails", "OKActions"),
+        OWN,
+        "alarms_tell_the_stacks_topic",
+        "CatalogFails",
+    ),
+    Mutant(
+        "what missing data means",
+        without("CatalogFails", "TreatMissingData"),
+        OWN,
+        "alarms_tell_the_stacks_topic",
+        "CatalogFails",
+    ),
+    Mutant(
+        "the API's right on a function",
+        removing("ErasePermission"),
+        OWN,
+        "only_named_callers_invoke_functions",
+        "",
+    ),
+    Mutant(
+        "the authorizer before a function",
+        adding("Url", "AWS::Lambda::Url", AuthType="NONE", TargetFunctionArn={"Ref": "ReadFunction"}),
+        OWN,
+        "functions_have_no_addresses_of_their_own",
+        "Url",
+    ),
+    Mutant(
+        "the authorizer of what a waiver is for",
+        setting({"Fn::Sub": "integrations/${ReadIntegration}"}, "PageRoute", "Target"),
+        OWN,
+        "routes_without_a_token_show_documents_and_files",
+        "PageRoute",
+    ),
+    Mutant(
+        "the expiry of tombstones",
+        without("ViewsTable", "TimeToLiveSpecification"),
+        OWN,
+        "what_is_forgotten_expires",
+        "ViewsTable",
+    ),
+    Mutant(
+        "sign-in on Cognito's own page",
+        setting(["ALLOW_USER_PASSWORD_AUTH"], "UserPoolClient", "ExplicitAuthFlows"),
+        OWN,
+        "users_write_no_claim_that_grants_rights",
+        "UserPoolClient",
+    ),
+    Mutant(
+        "encryption of queries' answers",
+        without(
+            "EventLogWorkGroup", "WorkGroupConfiguration", "ResultConfiguration", "EncryptionConfiguration"
+        ),
+        OWN,
+        "answers_of_queries_are_encrypted",
+        "EventLogWorkGroup",
     ),
     Mutant(
         "a type that CloudFormation knows",

@@ -9,6 +9,8 @@ from gates.checks import DEPLOYMENTS, transformed
 from gates.resolve import Resolver
 
 HOLDS_DATA = set(REMOVERS)
+GOES_WITH_ITS_OWNER = {"AWS::Cognito::UserPoolGroup"}
+"""Types that hold data, and that are deleted with a resource that holds them: a group with its user pool."""
 HOLDS_NONE = {
     "AWS::ApiGatewayV2::Api",
     "AWS::ApiGatewayV2::Authorizer",
@@ -31,7 +33,6 @@ HOLDS_NONE = {
     "AWS::CodeDeploy::DeploymentGroup",
     "AWS::Cognito::UserPoolClient",
     "AWS::Cognito::UserPoolDomain",
-    "AWS::Cognito::UserPoolGroup",
     "AWS::Events::EventBus",
     "AWS::Events::Rule",
     # What they describe is in the event log's bucket.
@@ -75,7 +76,7 @@ def deployed(keep_data: str) -> dict[str, dict[str, Any]]:
 def test_what_holds_data_outlives_the_stack_and_nothing_else_does(keep_data: str) -> None:
     holding = set()
     for name, resource in deployed(keep_data).items():
-        if resource["Type"] in HOLDS_DATA:
+        if resource["Type"] in HOLDS_DATA | GOES_WITH_ITS_OWNER:
             holding.add(name)
             assert resource["DeletionPolicy"] in {"Retain", "RetainExceptOnCreate"}, name
             assert resource["UpdateReplacePolicy"] == "Retain", name
@@ -85,12 +86,14 @@ def test_what_holds_data_outlives_the_stack_and_nothing_else_does(keep_data: str
             kept = resource["Type"] == "AWS::Lambda::Version"
             assert kept or resource.get("DeletionPolicy", "Delete") == "Delete", name
     assert holding == {
+        "Admins",
         "ApiLogs",
         "CdnLogs",
         "ContentTable",
         "ControlTable",
         "EventLogBucket",
         "GreenViewsTable",
+        "Instructors",
         "Logs",
         "Quarantine",
         "RuleDeadLetters",
@@ -111,3 +114,19 @@ def test_keep_data_decides_on_the_protection_from_every_deletion(keep_data: str,
     tables = ("ViewsTable", "GreenViewsTable", "ControlTable", "ContentTable")
     assert protected == dict.fromkeys(tables, kept)
     assert resources["UserPool"]["Properties"]["DeletionProtection"] == ("ACTIVE" if kept else "INACTIVE")
+
+
+def test_each_bucket_that_holds_data_has_a_policy_of_its_own_that_refuses_calls_without_tls() -> None:
+    resources = deployed("yes").values()
+    buckets = [name.lower() for name, one in deployed("yes").items() if one["Type"] == "AWS::S3::Bucket"]
+    refusing = [
+        one["Properties"]["Bucket"]
+        for one in resources
+        if one["Type"] == "AWS::S3::BucketPolicy"
+        for statement in one["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny"
+        and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        and statement["Resource"]
+        == [f"arn:aws:s3:::{one['Properties']['Bucket']}", f"arn:aws:s3:::{one['Properties']['Bucket']}/*"]
+    ]
+    assert sorted(refusing) == sorted(buckets)

@@ -63,6 +63,14 @@ def test_every_aws_command_of_a_document_exists_with_its_options(path: Path) -> 
                 assert given in known | OF_THE_CLI, f"aws {service} {operation} {given}"
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_variable_of_an_aws_command_is_set_in_the_same_document(path: Path) -> None:
+    used = {
+        name for command in commands(path) for word in command for name in re.findall(r"\$([A-Z_]+)", word)
+    }
+    assert used <= set(re.findall(r"^ *([A-Z_]+)=", path.read_text(), re.MULTILINE))
+
+
 def test_the_documents_have_such_commands() -> None:
     found = [command for path in DOCUMENTS for command in commands(path)]
     assert len(found) > 20

@@ -6,13 +6,14 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pytest
 
 from cli.stack import Stack
 from smoke.__main__ import deploy_check_remove
-from smoke.checks import CHECKS, Failed, Smoke, run_all
+from smoke.checks import CHECKS, Failed, Smoke, run_all, too_many_requests_are_refused
 
 README = Path(__file__).parents[2] / "smoke" / "README.md"
 STACK = Stack({}, "http://127.0.0.1:1", None, None)
@@ -119,3 +120,24 @@ def test_every_check_is_described() -> None:
     rows = re.findall(r"^\| ([a-z' ]+?) \|", README.read_text(), re.MULTILINE)
     assert rows[1:] == [check.__name__.replace("_", " ") for check in CHECKS]
     assert all(check.__doc__ for check in CHECKS)
+
+
+def test_the_check_of_the_limit_needs_no_more_executions_than_a_new_account_has() -> None:
+    lock, together, most = Lock(), 0, 0
+    statuses = iter([200] * 20 + [429] * 80)
+
+    class Answering(Smoke):
+        def call(self, *_: Any, **__: Any) -> tuple[int, Any, dict[str, str]]:
+            nonlocal together, most
+            with lock:
+                together += 1
+                most = max(most, together)
+                status = next(statuses)
+            time.sleep(0.001)
+            with lock:
+                together -= 1
+            return status, None, {}
+
+    answering = Answering(STACK, "streakline-smoke", lambda *_: [], pause=0)
+    assert too_many_requests_are_refused(answering).startswith("80 of 100")
+    assert 1 < most < 10
