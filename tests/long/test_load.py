@@ -31,8 +31,10 @@ READERS = 200
 READ_EVERY = 20.0
 """Seconds between the reads of a dashboard. The page reads once a minute."""
 RAMP = 60.0
-"""Seconds in which one reader after the other begins. MiniStack starts a process for each invocation that
-finds none idle, and 200 at once would take all of the machine."""
+"""Seconds in which one reader after the other begins."""
+AT_ONCE = 6
+"""Reads on their way at most; others wait, and their wait counts. MiniStack starts a process for each
+invocation that finds none idle, and 200 of them would take all of the machine."""
 LEARNERS_OF_DOOR = 60
 CODE = "LOAD"
 CONTENTS = 40
@@ -61,6 +63,7 @@ class Load:
     memory: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
     """Megabytes of each process over time."""
     faults: list[BaseException] = field(default_factory=list)
+    places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(AT_ONCE))
 
     @property
     def seconds(self) -> float:
@@ -133,7 +136,8 @@ class Load:
         next_at = RAMP * number / READERS
         while not self.stopping.wait(max(0.0, next_at - self.seconds)):
             at = self.seconds
-            status = call(self.stack.api_url, "GET", f"/progress/{user}/dashboard", self.token).status
+            with self.places:
+                status = call(self.stack.api_url, "GET", f"/progress/{user}/dashboard", self.token).status
             with self.lock:
                 self.statuses[status] += 1
                 self.reads.append((at, self.seconds - at))
