@@ -1,12 +1,13 @@
 """Read the lines of some learners in the event log."""
 
 from collections.abc import Collection, Iterator
-from datetime import UTC, datetime
 
 from cli.athena import has_log_table, log_queries, run
 from cli.stack import Stack
-from domain.log_line import LogLine, line_of
-from functions.log_objects import LOG, LOG_ERRORS, BadLine, read_object
+from domain.log_line import LogLine
+from functions.erasure_objects import Objects
+from functions.log_objects import LOG, LOG_ERRORS, BadLine
+from functions.log_query import lines_in
 from functions.log_views import lines_of_learners
 
 
@@ -23,20 +24,15 @@ def lines_of_all(stack: Stack, user_ids: Collection[str]) -> Iterator[LogLine]:
     Raise click.ClickException if the query fails.
     """
     if has_log_table(stack):
-        for row in run(stack, lines_of_learners(user_ids, log_queries(stack).engine)):
-            line = line_of(str(row["line"]).encode())
-            # An early release's line has no time. It arrived long ago, so no event in it was too early.
-            yield line._replace(arrived_at=line.arrived_at or datetime.now(UTC))
+        yield from lines_in(run(stack, lines_of_learners(user_ids, log_queries(stack).engine)))
     else:
         yield from _read(stack, LOG, user_ids)
     yield from _read(stack, LOG_ERRORS, user_ids)
 
 
 def _read(stack: Stack, prefix: str, user_ids: Collection[str]) -> Iterator[LogLine]:
-    s3, bucket = stack.client("s3"), stack.outputs["EventLogBucket"]
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for found in page.get("Contents", []):
-            body = s3.get_object(Bucket=bucket, Key=found["Key"])["Body"]
-            for line in read_object(body, found["Key"], found["LastModified"]):
-                if not isinstance(line, BadLine) and (line.user_id is None or line.user_id in user_ids):
-                    yield line
+    objects = Objects(stack.client("s3"), stack.outputs["EventLogBucket"])
+    for key in objects.keys(prefix):
+        for line in objects.lines(key):  # None if an erasure has deleted the object meanwhile.
+            if not isinstance(line, BadLine) and (line.user_id is None or line.user_id in user_ids):
+                yield line

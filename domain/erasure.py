@@ -25,6 +25,8 @@ STREAM_FORGETS = timedelta(days=8)
 7 days, and the event log lags by minutes."""
 
 _ID_CHARACTER = r"[A-Za-z0-9._:@+|-]"
+_BEFORE_ID = rf"(?:(?<!{_ID_CHARACTER})|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{{4}}))"
+"""An id begins after another character than an id has, or after one that JSON has escaped."""
 
 
 class Erasure(NamedTuple):
@@ -101,7 +103,7 @@ class Erasures:
     def _ids(self) -> re.Pattern[str]:
         # The longest first: an id can be the beginning of another one.
         ids = "|".join(map(re.escape, sorted(self.of, key=len, reverse=True)))
-        return re.compile(rf"(?<!{_ID_CHARACTER})(?:{ids})(?!{_ID_CHARACTER})" if ids else r"(?!)")
+        return re.compile(rf"{_BEFORE_ID}(?:{ids})(?!{_ID_CHARACTER})" if ids else r"(?!)")
 
 
 def learner_in(payload: bytes) -> str | None:

@@ -12,14 +12,14 @@ from domain.days import day_number, today_in
 from domain.erasure import learner_in
 from domain.export import LogRecord, export_of
 from domain.learner import Learner
-from domain.log_line import LogLine, line_of
+from domain.log_line import LogLine
 from domain.views import ViewContext
 from functions import aws, generations
 from functions.erasure_objects import Objects
 from functions.export_jobs import Job
 from functions.exports import jobs
 from functions.log_objects import LOG_ERRORS, BadLine, read_line
-from functions.log_query import LogQueries, QueryFailed
+from functions.log_query import LogQueries, QueryFailed, lines_in
 from functions.log_views import lines_of_learners
 from functions.observability import logger
 from functions.records import Received
@@ -131,10 +131,7 @@ def lines_of(queries: LogQueries, objects: Objects, user_id: str) -> Iterator[Lo
     Athena finds them among the lines of the log. What Firehose could not transform is read whole. Raise
     QueryFailed if the query fails.
     """
-    for row in queries.run(lines_of_learners([user_id], queries.engine)):
-        line = line_of(str(row["line"]).encode())
-        # An early release's line has no time. It arrived long ago, so no event in it was too early.
-        yield line._replace(arrived_at=line.arrived_at or datetime.now(UTC))
+    yield from lines_in(queries.run(lines_of_learners([user_id], queries.engine)))
     for key in objects.keys(LOG_ERRORS):
         for read in objects.lines(key):
             if not isinstance(read, BadLine):

@@ -67,6 +67,8 @@ def _lines(chunks: Iterable[bytes | UnreadableLine]) -> Iterator[bytes | Unreada
     size = 0
     for chunk in chunks:
         if isinstance(chunk, UnreadableLine):
+            if 0 < size <= MAX_LINE_BYTES:
+                yield b"".join(pending)  # Only the end of the compression may be lost.
             yield chunk
             return
         *ended, rest = chunk.split(b"\n")

@@ -1,10 +1,12 @@
 """Run queries of the event log: by Athena, or by the local stack's stand-in for it."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from domain.log_line import LogLine, UnreadableLine, line_of
 from functions.log_views import Engine
 
 if TYPE_CHECKING:
@@ -88,6 +90,21 @@ class LogQueries:
         found = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=f"{ANSWERS}{query_id}")
         for answer in found.get("Contents", []):
             self.s3.delete_object(Bucket=self.bucket, Key=answer["Key"])
+
+
+def lines_in(rows: Iterable[dict[str, Value]]) -> Iterator[LogLine]:
+    """Yield the log's lines in the rows of a query for lines, each with a time of arrival.
+
+    The query also finds the lines of foreign objects, because no learner can be read in them. They are left
+    out.
+    """
+    for row in rows:
+        try:
+            line = line_of(str(row["line"]).encode())
+        except UnreadableLine:
+            continue
+        # An early release's line has no time. It arrived long ago, so no event in it was too early.
+        yield line._replace(arrived_at=line.arrived_at or datetime.now(UTC))
 
 
 def _is_made_up(columns: list[Any], rows: list[Any]) -> bool:

@@ -232,9 +232,10 @@ def test_the_readable_part_of_a_truncated_object_is_rewritten(
     put(OBJECT, gzip.compress(line(of(ANN, "a1")) + many)[:-2000])
     erasing.erase(ANN, NOW)
     run(the_pass)
-    left = lines_at(OBJECT)
+    *left, cut_off = lines_at(OBJECT)
     assert len(left) > 100
     assert {line_of(text).user_id for text in left} == {BOB}
+    assert cut_off.strip() in many
 
 
 def test_an_object_that_changes_while_it_is_rewritten_is_read_again(
@@ -516,3 +517,13 @@ def test_a_learner_who_started_again_keeps_what_came_later(
     erasing.restart(ANN, start)
     run(the_pass)
     assert lines_at(OBJECT) == kept
+
+
+def test_the_last_line_before_the_cut_of_a_truncated_object_is_erased_too(
+    world: World, erasing: Erasing, the_pass: Pass
+) -> None:
+    whole = line(of(BOB, "b1"), 1) + line(of(ANN, "a1"), 2)
+    put(OBJECT, gzip.compress(whole.rstrip(b"\n"), mtime=0)[:-8])
+    erasing.erase(ANN, NOW)
+    run(the_pass)
+    assert [line_of(text).user_id for text in lines_at(OBJECT)] == [BOB]

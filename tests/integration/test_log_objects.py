@@ -55,7 +55,8 @@ def test_a_bad_line_is_told_and_the_others_are_read() -> None:
 
 @pytest.mark.parametrize("cut", [1, 20, 60])
 def test_a_truncated_object_is_read_as_far_as_it_goes(cut: int) -> None:
-    *lines, bad = read(gzip.compress(TEXT, mtime=0)[:-cut])
+    *found, bad = read(gzip.compress(TEXT, mtime=0)[:-cut])
+    lines = [line for line in found if isinstance(line, LogLine)]
     assert lines == LINES[: len(lines)]
     assert isinstance(bad, BadLine)
     assert "rest of the object" in bad.why
@@ -172,3 +173,10 @@ def test_memory_does_not_grow_with_the_object() -> None:
 
     peak(10)
     assert peak(16_000) < 1.2 * peak(8_000)
+
+
+def test_the_last_line_before_a_lost_end_of_the_compression_is_read() -> None:
+    *lines, bad = read(gzip.compress(TEXT.rstrip(b"\n"), mtime=0)[:-8])
+    assert lines == LINES
+    assert isinstance(bad, BadLine)
+    assert "truncated" in bad.why
