@@ -96,7 +96,7 @@ def _views(engine: Engine, since: date | None, until: date | None) -> str:
     arrived_from = f" AND arrived_at >= '{since.isoformat()}'" if since else ""
     arrived_to = f" AND arrived_at < '{until.isoformat()}T24'" if until else ""
     return f"""lines AS (
-  SELECT *, CAST(part_text AS integer) AS part FROM (
+  SELECT *, TRY_CAST(part_text AS integer) AS part FROM (
     SELECT {lines}, {of_line("part")} AS part_text FROM {TABLE}{days}
   ) AS read_lines
   WHERE arrived_at IS NOT NULL{arrived_from}

@@ -41,6 +41,8 @@ KINDS = {
     "completed": "completed",
     "finish": "completed",
 }
+FOREIGN = ("", "nonsense", "[1, 2]", "17", '{"arrived_at": "2026-11-01T00:00:00.000000Z", "part": "first"}')
+"""Lines that something else has written into the log."""
 type Fields = dict[str, Any]
 
 
@@ -179,6 +181,11 @@ def world(stack: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         directory: Path = tmp_path_factory.mktemp("positions")
         for delivery in ("first", "second"):  # Firehose delivers at least once.
             assert Delivery(second, function, directory / delivery).deliver() == len(records)
+        second.client("s3").put_object(
+            Bucket=second.outputs["EventLogBucket"],
+            Key="log/2026/11/01/foreign.gz",
+            Body=gzip.compress("\n".join(FOREIGN).encode()),
+        )
         yield World(second, *read_back(second, records))
 
 
