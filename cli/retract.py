@@ -1,7 +1,7 @@
 """`streakline retract`: take back interactions that should not count."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 import click
 
@@ -12,6 +12,7 @@ from cli.stack import Stack, ask_first, on_stack, yes_option
 from cli.voided import retract_voided
 from domain.days import day_number
 from domain.interaction import digest_of, is_event_id, is_user_id
+from functions.refold import kept_of
 
 
 @click.command("retract")
@@ -47,8 +48,11 @@ def retract(
     if user_id is None or day is None or not event_ids:
         raise click.UsageError("name USER, DATE and at least one EVENT_ID, or give --voided")
     check_ids(user_id, event_ids)
+    if day.date() > datetime.now(UTC).date():
+        raise click.BadParameter(f"{day:%Y-%m-%d} is in the future", param_hint="DATE")
     ask_first(stack, yes, f"This takes back {len(event_ids):,} events of {user_id}")
     log = Log(stack)
+    refuse_erased(log, user_id)
     with doing(f"taking back {len(event_ids):,} events of {user_id}"):
         emit_retractions(stack, [(user_id, day.date().isoformat(), event_id) for event_id in event_ids])
         digests = frozenset(map(digest_of, event_ids))
@@ -62,6 +66,12 @@ def retract(
             "If one comes, it is left out.",
             err=True,
         )
+
+
+def refuse_erased(log: Log, user_id: str) -> None:
+    """Raise click.ClickException if the learner is erased: the consumer drops their retractions, too."""
+    if kept_of(log.refolder().read(user_id)).learner.erased_at is not None:
+        raise click.ClickException(f"{user_id} is erased, so there is nothing to take back")
 
 
 def unknown(event_ids: Iterable[str], utc_day: int, result: Corrected) -> list[str]:

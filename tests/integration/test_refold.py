@@ -11,7 +11,7 @@ import pytest
 
 from cli import refold as refold_command
 from cli.refold import Log, refold_learner, valid_of
-from cli.retract import unknown
+from cli.retract import refuse_erased, unknown
 from cli.stack import Stack
 from domain.days import day_number
 from domain.interaction import digest_of
@@ -274,6 +274,17 @@ def test_the_command_gives_up_and_says_that_nothing_was_replaced(
     with pytest.raises(click.ClickException, match=r"lacks 1 .*nothing was replaced"):
         refold_learner(Stopwatch().log(world), "ann")
     assert world.items() == before
+
+
+def test_a_retraction_of_an_erased_learner_is_refused_at_once(world: World) -> None:
+    world.project(interaction("a"))
+    log_of_world = Stopwatch().log(world)
+    refuse_erased(log_of_world, "ann")
+    state = items.learner_of(world.item("ann", "STATE") or {})
+    tombstone = items.state_item(state._replace(version=2, erased_at=1_772_000_000_000_000))
+    aws.dynamodb().put_item(TableName=VIEWS, Item=tombstone)
+    with pytest.raises(click.ClickException, match="ann is erased"):
+        refuse_erased(log_of_world, "ann")
 
 
 def test_the_command_tells_which_retracted_events_the_log_does_not_have(
