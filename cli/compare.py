@@ -66,7 +66,7 @@ def compare(stack: Stack, learners: str | None, as_json: bool) -> None:
     chosen = None if learners is None else [each.strip() for each in learners.split(",") if each.strip()]
     with progress_bar() as progress:
         task = progress.add_task("learners", total=len(chosen) if chosen else None)
-        found = compare_generations(stack, chosen, lambda: progress.advance(task))
+        found = compare_generations(stack, stack.live, chosen, lambda: progress.advance(task))
     if as_json:
         print_json({**asdict(found), "is_safe": found.is_safe})
     else:
@@ -105,36 +105,17 @@ def _print(found: Comparison) -> None:
         click.echo("The catalogs differ.")
 
 
-def problems_of(found: Comparison) -> list[str]:
-    """Return why the built generation should not become the live one."""
-    problems = []
-    if found.unexplained:
-        one = found.unexplained[0].user_id
-        right = all(each.wrong == "live" for each in found.unexplained)
-        problems.append(
-            f"The views of {len(found.unexplained):,} learners differ without an explanation, those of {one} "
-            "for one. "
-            + (f"A fold of the event log differs from {found.live} for all of them. " if right else "")
-            + "`streakline compare` lists what differs."
-        )
-    if found.due_awards:
-        user_id, achievement = found.due_awards[0]
-        problems.append(
-            f"{found.built} lacks {len(found.due_awards):,} awards that are due, {achievement} of {user_id} "
-            "for one. `streakline rebuild` takes them along."
-        )
-    if found.unreadable:
-        problems.append(f"{len(found.unreadable):,} learners can't be read: {found.unreadable[0]}")
-    if not found.is_catalog_equal:
-        problems.append("The catalogs of the generations differ.")
-    return problems
-
-
 def compare_generations(
-    stack: Stack, learners: Sequence[str] | None = None, on_progress: Callable[[], None] = lambda: None
+    stack: Stack,
+    live: Colour,
+    learners: Sequence[str] | None = None,
+    on_progress: Callable[[], None] = lambda: None,
 ) -> Comparison:
-    """Compare all learners of a stack's generations, or some. Raise ClickException if there is only one."""
-    live = stack.live
+    """Compare all learners of a stack's generations, or some. Raise ClickException if there is only one.
+
+    `live`: the generation that counts as the live one. A caller that has asked the control table passes on
+    what it found, so that a change or a wrong clock of this machine does not swap the sides.
+    """
     comparer = Comparer(
         live,
         stack.generation(live),

@@ -64,12 +64,12 @@ def cutover(stack: Stack, to: Colour | None, force: bool, as_json: bool, yes: bo
         _report(control.epochs[-1], as_json, f"The {live} generation is live already.")
         return
     ask_first(stack, yes, f"This makes the {to} generation of the views the live one")
-    if not force:
-        _check(stack, live, to)
+    is_wrong = not force and _check(stack, live, to)
     epoch = _write(stack, control, to)
     with doing("waiting until it begins"):
         time.sleep(NOTICE_SECONDS)
-    _report(epoch, as_json, f"The {to} generation is live. To go back: streakline cutover --to {live}")
+    way_back = f"streakline cutover --to {live}{' --force' if is_wrong else ''}"
+    _report(epoch, as_json, f"The {to} generation is live. To go back: {way_back}")
 
 
 def _check_possible(stack: Stack, control: _Control, live: Colour, to: Colour) -> None:
@@ -80,8 +80,11 @@ def _check_possible(stack: Stack, control: _Control, live: Colour, to: Colour) -
         raise click.ClickException(f"a cutover to {last.live} begins at {_time(last)}; wait for it")
 
 
-def _check(stack: Stack, live: Colour, to: Colour) -> None:
-    """Raise click.ClickException if the other generation should not become the live one."""
+def _check(stack: Stack, live: Colour, to: Colour) -> bool:
+    """Return whether the live generation is wrong, so that the way back needs --force.
+
+    Raise click.ClickException if the other generation should not become the live one.
+    """
     if live not in stack.colours:
         raise click.ClickException(
             f"the {live} generation is live, but the stack has dropped it, so there is nothing to compare "
@@ -93,17 +96,20 @@ def _check(stack: Stack, live: Colour, to: Colour) -> None:
         raise click.ClickException(lag)
     with progress_bar() as progress:
         task = progress.add_task("comparing learners", total=None)
-        found = compare_generations(stack, on_progress=lambda: progress.advance(task))
+        found = compare_generations(stack, live, on_progress=lambda: progress.advance(task))
     problems = _problems(found)
     if problems:
         raise click.ClickException(
-            f"{to} does not become live: {'; '.join(problems)}. See streakline compare"
+            f"{to} does not become live: {'; '.join(problems)}. `streakline compare` lists what "
+            f"differs; --force makes {to} live all the same"
         )
     if found.unexplained:
         click.echo(
-            f"{len(found.unexplained):,} learners have wrong views in {live} and right ones in {to}.",
+            f"{len(found.unexplained):,} learners have wrong views in {live} and right ones in {to}. The "
+            f"way back to {live} needs --force, until {live} is dropped and rebuilt.",
             err=True,
         )
+    return bool(found.unexplained)
 
 
 def _problems(found: Comparison) -> list[str]:

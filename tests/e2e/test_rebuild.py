@@ -81,7 +81,7 @@ def test_the_state_machine_rebuilds_what_the_live_generation_has(both: Stack) ->
     report = found.report
     assert (report.lines, report.learners, report.applied) == (200, 20, 200)
     assert report.awards > 0
-    compared = compare_generations(both)
+    compared = compare_generations(both, both.live)
     assert (compared.learners, compared.equal, compared.is_safe) == (20, 20, True)
 
 

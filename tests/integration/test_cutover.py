@@ -125,7 +125,7 @@ def test_a_second_cutover_waits_for_the_first(stack: Stack) -> None:
 
 
 def test_of_two_cutovers_at_once_one_is_refused(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    real: Callable[..., None] = command._check
+    real: Callable[..., bool] = command._check
 
     def overtaken(*_: Any) -> None:
         monkeypatch.setattr(command, "_check", real)
@@ -206,6 +206,50 @@ def test_a_live_generation_that_is_wrong_is_left_without_force(stack: Stack, wor
     result = run()
     assert result.exit_code == 0, result.output
     assert "1 learners have wrong views in blue and right ones in green" in result.output
+
+
+def test_the_way_back_to_a_wrong_generation_needs_force_and_both_cutovers_say_so(
+    stack: Stack, world: World
+) -> None:
+    records = emit(interaction("a"))
+    put_object("log/2026/03/02/a", lines(interaction("a")))
+    for colour in TABLES:
+        fold(world, colour, records)
+    wrong_counter(VIEWS)
+    result = run()
+    assert result.exit_code == 0, result.output
+    assert "The way back to blue needs --force, until blue is dropped and rebuilt." in result.output
+    assert "To go back: streakline cutover --to blue --force\n" in result.output
+    begin_now()
+    refused = run("--to", "blue")
+    assert refused.exit_code == 1
+    assert "--force makes blue live all the same" in refused.output
+    assert [epoch.live for epoch in epochs()] == ["blue", "green"]
+    assert run("--to", "blue", "--force").exit_code == 0
+    assert [epoch.live for epoch in epochs()] == ["blue", "green", "blue"]
+
+
+def test_the_control_table_says_which_generation_is_compared_as_the_live_one(
+    stack: Stack, world: World
+) -> None:
+    # This process keeps the epochs as they are now, as a clock that is behind would.
+    stack.generations.clock = lambda: 0.0
+    assert stack.live == "blue"
+    assert run("--force").exit_code == 0
+    begin_now()
+    records = emit(interaction("a"))
+    put_object("log/2026/03/02/a", lines(interaction("a")))
+    for colour in TABLES:
+        fold(world, colour, records)
+    wrong_counter(VIEWS)
+    assert stack.live == "blue"
+    refused = run("--to", "blue")
+    assert refused.exit_code == 1
+    assert "blue does not become live: 1 learners differ without an explanation" in refused.output
+
+
+def test_the_way_back_to_a_right_generation_needs_no_force(stack: Stack) -> None:
+    assert run().output.endswith("To go back: streakline cutover --to blue\n")
 
 
 def test_what_the_live_generation_has_not_applied_itself_is_no_lag(stack: Stack) -> None:
