@@ -13,9 +13,15 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from cli.doors import Door, deliver
 from cli.local import TOOLS
-from cli.stack import LOCAL_ENVIRONMENT, ROOT, describe
+from cli.remove import REMOVERS
+from cli.stack import LOCAL_ENVIRONMENT, ROOT, Stack, describe
+from cli.token import id_token, own_user
 from tests.e2e.conftest import Deployed
+from tests.e2e.interactions import ensure_test_content, eventually, interaction
+from tests.e2e.test_remove import holding_data, remove
+from tests.e2e.wire import call
 
 CHOICES = {
     "Cdn": ("off", "on"),
@@ -27,6 +33,10 @@ CHOICES = {
 CodeDeploy, AlarmsOnExpressions needs alarms on expressions, and Cdn=with-waf a web ACL for CloudFront."""
 PACKAGES = "streakline-packages"
 COMBINATIONS = [dict(zip(CHOICES, values, strict=True)) for values in product(*CHOICES.values())]
+DOORS: tuple[Door, ...] = ("stream", "api")
+"""The bridge that brings the bus's events into a stream works for the first stack of a MiniStack only."""
+LEARNER = "deployments-learner"
+GONE = {"DELETED", "DELETE_COMPLETE"}
 CONFIGURATION: dict[str, Any] = tomllib.loads((ROOT / "samconfig.toml").read_text())
 
 
@@ -94,27 +104,103 @@ def status(stack: Deployed, name: str) -> str:
 
 def delete(stack: Deployed, name: str) -> None:
     sam(stack, "delete", "--stack-name", name, "--region", "us-east-1", "--no-prompts")
-    assert status(stack, name) in {"DELETED", "DELETE_COMPLETE"}
+    assert status(stack, name) in GONE
     left = stack.stack.client("lambda").list_functions()["Functions"]
     assert not [one for one in left if one["FunctionName"].startswith(f"{name}-")]
 
 
+def running(stack: Stack) -> dict[str, set[str]]:
+    """Return the names of what acts, and holds no data, on the emulated AWS, of all stacks, by kind."""
+    lambda_, gateway, events = map(stack.client, ("lambda", "apigatewayv2", "events"))
+    alarms = stack.client("cloudwatch").get_paginator("describe_alarms").paginate()
+    machines = stack.client("stepfunctions").list_state_machines()["stateMachines"]
+    functions = lambda_.get_paginator("list_functions").paginate()
+    return {
+        "functions": {one["FunctionName"] for page in functions for one in page["Functions"]},
+        "sources": {one["UUID"] for one in lambda_.list_event_source_mappings()["EventSourceMappings"]},
+        "interfaces": {one["ApiId"] for one in gateway.get_apis()["Items"]},
+        "buses": {one["Name"] for one in events.list_event_buses()["EventBuses"]},
+        "alarms": {one["AlarmName"] for page in alarms for one in page["MetricAlarms"]},
+        "machines": {one["stateMachineArn"] for one in machines},
+        "topics": {one["TopicArn"] for one in stack.client("sns").list_topics()["Topics"]},
+        "roles": {one["RoleName"] for one in stack.client("iam").list_roles()["Roles"]},
+    }
+
+
+def data_of(stack: Stack, name: str) -> set[str]:
+    """Return the names of the resources of a stack that outlive its deletion."""
+    pages = stack.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
+    return {
+        one["PhysicalResourceId"]
+        for page in pages
+        for one in page["StackResourceSummaries"]
+        if one["ResourceType"] in REMOVERS
+    }
+
+
+def data_left(stack: Stack) -> set[str]:
+    return {name for names in holding_data(stack).values() for name in names}
+
+
+def deployed(stack: Stack, name: str) -> Stack:
+    """Return another stack of the same MiniStack."""
+    outputs = describe(stack.session, stack.endpoint_url, name)
+    api = outputs["ApiUrl"].removeprefix("https://").split(".")[0]
+    return Stack(outputs, f"{stack.endpoint_url}/_aws/execute-api/{api}", stack.endpoint_url, stack.session)
+
+
+def interact(stack: Stack) -> None:
+    """Send an interaction of the learner to the stream, and another to the API."""
+    ensure_test_content(stack)
+    deliveries = [one for door in DOORS for one in deliver(stack, door, [interaction(user_id=LEARNER)])]
+    assert [len(one.emitted) for one in deliveries] == [1, 1]
+
+
+def counted(stack: Stack) -> int:
+    """Return how many interactions of the learner the API's view counts."""
+    token = id_token(stack, own_user("admins"), "admins", existing=True)
+    answer = call(stack.api_url, "GET", f"/progress/{LEARNER}/analytics", token)
+    return int(answer.json["total_interactions"]) if answer.status == 200 else 0
+
+
 @pytest.mark.parametrize("combination", COMBINATIONS, ids=lambda given: "-".join(given.values()))
-def test_a_stack_is_created_updated_to_the_opposite_and_deleted(
-    stack: Deployed, packaged: str, combination: dict[str, str]
+def test_a_stack_is_created_used_updated_to_the_opposite_used_again_and_deleted(
+    stack: Deployed, packaged: str, combination: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name = "combination"
+    name, aws = "combination", stack.stack
     opposite = {
         parameter: next(other for other in CHOICES[parameter] if other != value)
         for parameter, value in combination.items()
     }
+    before = running(aws)
     try:
         assert deploy(stack, name, "local", "--template-file", packaged, **combination) == "CREATE_COMPLETE"
+        created = deployed(aws, name)
+        assert ("CdnUrl" in created.outputs) == (combination["Cdn"] == "on")
+        interact(created)
+        assert eventually(lambda: counted(created), 2) == 2
+
         assert deploy(stack, name, "local", "--template-file", packaged, **opposite) == "UPDATE_COMPLETE"
-        outputs = describe(stack.stack.session, stack.stack.endpoint_url, name)
-        assert ("CdnUrl" in outputs) == (opposite["Cdn"] == "on")
+        updated = deployed(aws, name)
+        assert ("CdnUrl" in updated.outputs) == (opposite["Cdn"] == "on")
+        assert counted(updated) == 2
+        interact(updated)
+        assert eventually(lambda: counted(updated), 4) == 4
+
+        data = data_of(aws, name)
+        assert data
+        assert data <= data_left(aws)
+        if opposite["KeepData"] == "yes":
+            delete(stack, name)
+            assert data <= data_left(aws)
+        else:
+            removed = remove(stack, name, monkeypatch, "--yes")
+            assert removed.exit_code == 0, removed.output
+            assert not data & data_left(aws)
+        assert running(aws) == before
     finally:
-        delete(stack, name)
+        if status(stack, name) not in GONE:
+            delete(stack, name)
 
 
 def test_the_environment_dev_is_deployed_by_the_command_of_the_documentation(stack: Deployed) -> None:
