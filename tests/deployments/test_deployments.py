@@ -79,8 +79,10 @@ def overrides(environment: str, **parameters: str) -> list[str]:
 
 def deploy(stack: Deployed, name: str, environment: str, *options: str, **parameters: str) -> str:
     """Create or update a stack, and return its status."""
+    # Otherwise SAM looks for the file beside the template.
+    configuration = ["--config-file", str(ROOT / "samconfig.toml"), "--config-env", environment]
     arguments = ["--stack-name", name, "--no-progressbar", *options, "--parameter-overrides"]
-    sam(stack, "deploy", "--config-env", environment, *arguments, *overrides(environment, **parameters))
+    sam(stack, "deploy", *configuration, *arguments, *overrides(environment, **parameters))
     return status(stack, name)
 
 
@@ -131,15 +133,20 @@ def data_of(stack: Stack, name: str) -> set[str]:
     """Return the names of the resources of a stack that outlive its deletion."""
     pages = stack.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
     return {
-        one["PhysicalResourceId"]
+        without_host(one["PhysicalResourceId"])
         for page in pages
         for one in page["StackResourceSummaries"]
         if one["ResourceType"] in REMOVERS
     }
 
 
+def without_host(name: str) -> str:
+    """Return the last part of a queue's URL: its host depends on who asks. Leave other names as they are."""
+    return name.rpartition("/")[2] if name.startswith("http") else name
+
+
 def data_left(stack: Stack) -> set[str]:
-    return {name for names in holding_data(stack).values() for name in names}
+    return {without_host(name) for names in holding_data(stack).values() for name in names}
 
 
 def deployed(stack: Stack, name: str) -> Stack:
