@@ -79,7 +79,7 @@ long: $(DEV) $(TOOLS_DEV) ## Rebuild, cut over and go back under load, on a loca
 coverage: $(DEV) ## Measure branch coverage of domain and functions; fail below 95 %
 	$(BIN)/python -m pytest tests/unit tests/integration -n 2 --cov
 
-simulate: $(DEV) ## Run SEEDS=n random histories, or replay one with SEED=s
+simulate: $(DEV) ## Run SEEDS=n random histories (20,000 without it), or replay one with SEED=s
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),20000))
 
 mutate: $(MUTATION) ## List changes of the core's code that no test notices; takes half an hour

@@ -30,7 +30,12 @@ def existing(stack: Deployed) -> dict[str, set[str]]:
     client = stack.stack.client
     queues = client("sqs").list_queues()["QueueUrls"]
     [bus] = [one for one in client("events").list_event_buses()["EventBuses"] if one["Name"] != "default"]
-    rules = client("events").list_rules(EventBusName=bus["Name"])["Rules"]
+    # Schedules are rules on the account's own bus.
+    rules = [
+        rule
+        for name in ("default", bus["Name"])
+        for rule in client("events").list_rules(EventBusName=name)["Rules"]
+    ]
     return {
         "FunctionName": {one["FunctionName"] for one in client("lambda").list_functions()["Functions"]},
         "StreamName": set(client("kinesis").list_streams()["StreamNames"]),
