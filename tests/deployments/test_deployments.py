@@ -174,7 +174,8 @@ def counted(stack: Stack) -> int:
 def test_a_stack_is_created_used_updated_to_the_opposite_used_again_and_deleted(
     stack: Deployed, packaged: str, combination: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name, aws = "combination", stack.stack
+    # MiniStack would give a second stack of the same name the tables that the first one has kept.
+    name, aws = f"combination-{COMBINATIONS.index(combination)}", stack.stack
     opposite = {
         parameter: next(other for other in CHOICES[parameter] if other != value)
         for parameter, value in combination.items()
