@@ -73,7 +73,7 @@ e2e: $(DEV) $(TOOLS_DEV) $(GATES) browser ## Test the deployed local stack
 deployments: $(DEV) $(TOOLS_DEV) ## Deploy the local stack with every combination of yes/no parameters; takes minutes
 	$(BIN)/python -m pytest tests/deployments
 
-long: $(DEV) $(TOOLS_DEV) ## Rebuild, cut over and go back under load, on a local stack; takes minutes
+long: $(DEV) $(TOOLS_DEV) ## Rebuild, cut over and go back under load, on a local stack; takes half an hour
 	$(BIN)/python -m pytest tests/long -s
 
 coverage: $(DEV) ## Measure branch coverage of domain and functions; fail below 95 %
