@@ -20,7 +20,13 @@ from benchmarks.cold_start import ENVIRONMENT, ROOT
 
 RUNS = 9
 SHOWN = 8
-FUNCTIONS = ("announce", "catalog", "docs", "ingest", "page", "progress_table", "project", "rarity", "read")
+FUNCTIONS = sorted(
+    set(
+        re.findall(
+            r"^ *Handler: functions\.(\w+)\.handler$", (ROOT / "template.yaml").read_text(), re.MULTILINE
+        )
+    )
+)
 BARE = "import boto3; boto3.client('dynamodb')"
 SNAPSHOTS = {
     "ingest": "from functions import ingest",
