@@ -230,7 +230,8 @@ def test_each_environment_has_all_that_sam_needs_to_make_a_change_set(
         *("--no-confirm-changeset", "--no-execute-changeset", "--no-progressbar"),
     )
     assert "Changeset created successfully" in printed
-    assert "ProjectFunctionAliaslive" in printed
+    # SAM breaks longer names in its table.
+    assert "ViewsTable" in printed
     stack.stack.client("cloudformation").delete_stack(StackName=name)
 
 
