@@ -62,7 +62,7 @@ class ExamCategory(NamedTuple):
     total: int
     """Number of questions of all active contents."""
     harder: float
-    """How hard the contents are: e to the power of minus their mean easiness."""
+    """How hard its questions are: e to the power of minus their mean easiness."""
     unknown: float
     """How little is known of its difficulty: 1 if nobody's answers are known, towards 0 with many."""
 
@@ -144,7 +144,7 @@ def _index(contents: Sequence[Content]) -> Exam:
                 tuple(content.ordinal for content in group if content.active),
                 range(start, len(cells)),
                 sum(content.questions for content in group if content.active),
-                math.exp(-math.fsum(easy[content.ordinal] for content in group) / len(group)),
+                math.exp(-_mean_easiness(group, easy)),
                 _unknown(group),
             )
         )
@@ -158,6 +158,20 @@ def _index(contents: Sequence[Content]) -> Exam:
         max((content.questions for content in contents if content.active), default=0),
         _counts_for(contents),
     )
+
+
+def _mean_easiness(group: Sequence[Content], easy: Sequence[float]) -> float:
+    """Return the mean easiness of a category's questions, or of its contents if the exam asks none.
+
+    Repeats are compared with it. If hard content that the exam hardly asks made the mean too hard, a right
+    repeat could raise the estimate by more than a point.
+    """
+    questions = [content.questions if content.active else 0 for content in group]
+    weights = questions if any(questions) else [1] * len(group)
+    total = math.fsum(
+        weight * easy[content.ordinal] for weight, content in zip(weights, group, strict=True)
+    )
+    return total / sum(weights)
 
 
 def _unknown(contents: Sequence[Content]) -> float:

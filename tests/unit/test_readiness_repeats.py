@@ -21,13 +21,16 @@ class Category(NamedTuple):
     """The number of right first answers."""
     questions: int = 1
     answered_by: int = 500
+    active: bool = True
+    name: str | None = None
+    """Of the category, if two entries are about the same one."""
 
 
 def catalog_of(categories: Sequence[Category]) -> Certification:
     rows = [
         ContentMetadata(
             f"c{c}-{n}",
-            f"c{c}",
+            category.name or f"c{c}",
             questions=category.questions,
             correct_rate=category.rate,
             answered_by=category.answered_by,
@@ -35,7 +38,14 @@ def catalog_of(categories: Sequence[Category]) -> Certification:
         for c, category in enumerate(categories)
         for n in range(category.contents)
     ]
-    return assign(Certification("SAA"), rows, 0)
+    certification = assign(Certification("SAA"), rows, 0)
+    retired = [
+        ContentMetadata(f"c{c}-{n}", active=False)
+        for c, category in enumerate(categories)
+        for n in range(category.contents)
+        if not category.active
+    ]
+    return assign(certification, retired, 1) if retired else certification
 
 
 def first_answers(categories: Sequence[Category]) -> list[Answer]:
@@ -74,6 +84,14 @@ def test_a_repetition_in_a_hard_category_hardly_changes_what_is_expected_of_a_la
 @pytest.mark.parametrize("easy", [180, 300])
 def test_a_category_that_is_hard_as_a_whole_gives_no_way_to_grind(rate: float, easy: int) -> None:
     assert rise([Category(25, rate, 20), Category(easy, 0.8)], 0) < 1
+
+
+@pytest.mark.parametrize("active", [False, True])
+def test_hard_content_that_the_exam_hardly_asks_gives_no_way_to_grind(active: bool) -> None:
+    hard = Category(100, 0.0, 1, active=active, name="c0")
+    asked = Category(5, 0.3, questions=1_000, name="c0")
+    others = [Category(20, 0.95, 20, 20)] * 12
+    assert 0 < rise([hard, asked, *others], 0) < 1
 
 
 categories = st.builds(
