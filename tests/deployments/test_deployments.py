@@ -87,11 +87,26 @@ def deploy(stack: Deployed, name: str, environment: str, *options: str, **parame
 
 
 @pytest.fixture(scope="module")
-def packaged(stack: Deployed, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the path of the template whose functions are in a bucket: packing them takes a minute."""
+def packages(stack: Deployed, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, bytes]]:
+    """Return the path of the packaged template, and the packages of its functions by their keys.
+
+    They are made once, because that takes a minute.
+    """
     path = str(tmp_path_factory.mktemp("packaged") / "template.yaml")
-    stack.stack.client("s3").create_bucket(Bucket=PACKAGES)
+    s3 = stack.stack.client("s3")
+    s3.create_bucket(Bucket=PACKAGES)
     sam(stack, "package", "--s3-bucket", PACKAGES, "--output-template-file", path, "--region", "us-east-1")
+    keys = [one["Key"] for one in s3.list_objects_v2(Bucket=PACKAGES)["Contents"]]
+    return path, {key: s3.get_object(Bucket=PACKAGES, Key=key)["Body"].read() for key in keys}
+
+
+@pytest.fixture
+def packaged(stack: Deployed, packages: tuple[str, dict[str, bytes]]) -> str:
+    """Return the path of a template whose functions are in a bucket."""
+    path, of_functions = packages
+    for key, package in of_functions.items():
+        # `sam delete` of the stack before has deleted it, and MiniStack makes a function without code of that.
+        stack.stack.client("s3").put_object(Bucket=PACKAGES, Key=key, Body=package)
     return path
 
 
