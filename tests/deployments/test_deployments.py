@@ -105,7 +105,7 @@ def packaged(stack: Deployed, packages: tuple[str, dict[str, bytes]]) -> str:
     """Return the path of a template whose functions are in a bucket."""
     path, of_functions = packages
     for key, package in of_functions.items():
-        # `sam delete` of the stack before has deleted it, and MiniStack makes a function without code of that.
+        # `sam delete` of another stack has deleted it, and MiniStack then makes a function without code.
         stack.stack.client("s3").put_object(Bucket=PACKAGES, Key=key, Body=package)
     return path
 
