@@ -1,6 +1,7 @@
 """Advice to a learner: how much study time is left, and what to do next and why."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Literal, NamedTuple
 
 from domain.catalog import KNOWN, Certification
@@ -109,11 +110,15 @@ def actions(
         return ()
     categories = {category.name: category for category in profile.exam.categories}
 
+    # Most learners have new content left, and then nobody asks.
+    best = cache(track.best_scores)
+
     def next_content(name: str, kind: ActionKind) -> str:
         category = categories[name]
-        ordinal = (
-            _least_known(category, profile, track) if kind == "refresh" else _next_content(category, profile)
-        )
+        if kind == "refresh":
+            ordinal = _least_known(category, best(), track)
+        else:
+            ordinal = _next_content(category, profile, best)
         return certification.contents[ordinal].content_id
 
     if prediction.estimate is None:
@@ -170,7 +175,7 @@ def _category_advice(
         )
     if not area.coverage:
         return None
-    now, fresh = recall(category, profile, constants)
+    now, fresh = recall(category.name, profile, constants)
     if fresh - now >= _FADED:
         return "refresh", (
             f"You now get about {percent_text(now)} of the questions of this category right that you have "
@@ -185,20 +190,22 @@ def _few(answers: int) -> str:
     return f"only {answers} scored answers" if answers else "no scored answers"
 
 
-def _next_content(category: ExamCategory, profile: Profile) -> int:
-    """Return the ordinal of a category's content to take next: one never scored, else one to repeat."""
-    best = profile.best
-    new = (ordinal for ordinal in category.ordinals if ordinal not in best)
-    found = next(new, None)
-    return min(category.ordinals, key=best.__getitem__) if found is None else found
+def _next_content(category: ExamCategory, profile: Profile, best: Callable[[], Mapping[int, int]]) -> int:
+    """Return the ordinal of a category's content to take next: one never scored, else one to repeat.
+
+    `best`: returns the best scores by ordinal.
+    """
+    new = category.contents & ~profile.answered.contents.bits
+    if new:
+        return (new & -new).bit_length() - 1
+    return min(category.ordinals, key=best().__getitem__)
 
 
-def _least_known(category: ExamCategory, profile: Profile, track: Track) -> int:
+def _least_known(category: ExamCategory, best: Mapping[int, int], track: Track) -> int:
     """Return the ordinal of a category's content to repeat. Some content that the exam asks must be scored.
 
     It is the one with the lowest score. Of equal ones, it is the one whose first answer is the oldest.
     """
-    best = profile.best
     scored = [ordinal for ordinal in category.ordinals if ordinal in best]
     lowest = min(map(best.__getitem__, scored))
     minutes = dict(zip(track.first_of, minutes_of(track.first), strict=True))

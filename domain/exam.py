@@ -49,6 +49,8 @@ class Cell(NamedTuple):
     """Number of questions of all its contents."""
     chance: float
     """Share of them that guessing gets right, 0 to 1; 0 if that is unknown."""
+    contents: int
+    """The bitmap of its contents, as `ContentSet.bits`."""
 
 
 class ExamCategory(NamedTuple):
@@ -56,7 +58,9 @@ class ExamCategory(NamedTuple):
 
     name: str
     ordinals: tuple[int, ...]
-    """Ordinals of the active contents."""
+    """Ordinals of the active contents, ascending."""
+    contents: int
+    """The bitmap of the active contents, as `ContentSet.bits`."""
     cells: range
     """The positions of its cells among those of the exam."""
     total: int
@@ -137,11 +141,14 @@ def _index(contents: Sequence[Content]) -> Exam:
                 cell_of[ordinal] = len(cells)
             mean = math.fsum(easy[ordinal] for ordinal in members) / len(members)
             chance = 1 / choices if choices else 0.0
-            cells.append(Cell(math.exp(-mean), questions, questions * len(members), chance))
+            total, bits = questions * len(members), ContentSet.of(members).bits
+            cells.append(Cell(math.exp(-mean), questions, total, chance, bits))
+        active = tuple(content.ordinal for content in group if content.active)
         categories.append(
             ExamCategory(
                 name,
-                tuple(content.ordinal for content in group if content.active),
+                active,
+                ContentSet.of(active).bits,
                 range(start, len(cells)),
                 sum(content.questions for content in group if content.active),
                 math.exp(-_mean_easiness(group, easy)),
@@ -168,9 +175,7 @@ def _mean_easiness(group: Sequence[Content], easy: Sequence[float]) -> float:
     """
     questions = [content.questions if content.active else 0 for content in group]
     weights = questions if any(questions) else [1] * len(group)
-    total = math.fsum(
-        weight * easy[content.ordinal] for weight, content in zip(weights, group, strict=True)
-    )
+    total = math.fsum(weight * easy[content.ordinal] for weight, content in zip(weights, group, strict=True))
     return total / sum(weights)
 
 

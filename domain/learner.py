@@ -1,6 +1,7 @@
 """A learner's state, and how far the learner is towards each achievement."""
 
 from collections.abc import Mapping
+from struct import unpack
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from domain.achievements import (
     learner_rules,
 )
 from domain.catalog import Catalog, Certification
-from domain.content_set import ContentSet, score_of
+from domain.content_set import SCORE_BYTES, ContentSet, score_of
 from domain.days import instant, zone_names, zone_of
 from domain.exam_results import Exams
 from domain.mastery import Mastered, open_mastery
@@ -49,6 +50,10 @@ class Track(NamedTuple):
     def best_score(self, ordinal: int) -> int | None:
         """Return the best score of a content, in hundredths; None if it has no score."""
         return score_of(self.scored, self.best, ordinal)
+
+    def best_scores(self) -> dict[int, int]:
+        """Return the best scores by ordinal, in hundredths; without the contents that have no score."""
+        return dict(zip(self.scored, unpack(f">{len(self.best) // SCORE_BYTES}H", self.best), strict=True))
 
 
 class Day(NamedTuple):

@@ -1,11 +1,9 @@
 """When a learner last practised each category and content, and how much of their memory of these is left."""
 
-from collections.abc import Iterable, Sequence
-from operator import itemgetter
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from domain.learner import Day
-from domain.tally import Breakdown
 
 RECENT_DAYS = 31
 """Number of days, today included, whose buckets are read. What is left of a memory after them stays: 0.18,
@@ -17,8 +15,6 @@ LEFT: Sequence[float] = [(1 + days) ** -0.5 for days in range(_REMEMBERED_DAYS +
 """How much is left of a memory, 0 to 1, by its age in days. In the practice logs, a power of the days fits
 better than any half-life."""
 
-_AGE = itemgetter(0)
-
 
 class Practice(NamedTuple):
     """The recent study days with scored answers in one certification."""
@@ -28,46 +24,30 @@ class Practice(NamedTuple):
     days: int
     """Number of days with a scored answer."""
 
-    def age(self, category: str) -> int:
-        """Return the days since the last scored answer in a category, at most `RECENT_DAYS`."""
-        return self.ages.get(category, RECENT_DAYS)
-
     def memory(self, category: str) -> float:
         """Return how much is left of the memory of what was practised last in a category, 0 to 1."""
-        return LEFT[self.age(category)]
+        return LEFT[self.ages.get(category, RECENT_DAYS)]
 
 
-type RecentDay = tuple[int, Breakdown]
-"""Age of a day in days (0 is today), and what the learner did on it in one certification."""
+def practice_of(code: str, days: Mapping[int, Day], today: int, categories: int) -> Practice:
+    """Return when each category of a certification was practised within `RECENT_DAYS` up to `today`.
 
-
-def recent_days(code: str, days: Iterable[Day], today: int) -> list[RecentDay]:
-    """Return the last `RECENT_DAYS` up to `today` with activity in a certification, newest first."""
-    first = today - RECENT_DAYS
-    aged = [
-        (today - day.number, day.tallies[code])
-        for day in days
-        if first < day.number <= today and code in day.tallies
-    ]
-    return sorted(aged, key=_AGE)
-
-
-def practice_of(recent: Sequence[RecentDay], categories: int) -> Practice:
-    """Return when each category was practised.
-
-    `recent`: as `recent_days` returns it. `categories`: the number of categories with a scored answer.
+    `days`: the day buckets by number. `categories`: the number of categories with a scored answer, ever.
     """
     ages: dict[str, int] = {}
-    days = 0
-    # Days are sorted newest first, so the first day with a scored answer is the most recent one.
-    for age, of_day in recent:
-        tallies = of_day.categories
+    number = 0
+    # From the newest day on: the first one with a scored answer in a category is the most recent one.
+    for age in range(RECENT_DAYS):
+        day = days.get(today - age)
+        if day is None or code not in day.tallies:
+            continue
+        tallies = day.tallies[code].categories
         for tally in tallies.values():
             if tally.scored:
-                days += 1
+                number += 1
                 break
         if len(ages) < categories:
             for name, tally in tallies.items():
                 if tally.scored and name not in ages:
                     ages[name] = age
-    return Practice(ages, days)
+    return Practice(ages, number)

@@ -88,8 +88,8 @@ def assess(
     at the certification's level. `questions`: number of questions in the exam, at least 1; the interval and
     the probability depend on it.
     """
-    if isinstance(days, Mapping):
-        days = days.values()
+    if not isinstance(days, Mapping):
+        days = {day.number: day for day in days}
     if pass_mark is None:
         pass_mark = pass_mark_of(certification)
     profile = profile_of(track, days, certification, today, constants)
@@ -113,7 +113,7 @@ def assess(
         actions=actions(prediction, profile, track, certification, pass_mark, constants, confidence),
         evidence=Evidence(
             sum(profile.scored.values()),
-            len(profile.best),
+            len(profile.answered.contents),
             prediction.effective_answers,
             profile.practice.days,
             prediction.coverage,

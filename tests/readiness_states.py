@@ -112,7 +112,7 @@ class State(NamedTuple):
     def share(self, content: int, certification: Certification) -> float:
         """Return the expected share of one content today."""
         found = certification.contents[content]
-        return content_share(found, self.track(certification), self.days.values(), certification, TODAY)
+        return content_share(found, self.track(certification), self.days, certification, TODAY)
 
 
 def assess_answers(answers: Sequence[Answer], certification: Certification) -> Readiness:

@@ -38,7 +38,7 @@ def next_answers(
         estimates = {name: baseline() for name, baseline in baselines.items()}
         for row in history:
             if row.right is not None:
-                today, days = day_number(row.at.date()), list(state.days.values())
+                today, days = day_number(row.at.date()), state.days
                 for name, certification in certifications.items():
                     content = certification.by_id[row.item]
                     share = content_share(content, state.track, days, certification, today, constants)
