@@ -6,7 +6,7 @@ import platform
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from cli.stack import ROOT
 from gates.findings import Finding
 from gates.resolve import REGION, Resolver
 
-_HERE = Path(__file__).parent
+RULES = Path(__file__).with_name("rules.guard")
+"""The project's own rules for cfn-guard."""
 GATES = ROOT / ".cache" / "gates"
 _PACKAGE = GATES / "cfn-guard" / "package"
 _EXECUTABLES = {
@@ -145,7 +146,7 @@ def guard(template: Template) -> Iterator[Finding]:
     """Yield what cfn-guard finds with Control Tower's rules and those of gates/rules.guard."""
     executable = _PACKAGE / "bin" / _EXECUTABLES[platform.system(), platform.machine()] / "cfn-guard"
     control_tower = _PACKAGE / "rules" / "control-tower" / "cfn-guard"
-    rules = [_HERE / "rules.guard", *(control_tower / f"{name}.guard" for name in CONTROL_TOWER)]
+    rules = [RULES, *(control_tower / f"{name}.guard" for name in CONTROL_TOWER)]
     with tempfile.TemporaryDirectory() as directory:
         for name, parameters in DEPLOYMENTS.items():
             # Control Tower's rules run on what has the keys of a template.
@@ -156,10 +157,26 @@ def guard(template: Template) -> Iterator[Finding]:
             "--data", directory, *(part for rule in rules for part in ("--rules", str(rule))), failing=True,
         )  # fmt: skip
     for report in json.loads(answer):
+        if unread := _names(rules) - _judged(report):
+            # cfn-guard leaves out a file that it can't read, and goes on.
+            raise RuntimeError(f"cfn-guard did not judge {', '.join(sorted(unread))}")
         for broken in report["not_compliant"]:
             rule = broken["Rule"]["name"]
             for resource in sorted(set(re.findall(r'"/Resources/(\w+)', json.dumps(broken)))) or [""]:
                 yield Finding("cfn-guard", rule, resource, _messages(broken))
+
+
+def _names(rules: Iterable[Path]) -> set[str]:
+    """Return the names of the rules in some files, except those with parameters, which others call."""
+    return {
+        name for path in rules for name in re.findall(r"^rule (\w+)\b(?!\()", path.read_text(), re.MULTILINE)
+    }
+
+
+def _judged(report: Mapping[str, Any]) -> set[str]:
+    """Return the names of the rules that a report is about, whatever it says of them."""
+    broken = {one["Rule"]["name"] for one in report["not_compliant"]}
+    return {*report["compliant"], *report["not_applicable"], *broken}
 
 
 def _messages(broken: Any) -> str:

@@ -3,10 +3,11 @@
 import copy
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 
 import pytest
 
-from gates.checks import CONTROL_TOWER, DEPLOYMENTS, audit, guard, lint, transformed
+from gates.checks import CONTROL_TOWER, DEPLOYMENTS, RULES, audit, guard, lint, transformed
 from gates.findings import Finding
 from gates.resolve import Resolver
 from tests.e2e.mutants import (
@@ -378,6 +379,16 @@ def about(mutant: Mutant, findings: Iterable[Finding]) -> list[Finding]:
         for one in findings
         if one.rule == mutant.rule and one.resource.startswith(mutant.resource) and one.gate == mutant.gate
     ]
+
+
+def test_rules_that_cfn_guard_cannot_read_stop_the_gates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = tmp_path / "rules.guard"
+    rules.write_text(f"{RULES.read_text()}\nrule with_a_slip {{\n")
+    monkeypatch.setattr("gates.checks.RULES", rules)
+    with pytest.raises(RuntimeError, match=r"did not judge .*tables_are_protected_from_deletion"):
+        list(guard(transformed()))
 
 
 def test_each_rule_of_control_tower_is_about_something_that_the_template_has() -> None:
