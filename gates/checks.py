@@ -1,4 +1,4 @@
-"""The gates: cfn-lint, parliament and cfn-guard on the transformed template."""
+"""The gates: cfn-lint, parliament, cfn-guard and gates/literals.py on the transformed template."""
 
 import json
 import os
@@ -14,6 +14,7 @@ from typing import Any
 from cli.local import TOOLS
 from cli.stack import ROOT
 from gates.findings import Finding
+from gates.literals import literals
 from gates.resolve import REGION, Resolver
 
 RULES = Path(__file__).with_name("rules.guard")
@@ -92,7 +93,7 @@ def transformed() -> dict[str, Any]:
 
 def find(template: Template) -> list[Finding]:
     """Return what all gates find in a transformed template, each finding once."""
-    return sorted({*lint(template), *audit(template), *guard(template)})
+    return sorted({*lint(template), *audit(template), *guard(template), *literals(template)})
 
 
 def lint(template: Template) -> Iterator[Finding]:

@@ -9,7 +9,9 @@ import pytest
 
 from gates.checks import CONTROL_TOWER, DEPLOYMENTS, RULES, audit, guard, lint, transformed
 from gates.findings import Finding
+from gates.literals import literals
 from gates.resolve import Resolver
+from tests.e2e.data_mutants import DATA_MUTANTS, LITERAL_MUTANTS
 from tests.e2e.mutants import (
     OWN,
     TRUST,
@@ -24,7 +26,7 @@ from tests.e2e.mutants import (
 )
 from tests.e2e.policy_mutants import POLICY_MUTANTS
 
-GATES = {"cfn-guard": guard, "cfn-lint": lint, "parliament": audit}
+GATES = {"cfn-guard": guard, "cfn-lint": lint, "parliament": audit, "literals": literals}
 
 MUTANTS = [
     Mutant(
@@ -276,6 +278,8 @@ MUTANTS = [
         "ReadFunction",
     ),
     *POLICY_MUTANTS,
+    *DATA_MUTANTS,
+    *LITERAL_MUTANTS,
     Mutant(
         "an alarm whose list of actions is empty",
         setting([], "CatalogFails", "AlarmActions"),
