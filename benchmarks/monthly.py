@@ -102,6 +102,12 @@ def month(rate: float, door: str) -> dict[str, float]:
     return dollars
 
 
+def idle(*, snapshots: bool = True) -> float:
+    """Return dollars a month of a stack with one shard and without traffic."""
+    kept = SNAPSHOT_GB * HOURS * 3600 * SNAPSHOT_GB_SECOND.dollars if snapshots else 0.0
+    return HOURS * KINESIS_SHARD_HOUR.dollars + kept + MONITORING
+
+
 class Need(NamedTuple):
     """What a number of active learners needs at the peak of a day."""
 

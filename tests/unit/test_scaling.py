@@ -43,6 +43,16 @@ def test_the_examples_in_the_text_are_those_of_the_arithmetic() -> None:
     assert units in TEXT
 
 
+def test_a_stack_without_traffic_costs_what_the_documents_say() -> None:
+    deploying = (ROOT / "docs" / "deploy.md").read_text()
+    for text in (TEXT, deploying):
+        assert f"bout {monthly.idle():.0f} dollars a month" in text
+    # Without an event log, there are no alarms about it.
+    assert f"`dev` costs about {monthly.idle(snapshots=False) - 0.7:.0f}" in deploying
+    traces = monthly.traces(1) * monthly.HOURS * 3600 * monthly.TRACE.dollars
+    assert f"An interaction each second adds {traces:.0f} for traces" in TEXT
+
+
 @pytest.mark.parametrize("rate", [0.1, 1, 100, 700, 701, 10_000])
 def test_every_interaction_is_in_a_batch_that_the_event_source_can_make(rate: float) -> None:
     batches = monthly.batches(rate)
