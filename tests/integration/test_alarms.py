@@ -323,6 +323,7 @@ def test_the_dashboard_shows_every_alarm_that_the_stack_has(stack: dict[str, str
     [widget] = [one for one in dashboard(stack)["widgets"] if one["type"] == "alarm"]
     shown = widget["properties"]["alarms"]
     assert sorted(shown) == sorted(f"<{name}.Arn>" for name in alarms_of(stack))
+    assert widget["properties"]["title"].endswith("docs/alarms.md")
     assert len(shown) <= 100
 
 
