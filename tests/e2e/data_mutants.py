@@ -104,6 +104,13 @@ DATA_MUTANTS = [
         "BusToStream",
     ),
     Mutant(
+        "the queue that the bus may write to",
+        setting([{"Ref": "Quarantine"}], "RuleDeadLettersPolicy", "Queues"),
+        OWN,
+        "events_that_fail_go_to_dead_letters",
+        "RuleDeadLettersPolicy",
+    ),
+    Mutant(
         "the rule, switched off",
         setting("DISABLED", "BusToStream", "State"),
         OWN,
