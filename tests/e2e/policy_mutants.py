@@ -74,6 +74,20 @@ POLICY_MUTANTS = [
         "",
     ),
     Mutant(
+        "the owner of a key",
+        setting({"AWS": "*"}, "AlarmKey", "KeyPolicy", "Statement", 0, "Principal"),
+        OWN,
+        "keys_are_for_this_account_only",
+        "AlarmKey",
+    ),
+    Mutant(
+        "the source account of who uses a key",
+        without("AlarmKey", "KeyPolicy", "Statement", 1, "Condition"),
+        OWN,
+        "keys_are_for_this_account_only",
+        "AlarmKey",
+    ),
+    Mutant(
         "CloudWatch's right on the topic's key",
         without("AlarmKey", "KeyPolicy", "Statement", 1),
         OWN,
