@@ -35,7 +35,7 @@ from benchmarks.dollars import (
 
 SNAPSHOT_GB_SECOND = Price("Lambda", 0.0000015046, "GB-second of a snapshot of SnapStart")
 TRACE = Price("X-Ray", 5.00e-6, "trace recorded")
-MONITORING = 22
+MONITORING = 23
 """Dollars a month of alarms, metrics, dashboard and key (docs/operations.md), whatever the traffic."""
 
 HOURS = 730

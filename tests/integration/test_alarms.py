@@ -46,6 +46,7 @@ OWNERS = {
 """The type of the resource that each dimension names."""
 ADDED_UP = ("SUM(METRICS())", "SUM(FILL(METRICS(), 0))")
 """Expressions that read all metrics of their alarm."""
+DAY = 86_400
 EVERYTHING: dict[str, str] = {
     "Views": "both",
     "ProgressTableStreamArn": PROGRESS_TABLE,
@@ -280,7 +281,15 @@ def value_of(expression: str, **values: float | None) -> float:
     [(5, 0, 1), (5, None, 1), (5, 1, 0), (0, None, 0), (0, 3, 0)],
 )
 @pytest.mark.parametrize(
-    "name", ["ConsumerIsIdle", "ConsumerIsIdleForHours", "EventLogIsIdle", "GreenConsumerIsIdle"]
+    "name",
+    [
+        "ConsumerIsIdle",
+        "ConsumerIsIdleForHours",
+        "ConsumerIsIdleForADay",
+        "EventLogIsIdle",
+        "EventLogIsIdleForADay",
+        "GreenConsumerIsIdle",
+    ],
 )
 def test_a_reader_is_idle_if_records_arrive_and_it_does_nothing(
     name: str, records: int, done: int | None, idle: int
@@ -288,6 +297,31 @@ def test_a_reader_is_idle_if_records_arrive_and_it_does_nothing(
     alarm = alarms_of(EVERYTHING)[name]
     assert value_of(alarm["Metrics"][0]["Expression"], records=records, done=done) == idle
     assert alarm["Threshold"] == 0
+
+
+def rings(alarm: dict[str, Any], arrivals: range) -> bool:
+    """Return whether an alarm rings in two days if records arrive at these seconds, and nothing is done."""
+    [period] = {one["MetricStat"]["Period"] for one in alarm["Metrics"] if "MetricStat" in one}
+    expression, number = alarm["Metrics"][0]["Expression"], alarm["EvaluationPeriods"]
+    breaching = [
+        value_of(expression, records=sum(start <= second < start + period for second in arrivals), done=None)
+        > alarm["Threshold"]
+        for start in range(0, 2 * DAY, period)
+    ]
+    return any(all(breaching[at : at + number]) for at in range(len(breaching) - number + 1))
+
+
+@pytest.mark.parametrize("reader", ["ConsumerIsIdle", "EventLogIsIdle"])
+@pytest.mark.parametrize(
+    "arrivals",
+    [range(0, 2 * DAY, 60), range(0, 2 * DAY, 3_000), range(7_200, 7_500)],
+    ids=["every minute", "every 50 minutes", "in five minutes at night"],
+)
+def test_somebody_is_told_of_an_idle_reader_however_seldom_records_arrive(
+    reader: str, arrivals: range
+) -> None:
+    found = {name: one for name, one in alarms_of(EVERYTHING).items() if name.startswith(reader)}
+    assert any(rings(one, arrivals) for one in found.values()), found.keys()
 
 
 def number_of_metrics(**parameters: str) -> int:
