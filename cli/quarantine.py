@@ -130,8 +130,8 @@ class Entries:
                 location = Location(outputs["EventLogBucket"], found["Key"])
                 yield _letter(location, self._failed_records, location.id)
 
-    def remove(self, entries: Iterable[Entry]) -> None:
-        """Remove letters from quarantine, after their records are safe elsewhere."""
+    def remove(self, entries: Iterable[Entry | BadLetter]) -> None:
+        """Remove letters from quarantine, after their records are safe elsewhere or given up."""
         receipts: dict[Location, str] = {}
         for entry in entries:
             if entry.location in self._receipts:

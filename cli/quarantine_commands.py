@@ -112,23 +112,36 @@ def show_quarantined(stack: Stack, position: str) -> None:
 @quarantine.command("drop")
 @selecting
 @click.option("--position", metavar="POSITION", help="Only the record at this position, as `list` names it.")
+@click.option(
+    "--unreadable", is_flag=True, help="Messages and batches that can't be read, as `list` names them."
+)
 @click.option("--dry-run", is_flag=True, help="Say how many records would be dropped; drop none.")
 @yes_option
 @on_stack
-def drop_quarantined(stack: Stack, wanted: Wanted, position: str | None, dry_run: bool, yes: bool) -> None:
+def drop_quarantined(
+    stack: Stack, wanted: Wanted, position: str | None, unreadable: bool, dry_run: bool, yes: bool
+) -> None:
     """Delete records from quarantine that will never count.
 
     They are gone, but for the event log. A message or batch with other records besides stays as it is.
 
     Example: streakline quarantine drop --reason malformed --dry-run
     """
-    if position is None and not any(wanted):
-        raise click.UsageError("Say which records: --reason, --user, --older-than or --position.")
+    some = position is not None or any(wanted)
+    if some and unreadable:
+        raise click.UsageError("--unreadable goes alone: of these nothing is known.")
+    if not some and not unreadable:
+        raise click.UsageError(
+            "Say which records: --reason, --user, --older-than, --position or --unreadable."
+        )
 
     def selected(record: QuarantinedRecord) -> bool:
         return wanted.has(record) and position in (None, record.position)
 
     with doing("reading quarantine"), Entries(stack) as entries:
+        if unreadable:
+            _drop_unreadable(stack, entries, dry_run, yes)
+            return
         letters = [letter for letter in entries if isinstance(letter, Entry)]
         dropped = [letter for letter in letters if all(map(selected, letter.records))]
         mixed = [letter for letter in letters if letter not in dropped and any(map(selected, letter.records))]
@@ -139,6 +152,16 @@ def drop_quarantined(stack: Stack, wanted: Wanted, position: str | None, dry_run
     click.echo(f"{count:,} records {'would be' if dry_run else 'were'} dropped.")
     for letter in mixed:
         click.echo(f"stays, because it has other records besides: {letter.location}")
+
+
+def _drop_unreadable(stack: Stack, entries: Entries, dry_run: bool, yes: bool) -> None:
+    bad = [letter for letter in entries if isinstance(letter, BadLetter)]
+    for letter in bad:
+        click.echo(f"{letter.location}  {letter.why}")
+    if not dry_run and bad:
+        ask_first(stack, yes, f"This deletes {len(bad):,} messages and batches that can't be read for good")
+        entries.remove(bad)
+    click.echo(f"{len(bad):,} that can't be read {'would be' if dry_run else 'were'} dropped.")
 
 
 def _records(entries: Entries, wanted: Callable[[QuarantinedRecord], bool]) -> Iterator[QuarantinedRecord]:

@@ -86,3 +86,23 @@ def test_nothing_is_dropped_without_a_choice_or_without_a_yes(stack: Stack) -> N
     declined = CliRunner().invoke(main, ["quarantine", "drop", "--reason", "invalid"], input="n\n")
     assert declined.exit_code == 1
     assert len(codes(stack)) == 4
+
+
+def test_what_cannot_be_read_is_dropped_too_so_that_no_message_rings_for_14_days(stack: Stack) -> None:
+    for name in ("QuarantineUrl", "RuleDeadLettersUrl"):
+        stack.client("sqs").send_message(QueueUrl=stack.outputs[name], MessageBody="from somebody else")
+    run("drop", "--older-than", "0", "--yes")
+    assert "2 that can't be read would be dropped" in run("drop", "--unreadable", "--dry-run").output
+    declined = CliRunner().invoke(main, ["quarantine", "drop", "--unreadable"], input="n\n")
+    assert declined.exit_code == 1
+    dropped = run("drop", "--unreadable", "--yes").output
+    assert "it is not a letter of Streakline" in dropped
+    assert "2 that can't be read were dropped" in dropped
+    assert "can't be read" not in run("list").output
+    assert "0 that can't be read" in run("drop", "--unreadable", "--yes").output
+
+
+def test_what_can_be_read_stays_if_only_the_unreadable_is_dropped(stack: Stack) -> None:
+    run("drop", "--unreadable", "--yes")
+    assert len(codes(stack)) == 4
+    assert run("drop", "--unreadable", "--reason", "invalid", "--yes").exit_code == 2
