@@ -188,6 +188,23 @@ DATA_MUTANTS = [
         "WebAcl",
     ),
     Mutant(
+        "the schedule of erasures, switched off",
+        setting("DISABLED", "ErasurePassSchedule", "State"),
+        OWN,
+        "erased_learners_leave_the_log",
+        "ErasurePassSchedule",
+    ),
+    Mutant(
+        "where queries leave their answers",
+        setting(
+            "s3://other/",
+            *("EventLogWorkGroup", "WorkGroupConfiguration", "ResultConfiguration", "OutputLocation"),
+        ),
+        OWN,
+        "answers_of_queries_are_encrypted",
+        "EventLogWorkGroup",
+    ),
+    Mutant(
         "the length of passwords",
         setting(8, "UserPool", "Policies", "PasswordPolicy", "MinimumLength"),
         OWN,
