@@ -205,6 +205,29 @@ DATA_MUTANTS = [
         "EventLogWorkGroup",
     ),
     Mutant(
+        "the order of a learner's records",
+        without("BusToStream", "Targets", 0, "KinesisParameters"),
+        OWN,
+        "events_that_fail_go_to_dead_letters",
+        "BusToStream",
+    ),
+    *(
+        Mutant(
+            f"the {name} of an alarm",
+            setting(value, alarm, name),
+            OWN,
+            "alarms_ring_at_trouble",
+            alarm,
+        )
+        for name, alarm, value in (
+            ("Threshold", "QuarantineIsNotEmpty", 1_000),
+            ("Threshold", "ConsumerIsBehind", 86_400_000),
+            ("Statistic", "RuleHasDeadLetters", "Minimum"),
+            ("Period", "ConsumerFails", 86_400),
+            ("ComparisonOperator", "StatesAreUnreadable", "LessThanThreshold"),
+        )
+    ),
+    Mutant(
         "the length of passwords",
         setting(8, "UserPool", "Policies", "PasswordPolicy", "MinimumLength"),
         OWN,

@@ -4,6 +4,23 @@ from tests.e2e.mutants import OWN, TRUST, Mutant, allowing, removing, setting, s
 
 POLICY_MUTANTS = [
     Mutant(
+        "an access log that names no learner",
+        setting("$context.path $context.status", "HttpApiStage", "AccessLogSettings", "Format"),
+        OWN,
+        "stages_limit_requests",
+        "HttpApiStage",
+    ),
+    Mutant(
+        "answers that CloudFront does not keep",
+        setting(
+            "658327ea-f89d-4fab-a63d-7e88639e58f6",  # AWS's CachingOptimized
+            *("Distribution", "DistributionConfig", "DefaultCacheBehavior", "CachePolicyId"),
+        ),
+        OWN,
+        "answers_are_not_shared_between_learners",
+        "Distribution",
+    ),
+    Mutant(
         "names of actions in a policy beside its role",
         stating("ErasurePassMachineMaps", Action="states:Start*"),
         OWN,

@@ -230,6 +230,17 @@ def test_every_function_and_every_stream_that_is_read_has_its_alarms(stack: dict
 
 
 @each_stack
+def test_every_queue_is_watched_by_an_alarm_of_its_own(stack: dict[str, str]) -> None:
+    queues = [
+        f"{name}.QueueName" for name, one in deployed(**stack).items() if one["Type"] == "AWS::SQS::Queue"
+    ]
+    watched = [
+        one.dimensions["QueueName"] for one in watched_by_alarms(stack) if "QueueName" in one.dimensions
+    ]
+    assert sorted(watched) == sorted(queues)
+
+
+@each_stack
 def test_a_gradual_deployment_watches_the_newest_version_of_every_function(stack: dict[str, str]) -> None:
     of_versions = [
         one.dimensions["FunctionName"]
