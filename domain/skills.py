@@ -63,8 +63,9 @@ _CONVERGED = 2e-3
 _CURVATURE_CONVERGED = 1e-4
 """The same if the curvature is needed, because it is that before the last step."""
 _CERTAINTY = 2.0
-"""A step of one logit changes p(1-p) by a factor of e at most. What is left to go after a step is shorter
-than the step, so twice its length bounds both together."""
+"""No skill changes by more than twice a step's length: by the overall step and by its category's own. If it
+changes by d < 1, the most probable skill is at most -ln(1-d) away from where the step began. On the way,
+p(1-p) falls at most as fast as e to the power of minus the distance. So 1-d of the curvature remains."""
 _LONGEST_STEP = 2.0
 _MAX_STEPS = 50
 
@@ -236,7 +237,7 @@ def _solve(
             if size > _LONGEST_STEP:
                 move *= _LONGEST_STEP / size
             offsets[n] += move
-        if largest < converged or curvature > enough * exp(_CERTAINTY * largest):
+        if largest < converged or curvature * (1 - _CERTAINTY * largest) > enough:
             break
     return _Found(learner, offsets, curvature)
 

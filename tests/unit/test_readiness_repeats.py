@@ -136,6 +136,21 @@ def test_a_right_answer_to_new_content_never_lowers_the_estimate_whatever_the_ra
         assert after >= before - TOLERANCE
 
 
+def test_a_right_answer_never_lowers_the_estimate_of_who_repeats_the_easy_part_of_many_categories() -> None:
+    each = [(Category(62, 0.95, 62, 62, name=f"n{n}"), Category(1, 0.0, questions=1_000)) for n in range(30)]
+    found = [half._replace(name=easy.name, answered_by=9_999) for easy, hard in each for half in (easy, hard)]
+    found += [Category(1, 0.018, name="n0", answered_by=9_999), Category(20, 0.03, questions=1_000_000)]
+    certification = catalog_of(found)
+    first = first_answers(found)
+    repeats = [Answer(first[62 * n].content) for n in range(30) for _ in range(10)]
+    before, after = (
+        estimate(answers, certification)
+        for answers in ([*first, *repeats], [*first, *repeats, Answer(63 * 30)])
+    )
+    assert certification.contents[63 * 30].category == "n0"
+    assert after >= before - TOLERANCE
+
+
 def test_grinding_every_category_is_worth_a_few_points_together() -> None:
     certification = make_certification(categories=12, each=3)
     first = [Answer(n, PERFECT * (n % 3 == 0), 1, n) for n in range(36)]
