@@ -18,6 +18,7 @@ from domain.interaction import (
     UserId,
     digest_of,
     faults_of,
+    has_content,
     hundredths,
     occurred,
 )
@@ -99,9 +100,11 @@ def is_exam(fields: Mapping[str, Any]) -> bool:
     """Return whether a JSON object of the stream is an exam's result rather than an interaction.
 
     The bus passes on the detail of an event without its type, so the fields decide: a result has `passed`,
-    and neither `content_id` nor `interaction_type`.
+    and neither `content_id` nor `interaction_type`. It is no retraction in spite of `passed` if that is null.
     """
-    return "passed" in fields and "content_id" not in fields and "interaction_type" not in fields
+    if "passed" not in fields or has_content(fields):
+        return False
+    return fields["passed"] is not None or fields.get("retracted_on") is None
 
 
 def parse_exam(fields: dict[str, Any], arrived_at: datetime) -> ExamResult:

@@ -6,6 +6,7 @@ The event alone decides its local day: neither a clock nor stored data influence
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Annotated, Any, Final, Literal, LiteralString, NamedTuple, get_args
@@ -265,6 +266,14 @@ class PostedInteractionV1(_Fields):
     occurred_at: Annotated[
         OccurredAt | None, Field(description="Default: now. Required if there is an event_id")
     ] = None
+
+
+def has_content(fields: Mapping[str, Any]) -> bool:
+    """Return whether a JSON object of the stream has what only interactions have. Null is as good as absent.
+
+    A table of all kinds of events has null in the columns that the other kinds do not have.
+    """
+    return fields.get("content_id") is not None or fields.get("interaction_type") is not None
 
 
 def parse(fields: dict[str, Any], arrived_at: datetime) -> Interaction:

@@ -20,6 +20,7 @@ from domain.interaction import (
     UserId,
     digest_of,
     faults_of,
+    has_content,
 )
 
 
@@ -76,7 +77,7 @@ def is_retraction(fields: Mapping[str, Any]) -> bool:
 
     The bus passes on the detail of an event without its type, so the fields decide.
     """
-    return "retracted_on" in fields and "content_id" not in fields and "interaction_type" not in fields
+    return fields.get("retracted_on") is not None and not has_content(fields)
 
 
 def parse_retraction(fields: dict[str, Any], arrived_at: datetime) -> Retraction:

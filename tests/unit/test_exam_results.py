@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.catalog import Catalog, Certification, Content
-from domain.events import Event, parse_event, parse_record
+from domain.events import Event, detail_type, parse_event, parse_record
 from domain.exam_results import Exam, ExamResult
 from domain.interaction import Interaction, InvalidInteraction
+from domain.retraction import Retraction
 from domain.views import ViewContext, dashboard, readiness, readiness_of_all
 from functions.items import learner_of, state_item
 from tests.factory import Folded, fold_batches, make_interaction
@@ -53,6 +54,14 @@ def test_an_interaction_with_a_field_passed_stays_an_interaction() -> None:
     for missing in ("content_id", "interaction_type"):
         with pytest.raises(InvalidInteraction, match=missing):
             parsed(make_interaction(passed=True, **{missing: ...}))
+
+
+def test_a_row_of_a_table_of_all_events_is_what_its_columns_say() -> None:
+    columns = {"content_id": None, "interaction_type": None, "passed": None, "retracted_on": None}
+    retracted = {"event_id": "x-1", "user_id": "ann", "retracted_on": "2026-03-01"}
+    rows = (make_interaction(), make_exam(), retracted)
+    assert [type(parsed({**columns, **row})) for row in rows] == [Interaction, ExamResult, Retraction]
+    assert [detail_type({**columns, **row}) for row in rows] == [detail_type(row) for row in rows]
 
 
 @pytest.mark.parametrize(
