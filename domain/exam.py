@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from domain.catalog import KNOWN, Certification, Content
 from domain.content_set import ContentSet
-from domain.difficulty import POPULATION, SHRINKAGE, easiness, learners_behind
+from domain.difficulty import POPULATION, SHRINKAGE, easiness, learners_behind, logistic, logit
+from domain.skills import CONSTANTS
 
 PASS_MARKS: Mapping[str, float] = {
     "foundational": 70.0,
@@ -30,6 +31,11 @@ PULLED_BELOW = (60, 200)
 nowhere: so many learners have practised themselves. The logs have 1 and 50 of them, and a simulation 200."""
 RATED_CONTENT = 3
 """So many contents count for one whose difficulty is known."""
+_MOST_BY_REPEAT = 0.145
+"""The slope of a category's expected share times how far a right repeat is above the expected one, at most.
+The first right repeat of a category raises its skill by 0.067 logits at most, and so its share by a point."""
+_SKILLS = [half / 2 for half in range(-16, 17)]
+"""Skills to check this for, in logits."""
 _LEARNERS_OF_RATED = 15
 """Number of learners behind a rate from which on the difficulty is known. Fewer count in proportion."""
 
@@ -171,12 +177,25 @@ def _mean_easiness(group: Sequence[Content], easy: Sequence[float]) -> float:
     """Return the mean easiness of a category's questions, or of its contents if the exam asks none.
 
     Repeats are compared with it. If hard content that the exam hardly asks made the mean too hard, a right
-    repeat could raise the estimate by more than a point.
+    repeat could raise the estimate by more than a point. So could it if hardly anybody gets some questions
+    right and the others are easy. Then the result is easier than the mean.
     """
     questions = [content.questions if content.active else 0 for content in group]
     weights = questions if any(questions) else [1] * len(group)
-    total = math.fsum(weight * easy[content.ordinal] for weight, content in zip(weights, group, strict=True))
-    return total / sum(weights)
+    whole = sum(weights)
+    shares: dict[int, float] = {}
+    total = 0.0
+    for weight, content in zip(weights, group, strict=True):
+        x = easy[content.ordinal]
+        total += weight * x
+        shares[round(x)] = shares.get(round(x), 0.0) + weight / whole
+    found = total / whole
+    for skill in _SKILLS:
+        # How fast the expected share rises with the skill.
+        slope = math.fsum(share * logistic(skill + x) * logistic(-skill - x) for x, share in shares.items())
+        if slope > _MOST_BY_REPEAT:
+            found = max(found, logit(1 - _MOST_BY_REPEAT / slope) - skill - CONSTANTS.met)
+    return found
 
 
 def _unknown(contents: Sequence[Content]) -> float:

@@ -94,6 +94,14 @@ def test_hard_content_that_the_exam_hardly_asks_gives_no_way_to_grind(active: bo
     assert 0 < rise([hard, asked, *others], 0) < 1
 
 
+def test_questions_that_nobody_gets_right_beside_easy_ones_give_no_way_to_grind() -> None:
+    shares = [(0.0, 252_000), (1.0, 748_000)]
+    asked = [Category(1, rate, questions=each, answered_by=9_999, name="c0") for rate, each in shares]
+    met = Category(5, 0.256, 5, answered_by=9_999, name="c0")
+    others = [Category(1, 1.0, 1, answered_by=9_999)] * 26
+    assert 0 < rise([met, *asked, *others], 0) < 1
+
+
 categories = st.builds(
     Category,
     st.sampled_from([1, 3, 10, 25, 60]),
