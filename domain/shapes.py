@@ -231,7 +231,8 @@ class CertificationReadiness(ExamOutcomes):
             gt=0,
             lt=1,
             description="Estimated chance that an exam of 65 new questions reaches the pass mark, 0.05 to "
-            "0.95; null if too few different contents were answered. It promises nothing",
+            "0.95; null if too few different contents were answered, or categories with too few of the "
+            "questions. It promises nothing",
         ),
     ]
     practice_score: Annotated[
