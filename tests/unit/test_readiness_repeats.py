@@ -1,5 +1,6 @@
 """How much repeated answers can raise the readiness estimate, if rates make whole categories hard or easy."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -7,7 +8,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from domain import skills
 from domain.catalog import Certification, ContentMetadata, assign
+from domain.skills import CONSTANTS, Answers, infer_skills
 from tests.readiness_states import PERFECT, TOLERANCE, Answer, State, estimate, make_certification
 
 
@@ -157,6 +160,18 @@ def test_a_right_answer_never_lowers_the_estimate_of_who_repeats_the_easy_part_o
     )
     assert certification.contents[63 * 30].category == "n0"
     assert after >= before - TOLERANCE
+
+
+def test_the_limit_on_repeats_is_that_of_the_whole_search_for_the_skill(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    easy, hard, mean = (math.exp(-easiness) for easiness in (6.9, -6.85, -6.6))
+    answers = {f"c{n}": Answers([(5, easy), (36, hard)], 41, 5.0, 5, 5.0, mean) for n in range(43)}
+    early = infer_skills(answers, 43 * 41, 0.0, 0.5, CONSTANTS)
+    monkeypatch.setattr(skills, "_CERTAINTY", 100.0)
+    assert early.learner == pytest.approx(
+        infer_skills(answers, 43 * 41, 0.0, 0.5, CONSTANTS).learner, abs=1e-3
+    )
 
 
 def test_grinding_every_category_is_worth_a_few_points_together() -> None:
