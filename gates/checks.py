@@ -6,7 +6,7 @@ import platform
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -143,11 +143,16 @@ def policy_documents(properties: Any) -> Iterator[dict[str, Any]]:
             yield from policy_documents(one)
 
 
-def guard(template: Template) -> Iterator[Finding]:
-    """Yield what cfn-guard finds with Control Tower's rules and those of gates/rules.guard."""
-    executable = _PACKAGE / "bin" / _EXECUTABLES[platform.system(), platform.machine()] / "cfn-guard"
+def files_of_rules() -> list[Path]:
+    """Return the files with Control Tower's rules and the project's own."""
     control_tower = _PACKAGE / "rules" / "control-tower" / "cfn-guard"
-    rules = [RULES, *(control_tower / f"{name}.guard" for name in CONTROL_TOWER)]
+    return [RULES, *(control_tower / f"{name}.guard" for name in CONTROL_TOWER)]
+
+
+def guard(template: Template, rules: Sequence[Path] | None = None) -> Iterator[Finding]:
+    """Yield what cfn-guard finds with some files of rules; by default, with all."""
+    executable = _PACKAGE / "bin" / _EXECUTABLES[platform.system(), platform.machine()] / "cfn-guard"
+    rules = rules or files_of_rules()
     with tempfile.TemporaryDirectory() as directory:
         for name, parameters in DEPLOYMENTS.items():
             # Control Tower's rules run on what has the keys of a template.
@@ -158,7 +163,7 @@ def guard(template: Template) -> Iterator[Finding]:
             "--data", directory, *(part for rule in rules for part in ("--rules", str(rule))), failing=True,
         )  # fmt: skip
     for report in json.loads(answer):
-        if unread := _names(rules) - _judged(report):
+        if unread := rules_in(rules) - _judged(report):
             # cfn-guard leaves out a file that it can't read, and goes on.
             raise RuntimeError(f"cfn-guard did not judge {', '.join(sorted(unread))}")
         for broken in report["not_compliant"]:
@@ -167,10 +172,10 @@ def guard(template: Template) -> Iterator[Finding]:
                 yield Finding("cfn-guard", rule, resource, _messages(broken))
 
 
-def _names(rules: Iterable[Path]) -> set[str]:
+def rules_in(files: Iterable[Path]) -> set[str]:
     """Return the names of the rules in some files, except those with parameters, which others call."""
     return {
-        name for path in rules for name in re.findall(r"^rule (\w+)\b(?!\()", path.read_text(), re.MULTILINE)
+        name for path in files for name in re.findall(r"^rule (\w+)\b(?!\()", path.read_text(), re.MULTILINE)
     }
 
 
