@@ -166,7 +166,9 @@ def _readiness(code: str, progress: shapes.CertificationProgress) -> Text:
         f"passing takes {found['pass_mark']:g} %."
     ]
     chance = _whole(_percent(found["predicted_pass_probability"]))
-    if chance is None:
+    if chance is None and found["evidence"]["coverage"] == 1:
+        sentences.append("There are too few questions for a chance of passing.")
+    elif chance is None:
         sentences.append("For a chance of passing, answer more different questions.")
     else:
         sentences.append(f"Your estimated chance of passing is {chance:.0f} %.")

@@ -196,7 +196,11 @@ function Certification({ words, to, code, both }) {
           </p>
           <${ReadinessScale} words=${words} readiness=${found} label=${readinessSentence(words, found)} />
           <p>${readinessSentence(words, found)}${" "}
-            ${chance === null ? to("readiness.no_chance") : to("readiness.chance", { chance: words.share(chance) })}
+            ${chance !== null
+              ? to("readiness.chance", { chance: words.share(chance) })
+              : found.evidence.coverage === 1
+                ? words.t("readiness.too_few")
+                : to("readiness.no_chance")}
             ${" "}<span class="quiet">${words.t(`readiness.confidence.${found.confidence_level}`)}</span>
           </p>
         `}

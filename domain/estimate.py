@@ -49,7 +49,8 @@ class Area(NamedTuple):
     weight: float
     """Its share of the exam's questions, 0 to 1."""
     answers: int
-    """Number of scored answers in it, ever."""
+    """Number of scored answers in it, ever. Of content that has moved here from another category, there may
+    be only the first answers: the others are counted there."""
     coverage: float
     """Share of its questions, 0 to 1, whose content was scored at least once."""
     estimate: float | None
@@ -82,6 +83,9 @@ class Profile(NamedTuple):
         Nobody knows which contents were repeated. The more repeats a category has, the more likely it is that
         this one was repeated, and as late as the category was practised last.
         """
+        if category not in self.scored:
+            # It has another name since it was practised.
+            return first
         last = self.practice.memory(category)
         # A first answer is never later than the last practice, but UTC days differ from the learner's.
         if last <= first:
@@ -231,6 +235,8 @@ def predict(profile: Profile, pass_mark: float, questions: int, constants: Const
             estimate = 100 * p
             interval = _interval(p, math.sqrt(_spread(p) * (INFORMATION * variance + constants.drift)))
         answers = profile.scored.get(name, 0)
+        if name in numbers:
+            answers = max(answers, profile.answered.answers[name].first_number)
         areas.append(Area(name, weight, answers, met / of_category, estimate, interval))
     coverage = scored_questions / total if total else None
     practice = 100 * practised / scored_questions if scored_questions else None

@@ -50,6 +50,20 @@ def test_memory_is_a_reason_only_if_more_is_expected_of_practised_questions(
     assert ("partly because you know them" in printed.getvalue()) is is_said
 
 
+@pytest.mark.parametrize(
+    ("answered", "said"),
+    [
+        (1, "For a chance of passing, answer more different questions."),
+        (3, "There are too few questions for a chance of passing."),
+    ],
+)
+def test_without_a_chance_it_says_what_it_takes(world: World, answered: int, said: str) -> None:
+    world.project(*[interaction(f"e{n}", content_id=f"saa-{n + 1}", score=80) for n in range(answered)])
+    printed = StringIO()
+    render(Console(file=printed, width=400), make_stack(world), "ann", date(2026, 3, 1))
+    assert said in printed.getvalue()
+
+
 def test_nothing_is_wider_than_80_columns(world: World) -> None:
     world.project(
         *[

@@ -164,3 +164,19 @@ def test_a_category_never_met_is_less_certain_unless_rates_say_how_hard_it_is() 
     plain, rated = (practised.assess(each) for each in (CATALOG, Certification("SAA", 1, known)))
     widths = [found.areas[5].interval.width for found in (plain, rated)]
     assert widths[0] > widths[1] + 3
+
+
+def test_a_category_that_gets_another_name_is_assessed_as_before_and_so_is_its_practice() -> None:
+    answers = [Answer(n, PERFECT * (n < 12), 2, n) for n in EACH_ONCE]
+    state = State().after(answers, CATALOG)
+    rows = [
+        ContentMetadata(each.content_id, f"{each.category} new", each.difficulty, each.questions)
+        for each in CATALOG.contents
+    ]
+    before, after = state.assess(CATALOG), state.assess(assign(CATALOG, rows, 1))
+    assert before.weak
+    assert [f"{area.category} new" for area in before.weak] == [area.category for area in after.weak]
+    assert [f"{area.category} new" for area in before.strong] == [area.category for area in after.strong]
+    assert [area.answers for area in after.areas] == [12] * 6
+    assert (after.estimate, after.practice) == pytest.approx((before.estimate, before.practice))
+    assert [action.kind for action in after.actions] == [action.kind for action in before.actions]

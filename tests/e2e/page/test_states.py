@@ -174,6 +174,29 @@ def test_memory_is_a_reason_only_if_more_is_expected_of_practised_questions(
         assert ("partly because you know them" in (panel.text_content() or "")) is is_said
 
 
+@pytest.mark.parametrize(
+    ("coverage", "said"),
+    [
+        (0.9, "For a chance of passing, answer more different questions."),
+        (1.0, "There are too few questions for a chance of passing."),
+    ],
+)
+def test_without_a_chance_the_page_says_what_it_takes(
+    browser: Browser, url: str, coverage: float, said: str
+) -> None:
+    def answer(route: Route) -> None:
+        view = route.fetch().json()
+        for progress in view["certification_progress"].values():
+            progress["readiness"]["predicted_pass_probability"] = None
+            progress["readiness"]["evidence"]["coverage"] = coverage
+        route.fulfill(json=view)
+
+    with visit(browser, url, at=TODAY) as seen:
+        seen.page.route("**/progress/*/dashboard*", answer)
+        seen.sign_in(LEARNER)
+        expect(seen.panel("How ready you are")).to_contain_text(said)
+
+
 def test_a_learner_without_data_is_told_how_to_begin(browser: Browser, url: str) -> None:
     with visit(browser, url, color_scheme="dark") as seen:
         seen.sign_in(NEWCOMER)
