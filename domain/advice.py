@@ -1,6 +1,6 @@
 """Advice to a learner: how much study time is left, and what to do next and why."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Literal, NamedTuple
 
@@ -116,7 +116,7 @@ def actions(
     def next_content(name: str, kind: ActionKind) -> str:
         category = categories[name]
         if kind == "refresh":
-            ordinal = _least_known(category, best(), track)
+            ordinal = _least_known(category, profile, best(), track)
         else:
             ordinal = _next_content(category, profile, best)
         return certification.contents[ordinal].content_id
@@ -190,23 +190,23 @@ def _few(answers: int) -> str:
     return f"only {answers} scored answers" if answers else "no scored answers"
 
 
-def _next_content(category: ExamCategory, profile: Profile, best: Callable[[], Mapping[int, int]]) -> int:
+def _next_content(category: ExamCategory, profile: Profile, best: Callable[[], Callable[[int], int]]) -> int:
     """Return the ordinal of a category's content to take next: one never scored, else one to repeat.
 
-    `best`: returns the best scores by ordinal.
+    `best`: returns the function from the ordinal of a scored content to its best score.
     """
     new = category.contents & ~profile.answered.contents.bits
     if new:
         return (new & -new).bit_length() - 1
-    return min(category.ordinals, key=best().__getitem__)
+    return min(category.ordinals, key=best())
 
 
-def _least_known(category: ExamCategory, best: Mapping[int, int], track: Track) -> int:
+def _least_known(category: ExamCategory, profile: Profile, best: Callable[[int], int], track: Track) -> int:
     """Return the ordinal of a category's content to repeat. Some content that the exam asks must be scored.
 
     It is the one with the lowest score. Of equal ones, it is the one whose first answer is the oldest.
     """
-    scored = [ordinal for ordinal in category.ordinals if ordinal in best]
-    lowest = min(map(best.__getitem__, scored))
+    scored = [ordinal for ordinal in category.ordinals if ordinal in profile.answered.contents]
+    lowest = min(map(best, scored))
     minutes = dict(zip(track.first_of, minutes_of(track.first), strict=True))
-    return min((minutes.get(ordinal, 0), ordinal) for ordinal in scored if best[ordinal] == lowest)[1]
+    return min((minutes.get(ordinal, 0), ordinal) for ordinal in scored if best(ordinal) == lowest)[1]

@@ -74,8 +74,9 @@ def answered_of(exam: Exam, track: Track, today: int) -> Answered:
     # The catalog that was read can lack content.
     scored = ContentSet(track.scored.bits & (1 << len(exam.cell_of)) - 1)
     known = track.first_of & scored
-    all_known = known.bits == scored.bits
     sums, left = _sums(exam, track, scored, known, today)
+    exam_cells, known_bits, scored_bits = exam.cells, known.bits, scored.bits
+    all_known = known_bits == scored_bits
     practised: dict[str, Practised] = {}
     answers: dict[str, Answers] = {}
     for category in exam.categories:
@@ -84,15 +85,15 @@ def answered_of(exam: Exam, track: Track, today: int) -> Answered:
         number = summed = questions = 0
         remembered = 0.0
         for position in category.cells:
-            harder, each, _, chance, members = exam.cells[position]
-            count = (members & known.bits).bit_count()
+            harder, each, _, chance, members = exam_cells[position]
+            count = (members & known_bits).bit_count()
             of_cell = sums[position]
             summed += of_cell
             if count:
                 firsts.append((count, harder))
                 number += count
             if not all_known:
-                count = (members & scored.bits).bit_count()
+                count = (members & scored_bits).bit_count()
             if count and each:
                 cells.append((harder, each, chance, count, of_cell & _BEST))
                 questions += each * count

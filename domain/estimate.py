@@ -196,10 +196,10 @@ def _remembered(cells: Iterable[PractisedCell], odds: float, memory: float, cons
 
 def predict(profile: Profile, pass_mark: float, questions: int, constants: Constants) -> Prediction:
     """Return the expected result of an exam. The arguments are those of `domain.readiness.assess`."""
-    total, cells = profile.exam.total, profile.exam.cells
-    has_evidence = bool(total and profile.answered.answers)
+    total, cells, answered = profile.exam.total, profile.exam.cells, profile.answered
+    has_evidence = bool(total and answered.answers)
     between = constants.between_categories
-    numbers = {name: found.number for name, found in profile.answered.answers.items()}
+    numbers = {name: found.number for name, found in answered.answers.items()}
     variance_of_learner = learner_variance(list(numbers.values()), profile.variance, constants)
     areas: list[Area] = []
     # Sums over the categories: the expected share, the variance that each adds on its own, how far they
@@ -214,13 +214,14 @@ def predict(profile: Profile, pass_mark: float, questions: int, constants: Const
         p = _expected(category, cells, odds) / of_category
         weight = of_category / total
         met = 0
-        found = profile.answered.practised.get(name)
+        found = answered.practised.get(name)
         if found is not None:
             met = found.questions
             scored_questions += met
             practised += _remembered(found.cells, odds, profile.memory(name, found.left), constants)
         # How far the category's skill follows the overall one: 1 without answers, towards 0 with many.
-        number = numbers.get(name, 0.0)
+        evidence = answered.answers.get(name)
+        number = numbers[name] if evidence else 0.0
         follows = 1 / (1 + INFORMATION * number * between)
         # Without an answer, the category may also be harder than the others, unless rates say how hard it is.
         own = between * follows if number else between + constants.unmet * category.unknown
@@ -234,9 +235,7 @@ def predict(profile: Profile, pass_mark: float, questions: int, constants: Const
             variance = own + follows * follows * variance_of_learner
             estimate = 100 * p
             interval = _interval(p, math.sqrt(_spread(p) * (INFORMATION * variance + constants.drift)))
-        answers = profile.scored.get(name, 0)
-        if name in numbers:
-            answers = max(answers, profile.answered.answers[name].first_number)
+        answers = evidence.first_number + evidence.repeats if evidence else 0
         areas.append(Area(name, weight, answers, met / of_category, estimate, interval))
     coverage = scored_questions / total if total else None
     practice = 100 * practised / scored_questions if scored_questions else None

@@ -1,6 +1,6 @@
 """A learner's state, and how far the learner is towards each achievement."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from struct import unpack
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -51,9 +51,13 @@ class Track(NamedTuple):
         """Return the best score of a content, in hundredths; None if it has no score."""
         return score_of(self.scored, self.best, ordinal)
 
-    def best_scores(self) -> dict[int, int]:
-        """Return the best scores by ordinal, in hundredths; without the contents that have no score."""
-        return dict(zip(self.scored, unpack(f">{len(self.best) // SCORE_BYTES}H", self.best), strict=True))
+    def best_scores(self) -> Callable[[int], int]:
+        """Return the function from the ordinal of a content in `scored` to its best score, in hundredths."""
+        scores = unpack(f">{len(self.best) // SCORE_BYTES}H", self.best)
+        if self.scored.bits == (1 << len(scores)) - 1:
+            # Without gaps, as at the end of the preparation, the ordinals are the positions.
+            return scores.__getitem__
+        return dict(zip(self.scored, scores, strict=True)).__getitem__
 
 
 class Day(NamedTuple):

@@ -125,3 +125,16 @@ def test_study_time_uses_the_learners_own_pace_once_it_is_known() -> None:
 def test_study_time_is_unknown_without_typical_hours_and_pace() -> None:
     mine = make_certification("MINE")
     assert State().after([Answer(n % 6) for n in range(18)], mine).assess(mine).study_time is None
+
+
+@pytest.mark.parametrize("missing", [None, "c0"])
+def test_a_category_without_new_content_is_repeated_from_its_lowest_score(missing: str | None) -> None:
+    """Whether or not content of another category, with lower ordinals, has no score yet."""
+    answers = [
+        Answer(content.ordinal, 2_000 if content.content_id == "c1-13" else 4_000)
+        for content in LARGE.contents
+        if content.category != missing
+    ]
+    contents = {action.category: action.content_id for action in assess_answers(answers, LARGE).actions}
+    assert contents["c1"] == "c1-13"
+    assert contents["c0"] == "c0-0"
