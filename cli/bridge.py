@@ -65,6 +65,7 @@ def _move(sqs: Any, kinesis: Any, url: str, stream: str) -> int:
     receipts = [message["ReceiptHandle"] for message in messages]
     left = set(rejected(receipts, results))
     accepted = [receipt for receipt in receipts if receipt not in left]
+    # One that SQS did not delete comes again, and counts once all the same.
     delete_messages(sqs, url, accepted)
     return len(accepted)
 

@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Annotated, Any, NamedTuple, Self
 
+import click
 from botocore.exceptions import ClientError
 from pydantic import AwareDatetime, Base64Bytes, BaseModel, ConfigDict, Field, Json, ValidationError
 
@@ -131,7 +132,10 @@ class Entries:
                 yield _letter(location, self._failed_records, location.id)
 
     def remove(self, entries: Iterable[Entry | BadLetter]) -> None:
-        """Remove letters from quarantine, after their records are safe elsewhere or given up."""
+        """Remove letters from quarantine, after their records are safe elsewhere or given up.
+
+        Raises click.ClickException if SQS did not delete some.
+        """
         receipts: dict[Location, str] = {}
         for entry in entries:
             if entry.location in self._receipts:
@@ -139,7 +143,10 @@ class Entries:
             else:
                 self._s3.delete_object(Bucket=entry.location.container, Key=entry.location.id)
         for url, of_queue in _by_queue(receipts).items():
-            delete_messages(self._sqs, url, of_queue)
+            if failed := delete_messages(self._sqs, url, of_queue):
+                raise click.ClickException(
+                    f"{len(failed)} of {len(of_queue)} messages are still in the queue {url}: {failed[0]}"
+                )
 
     def _refused_record(self, message: Message) -> Iterator[QuarantinedRecord]:
         """Yield the record that the consumer has put into quarantine."""

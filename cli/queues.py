@@ -7,10 +7,13 @@ from typing import Any
 MAX_MESSAGES = 10
 
 
-def delete_messages(sqs: Any, url: str, receipts: Iterable[str]) -> None:
-    """Delete messages from a queue."""
+def delete_messages(sqs: Any, url: str, receipts: Iterable[str]) -> list[str]:
+    """Delete messages from a queue. Return why, for each message that SQS did not delete."""
+    failed: list[str] = []
     for entries in _entries(receipts):
-        sqs.delete_message_batch(QueueUrl=url, Entries=entries)
+        answer = sqs.delete_message_batch(QueueUrl=url, Entries=entries)
+        failed += [one.get("Message") or one["Code"] for one in answer.get("Failed", [])]
+    return failed
 
 
 def release_messages(sqs: Any, url: str, receipts: Iterable[str]) -> None:

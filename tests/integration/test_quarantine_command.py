@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 from cli import quarantine, trial
 from cli.__main__ import main
 from cli.quarantine import list_records
+from cli.queues import delete_messages
 from cli.stack import Stack
 from tests.factory import make_interaction
 from tests.integration.conftest import ARRIVAL, World, interaction
@@ -106,3 +107,15 @@ def test_what_can_be_read_stays_if_only_the_unreadable_is_dropped(stack: Stack) 
     run("drop", "--unreadable", "--yes")
     assert len(codes(stack)) == 4
     assert run("drop", "--unreadable", "--reason", "invalid", "--yes").exit_code == 2
+
+
+def test_records_that_sqs_did_not_delete_are_not_said_to_be_dropped(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        quarantine, "delete_messages", lambda sqs, url, _: delete_messages(sqs, url, ["expired"])
+    )
+    result = run("drop", "--reason", "malformed", "--yes")
+    assert result.exit_code == 1
+    assert "1 of 1 messages are still in the queue" in result.output
+    assert "were dropped" not in result.output

@@ -384,8 +384,8 @@ class RefusingStack:
             self._refuse(one["Data"])
         return {"Records": [{} for _ in Records]}
 
-    def delete_message_batch(self, **_: Any) -> None:
-        return
+    def delete_message_batch(self, **_: Any) -> dict[str, Any]:
+        return {}
 
     change_message_visibility_batch = delete_message_batch
 
