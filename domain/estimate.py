@@ -84,7 +84,7 @@ class Profile(NamedTuple):
         this one was repeated, and as late as the category was practised last.
         """
         if category not in self.scored:
-            # It has another name since it was practised.
+            # The category got another name after it was practised.
             return first
         last = self.practice.memory(category)
         # A first answer is never later than the last practice, but UTC days differ from the learner's.

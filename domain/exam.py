@@ -31,7 +31,7 @@ PULLED_BELOW = (60, 200)
 nowhere: so many learners have practised themselves. The logs have 1 and 50 of them, and a simulation 200."""
 RATED_CONTENT = 3
 """So many contents count for one whose difficulty is known."""
-_MOST_BY_REPEAT = 0.145
+_MOST_BY_FIRST_REPEAT = 0.145
 """The slope of a category's expected share times how far a right repeat is above the expected one, at most.
 The first right repeat of a category raises its skill by 0.067 logits at most, and so its share by a point."""
 _SKILLS = [half / 2 for half in range(-16, 17)]
@@ -193,8 +193,8 @@ def _mean_easiness(group: Sequence[Content], easy: Sequence[float]) -> float:
     for skill in _SKILLS:
         # How fast the expected share rises with the skill.
         slope = math.fsum(share * logistic(skill + x) * logistic(-skill - x) for x, share in shares.items())
-        if slope > _MOST_BY_REPEAT:
-            found = max(found, logit(1 - _MOST_BY_REPEAT / slope) - skill - CONSTANTS.met)
+        if slope > _MOST_BY_FIRST_REPEAT:
+            found = max(found, logit(1 - _MOST_BY_FIRST_REPEAT / slope) - skill - CONSTANTS.met)
     return found
 
 
